@@ -1,0 +1,192 @@
+//! The LAN's user: opens new connections at a steady rate and holds some that talk all the time.
+
+use crate::connection::{Fresh, Lasting};
+use crate::error::{Context, LabError, Result};
+use crate::namespace::Namespace;
+use crate::report::{Attempt, Outcome, Report};
+use crate::{plan, server};
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::eventfd::EventFd;
+use nix::sys::time::TimeSpec;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// A connection that is not established by then has failed. Below the kernel's first repetition of a SYN
+/// (1 s), so that one lost packet counts.
+pub const PATIENCE: Duration = Duration::from_millis(900);
+
+/// What the client does.
+#[derive(Debug, Clone)]
+pub struct Habit {
+    /// New connections a second.
+    pub rate: f64,
+    /// How many of the LAN's addresses it uses.
+    pub sources: u8,
+    /// How many connections it holds.
+    pub held: usize,
+    /// Chooses source and server of each connection.
+    pub seed: u64,
+}
+
+impl Default for Habit {
+    fn default() -> Self {
+        Self { rate: 40.0, sources: 64, held: 18, seed: 1 }
+    }
+}
+
+/// A client at work.
+#[derive(Debug)]
+pub struct Client {
+    stop: Arc<EventFd>,
+    report: Arc<Mutex<Report>>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Client {
+    /// Starts the client in the namespace. Its held connections are made at once.
+    ///
+    /// # Errors
+    /// When the namespace cannot be entered.
+    pub fn start(space: &Namespace, habit: &Habit) -> Result<Self> {
+        let stop = Arc::new(EventFd::new().context(|| "make an eventfd".to_owned())?);
+        let report = Arc::new(Mutex::new(Report::default()));
+        let work = Work::new(habit, Arc::clone(&report));
+        let seen = Arc::clone(&stop);
+        // A thread belongs to the namespace of the thread that made it.
+        let thread = space.enter(|| Ok(thread::spawn(move || work.run(&seen))))?;
+        Ok(Self { stop, report, thread: Some(thread) })
+    }
+
+    /// What it has seen so far.
+    #[must_use]
+    pub fn so_far(&self) -> Report {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Opens no more connections, waits until each has succeeded or failed, and reports.
+    ///
+    /// # Errors
+    /// When a socket could not be made or polled.
+    pub fn finish(mut self) -> Result<Report> {
+        self.stop.write(1).context(|| "stop the client".to_owned())?;
+        let thread = self.thread.take().ok_or_else(|| LabError::Unexpected("client: finished twice".to_owned()))?;
+        match thread.join() {
+            Ok(done) => done.context(|| "client".to_owned())?,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+        Ok(self.so_far())
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            // Only after a failure elsewhere, which is what gets reported.
+            let _ = self.stop.write(1);
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Work {
+    random: fastrand::Rng,
+    sources: Vec<Ipv4Addr>,
+    servers: Vec<Ipv4Addr>,
+    period: Duration,
+    held: usize,
+    report: Arc<Mutex<Report>>,
+    fresh: Vec<(usize, Fresh)>,
+    lasting: Vec<Lasting>,
+}
+
+impl Work {
+    fn new(habit: &Habit, report: Arc<Mutex<Report>>) -> Self {
+        Self {
+            random: fastrand::Rng::with_seed(habit.seed),
+            sources: plan::clients(habit.sources),
+            servers: plan::servers(),
+            period: Duration::from_secs_f64(1.0 / habit.rate),
+            held: habit.held,
+            report,
+            fresh: Vec::new(),
+            lasting: Vec::new(),
+        }
+    }
+
+    fn run(mut self, stop: &EventFd) -> io::Result<()> {
+        for _ in 0..self.held {
+            let (source, server) = self.pair();
+            self.lasting.push(Lasting::open(source, server, Instant::now())?);
+        }
+        let mut next_start = Instant::now();
+        let mut stopping = false;
+        while !(stopping && self.fresh.is_empty()) {
+            let now = Instant::now();
+            while !stopping && next_start <= now {
+                self.open()?;
+                next_start += self.period;
+            }
+            let wake = self.next_wake(if stopping { None } else { Some(next_start) });
+            stopping |= self.wait(stop, wake)?;
+            self.advance(Instant::now());
+        }
+        Ok(())
+    }
+
+    fn pair(&mut self) -> (Ipv4Addr, SocketAddrV4) {
+        let mut pick = |from: &[Ipv4Addr]| self.random.choice(from).copied().unwrap_or(Ipv4Addr::UNSPECIFIED);
+        let source = pick(&self.sources);
+        (source, SocketAddrV4::new(pick(&self.servers), server::PORT))
+    }
+
+    fn open(&mut self) -> io::Result<()> {
+        let (source, server) = self.pair();
+        let began = Instant::now();
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        let (fresh, outcome) = match Fresh::open(source, server, began)? {
+            Ok(fresh) => (Some(fresh), Outcome::Pending),
+            Err(refused) => (None, Outcome::Failed(refused.to_string())),
+        };
+        self.fresh.extend(fresh.map(|fresh| (report.attempts.len(), fresh)));
+        report.attempts.push(Attempt { began, outcome, seen_as: None });
+        Ok(())
+    }
+
+    fn next_wake(&self, next_start: Option<Instant>) -> Option<Instant> {
+        let deadlines = self.fresh.iter().map(|(_, fresh)| fresh.deadline());
+        let chats = self.lasting.iter().filter_map(Lasting::next_word);
+        deadlines.chain(chats).chain(next_start).min()
+    }
+
+    /// Waits for an event or the instant; true when told to stop.
+    fn wait(&self, stop: &EventFd, until: Option<Instant>) -> io::Result<bool> {
+        let pause = until.map(|until| TimeSpec::from_duration(until.saturating_duration_since(Instant::now())));
+        let mut fds: Vec<PollFd> = vec![PollFd::new(stop.as_fd(), PollFlags::POLLIN)];
+        fds.extend(self.fresh.iter().map(|(_, fresh)| PollFd::new(fresh.as_fd(), fresh.interest())));
+        fds.extend(
+            self.lasting
+                .iter()
+                .filter(|lasting| lasting.alive())
+                .map(|lasting| PollFd::new(lasting.as_fd(), PollFlags::POLLIN)),
+        );
+        ppoll(&mut fds, pause, None)?;
+        let told = fds.first().and_then(PollFd::any).unwrap_or(false);
+        if told {
+            // Empties the counter, so that waiting for the last connections does not spin.
+            stop.read()?;
+        }
+        Ok(told)
+    }
+
+    fn advance(&mut self, now: Instant) {
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        self.fresh.retain_mut(|(number, fresh)| {
+            report.attempts.get_mut(*number).is_some_and(|attempt| fresh.advance(now, attempt))
+        });
+        report.held = self.lasting.iter_mut().map(|lasting| lasting.advance(now)).collect();
+    }
+}

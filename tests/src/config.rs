@@ -1,0 +1,76 @@
+//! The router's configuration file for a lab, in the original's form, with a test's overrides merged in.
+
+use crate::error::{Result, malformed};
+use crate::plan::{Kind, TARGETS, Uplink};
+use serde_yaml::{Mapping, Value};
+use std::path::Path;
+
+/// The ports of the configuration's numbering: base table, priority and mark of the original's example.
+const BASE: &str = "base_table: 1\nbase_priority: 40000\nbase_fwmark: 1\n";
+
+/// The whole file: the lab's uplinks, a check every second of 4 of 6 targets, and `overrides` on top.
+///
+/// A mapping is merged key by key; anything else replaces what was there; null takes the key away.
+///
+/// # Errors
+/// When the result cannot be written as YAML.
+pub fn text(uplinks: &[Uplink], directory: &Path, overrides: &Mapping) -> Result<String> {
+    let mut whole = base(uplinks, directory)?;
+    merge(&mut whole, overrides);
+    serde_yaml::to_string(&whole).map_err(|error| malformed("configuration of the lab", &error))
+}
+
+fn base(uplinks: &[Uplink], directory: &Path) -> Result<Mapping> {
+    let targets = TARGETS.map(|target| target.to_string()).join(", ");
+    let lines: Vec<String> = uplinks.iter().map(uplink_line).collect();
+    let text = format!(
+        "uplinks:\n{}downlinks: {{lan: eth0, dmz: }}\n\
+         tests: {{ips: [{targets}], required_successful: 4, ping_retries: 1, interval: 1, timeout: 450ms}}\n\
+         log: {{file: {}/ftr.log, max_size: 1024000, old_files: 10}}\n\
+         email: {{send: false, sender: router@example.net, recipients: [admin@example.net], \
+         smtp_parameters: {{address: 127.0.0.1, port: 2525}}}}\n{BASE}",
+        lines.concat(),
+        directory.display(),
+    );
+    serde_yaml::from_str(&text).map_err(|error| malformed("configuration of the lab", &error))
+}
+
+fn uplink_line(uplink: &Uplink) -> String {
+    let mut keys = vec![format!("interface: {}", uplink.device())];
+    match uplink.wish.kind {
+        Kind::Static => keys.push(format!("type: static, ip: {}, gateway: {}", uplink.address(), uplink.gateway())),
+        Kind::Ppp => keys.push("type: ppp".to_owned()),
+    }
+    keys.push(format!("description: Provider {}", uplink.number));
+    keys.extend(uplink.wish.weight.map(|weight| format!("weight: {weight}")));
+    keys.extend(uplink.wish.priority_group.map(|group| format!("priority_group: {group}")));
+    keys.extend(uplink.wish.default_route.map(|eligible| format!("default_route: {eligible}")));
+    format!("- {{{}}}\n", keys.join(", "))
+}
+
+fn merge(into: &mut Mapping, overrides: &Mapping) {
+    for (key, value) in overrides {
+        match (into.get_mut(key), value) {
+            (Some(Value::Mapping(old)), Value::Mapping(new)) => merge(old, new),
+            (_, Value::Null) => drop(into.remove(key)),
+            _ => drop(into.insert(key.clone(), value.clone())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{three, uplinks};
+
+    #[test]
+    fn overrides_reach_into_mappings_and_null_removes() {
+        let overrides: Mapping = serde_yaml::from_str("{tests: {timeout: 2s}, log: }").unwrap();
+        let text = text(&uplinks(&three()), Path::new("/x"), &overrides).unwrap();
+        let whole: Mapping = serde_yaml::from_str(&text).unwrap();
+        assert_eq!(whole["tests"]["timeout"], Value::from("2s"));
+        assert_eq!(whole["tests"]["interval"], Value::from(1));
+        assert!(!whole.contains_key("log"));
+        assert_eq!(whole["uplinks"][1]["gateway"], Value::from("2.0.0.1"));
+    }
+}

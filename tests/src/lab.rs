@@ -1,0 +1,194 @@
+//! The lab: a LAN host, the router, its providers and the internet, each a network namespace.
+//!
+//! ```text
+//!  lan ──── eth0 router eth1 ──── access provider 1 wan ──┐
+//!                       eth2 ──── access provider 2 wan ──┼── internet
+//!                       …                              ─┘
+//! ```
+
+use crate::error::{Context, LabError, Result};
+use crate::fault::{self, Fault};
+use crate::namespace::Namespace;
+use crate::plan::{self, Kind, Uplink, Wish};
+use crate::ppp::Line;
+use crate::provider::Provider;
+use crate::teardown;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+static LABS: AtomicU32 = AtomicU32::new(0);
+
+/// A running lab. Dropping it removes everything that it made.
+#[derive(Debug)]
+pub struct Lab {
+    /// The uplinks in order.
+    pub uplinks: Vec<Uplink>,
+    /// The host behind the router.
+    pub lan: Namespace,
+    /// The router under test.
+    pub router: Namespace,
+    /// Where the test addresses and the servers are.
+    pub internet: Namespace,
+    providers: Vec<Provider>,
+    lines: BTreeMap<String, Line>,
+    faults: BTreeMap<String, Vec<Fault>>,
+    directory: PathBuf,
+    last_index: u32,
+}
+
+impl Lab {
+    /// Builds a lab with the uplinks wished for. The router forwards but has no uplink routes and no firewall.
+    ///
+    /// # Errors
+    /// When a namespace, device or address cannot be made.
+    pub fn build(wishes: &[Wish]) -> Result<Self> {
+        let name = format!("ftr{}x{}", std::process::id(), LABS.fetch_add(1, Ordering::Relaxed));
+        let directory = std::env::temp_dir().join(&name);
+        fs::create_dir(&directory).context(|| format!("make {}", directory.display()))?;
+        teardown::remember_directory(&directory);
+        let mut lab = Self {
+            uplinks: plan::uplinks(wishes),
+            lan: Namespace::create(&format!("{name}-lan"))?,
+            router: Namespace::create(&format!("{name}-router"))?,
+            internet: Namespace::create(&format!("{name}-net"))?,
+            providers: Vec::new(),
+            lines: BTreeMap::new(),
+            faults: BTreeMap::new(),
+            directory,
+            last_index: 100,
+        };
+        lab.raise_lan()?;
+        lab.raise_internet()?;
+        for uplink in lab.uplinks.clone() {
+            let indexes = lab.next_indexes();
+            let provider = Provider::raise(&name, &uplink, &lab.internet, indexes)?;
+            lab.providers.push(provider);
+            lab.attach(&uplink)?;
+        }
+        Ok(lab)
+    }
+
+    /// A directory of this lab for files of the test; removed with it.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The uplink of that device name.
+    ///
+    /// # Errors
+    /// When the lab has none of that name.
+    pub fn uplink(&self, device: &str) -> Result<&Uplink> {
+        self.uplinks
+            .iter()
+            .find(|uplink| uplink.device() == device)
+            .ok_or_else(|| LabError::Unexpected(format!("{device}: the lab has no such uplink")))
+    }
+
+    /// The provider behind the uplink of that device name.
+    ///
+    /// # Errors
+    /// When the lab has none of that name.
+    pub fn provider(&self, device: &str) -> Result<&Provider> {
+        let number = usize::from(self.uplink(device)?.number);
+        self.providers
+            .get(number - 1)
+            .ok_or_else(|| LabError::Unexpected(format!("{device}: its provider is not there yet")))
+    }
+
+    /// Breaks an uplink.
+    ///
+    /// # Errors
+    /// When the fault cannot be made, for example the carrier of a point-to-point line.
+    pub fn fail(&mut self, device: &str, fault: Fault) -> Result<()> {
+        let uplink = self.uplink(device)?.clone();
+        match (fault, uplink.wish.kind) {
+            (Fault::Carrier, Kind::Ppp) => {
+                return Err(LabError::Unexpected(format!("{device}: a point-to-point line has no cable")));
+            }
+            (Fault::Carrier, Kind::Static) => drop(self.provider(device)?.space.ip("link set access down")?),
+            (Fault::AdminDown, _) => drop(self.router.ip(&format!("link set {device} down"))?),
+            (Fault::Deleted, Kind::Static) => drop(self.router.ip(&format!("link del {device}"))?),
+            (Fault::Deleted, Kind::Ppp) => drop(self.lines.remove(device)),
+            _ => {}
+        }
+        if let Some(script) = fault::script(fault) {
+            self.provider(device)?.space.nft(&script)?;
+        }
+        self.faults.entry(device.to_owned()).or_default().push(fault);
+        Ok(())
+    }
+
+    /// Mends everything that was broken on an uplink.
+    ///
+    /// # Errors
+    /// When a fault cannot be taken back.
+    pub fn mend(&mut self, device: &str) -> Result<()> {
+        let uplink = self.uplink(device)?.clone();
+        for fault in self.faults.remove(device).unwrap_or_default().into_iter().rev() {
+            match fault {
+                Fault::Carrier => drop(self.provider(device)?.space.ip("link set access up")?),
+                Fault::AdminDown => drop(self.router.ip(&format!("link set {device} up"))?),
+                Fault::Deleted => self.attach(&uplink)?,
+                _ => self.provider(device)?.space.nft(&fault::mending(fault))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn attach(&mut self, uplink: &Uplink) -> Result<()> {
+        let device = uplink.device();
+        let (ours, theirs) = self.next_indexes();
+        let provider = self.provider(&device)?;
+        match uplink.wish.kind {
+            Kind::Static => provider.join(&self.router, uplink, ours, theirs)?,
+            Kind::Ppp => {
+                let line = Line::dial(&self.router, &provider.space, uplink)?;
+                self.lines.insert(device, line);
+            }
+        }
+        Ok(())
+    }
+
+    fn raise_lan(&mut self) -> Result<()> {
+        let (ours, theirs) = self.next_indexes();
+        self.router.ip(&format!(
+            "link add eth0 index {ours} type veth peer name eth0 index {theirs} netns {}\n\
+             addr add 192.168.1.1/24 dev eth0\nlink set eth0 up",
+            self.lan.name()
+        ))?;
+        let mut batch = String::from("addr add 192.168.1.2/24 dev eth0\n");
+        for client in plan::clients(100) {
+            // Writing to a String cannot fail.
+            let _ = writeln!(batch, "addr add {client}/24 dev eth0");
+        }
+        self.lan.ip(&format!("{batch}link set eth0 up\nroute add default via 192.168.1.1"))?;
+        self.router.sysctl("net/ipv4/ip_forward", "1")
+    }
+
+    fn raise_internet(&self) -> Result<()> {
+        let batch = plan::TARGETS.into_iter().chain(plan::servers()).fold(String::new(), |mut batch, address| {
+            // Writing to a String cannot fail.
+            let _ = writeln!(batch, "addr add {address}/32 dev lo");
+            batch
+        });
+        self.internet.ip(&batch)?;
+        self.internet.sysctl("net/ipv4/ip_forward", "1")
+    }
+
+    /// Two device numbers never used before and never equal: with equal ones at both ends of a veth the kernel
+    /// reports carrier late.
+    fn next_indexes(&mut self) -> (u32, u32) {
+        self.last_index += 2;
+        (self.last_index - 1, self.last_index)
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        teardown::remove_directory(&self.directory);
+    }
+}

@@ -1,0 +1,158 @@
+//! The addresses and names of a lab: pure, so that tests, configuration and topology agree.
+
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+
+/// The test addresses of the internet, those of the original's example configuration.
+pub const TARGETS: [Ipv4Addr; 6] = [
+    Ipv4Addr::new(8, 8, 8, 8),
+    Ipv4Addr::new(8, 8, 4, 4),
+    Ipv4Addr::new(208, 67, 222, 222),
+    Ipv4Addr::new(208, 67, 220, 220),
+    Ipv4Addr::new(4, 2, 2, 2),
+    Ipv4Addr::new(4, 2, 2, 3),
+];
+
+/// How many server addresses the internet has. With the kernel's default hash of addresses alone, many
+/// pairs of client and server are what spreads connections.
+pub const SERVERS: u8 = 16;
+
+/// The first of the client's addresses in the LAN.
+const FIRST_CLIENT: u8 = 100;
+
+/// Where the servers of the internet listen (192.0.2.0/24, RFC 5737).
+#[must_use]
+pub fn servers() -> Vec<Ipv4Addr> {
+    (1..=SERVERS).map(|last| Ipv4Addr::new(192, 0, 2, last)).collect()
+}
+
+/// The first `count` client addresses of the LAN, at most 100.
+#[must_use]
+pub fn clients(count: u8) -> Vec<Ipv4Addr> {
+    (0..count.min(100)).map(|n| Ipv4Addr::new(192, 168, 1, FIRST_CLIENT + n)).collect()
+}
+
+/// How an uplink gets its address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// An Ethernet device with a fixed address.
+    #[default]
+    Static,
+    /// A point-to-point device whose addresses come and go with it.
+    Ppp,
+}
+
+/// What a scenario says of an uplink; everything may be left out.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wish {
+    /// `static` or `ppp`.
+    #[serde(rename = "type", default)]
+    pub kind: Kind,
+    /// The weight for balancing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u16>,
+    /// The priority group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority_group: Option<u32>,
+    /// Whether new connections may use it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_route: Option<bool>,
+}
+
+/// One uplink with its provider.
+#[derive(Debug, Clone)]
+pub struct Uplink {
+    /// Counts from 1.
+    pub number: u8,
+    /// What was asked for.
+    pub wish: Wish,
+}
+
+impl Uplink {
+    /// The router's device: `eth1`, or `ppp1` for a point-to-point one.
+    #[must_use]
+    pub fn device(&self) -> String {
+        match self.wish.kind {
+            Kind::Static => format!("eth{}", self.number),
+            Kind::Ppp => format!("ppp{}", self.number),
+        }
+    }
+
+    /// The router's address on the uplink.
+    #[must_use]
+    pub fn address(&self) -> Ipv4Addr {
+        Ipv4Addr::new(self.number, 0, 0, 2)
+    }
+
+    /// The provider's address on the uplink.
+    #[must_use]
+    pub fn gateway(&self) -> Ipv4Addr {
+        Ipv4Addr::new(self.number, 0, 0, 1)
+    }
+
+    /// The network that the provider accepts as source.
+    #[must_use]
+    pub fn network(&self) -> String {
+        format!("{}.0.0.0/24", self.number)
+    }
+
+    /// The provider's side of its link to the internet.
+    #[must_use]
+    pub fn transit(&self) -> Ipv4Addr {
+        Ipv4Addr::new(100, 64, self.number, 2)
+    }
+
+    /// The internet's side of that link.
+    #[must_use]
+    pub fn exchange(&self) -> Ipv4Addr {
+        Ipv4Addr::new(100, 64, self.number, 1)
+    }
+}
+
+/// The uplinks of a lab, numbered from 1 in order.
+#[must_use]
+pub fn uplinks(wishes: &[Wish]) -> Vec<Uplink> {
+    (1..).zip(wishes).map(|(number, wish)| Uplink { number, wish: wish.clone() }).collect()
+}
+
+/// Three static uplinks with weights 1, 2, 1: the lab of all figures that are published.
+#[must_use]
+pub fn three() -> Vec<Wish> {
+    [1, 2, 1].map(|weight| Wish { weight: Some(weight), ..Wish::default() }).to_vec()
+}
+
+/// `count` static uplinks of the same weight.
+#[must_use]
+pub fn alike(count: u8) -> Vec<Wish> {
+    vec![Wish { weight: Some(1), ..Wish::default() }; usize::from(count)]
+}
+
+/// The uplink that an address seen by a server belongs to.
+#[must_use]
+pub fn carrier_of(source: Ipv4Addr, uplinks: &[Uplink]) -> Option<String> {
+    let [network, ..] = source.octets();
+    uplinks.iter().find(|uplink| uplink.number == network).map(Uplink::device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_name_their_uplink() {
+        let all = uplinks(&three());
+        assert_eq!(carrier_of(Ipv4Addr::new(2, 0, 0, 2), &all).as_deref(), Some("eth2"));
+        assert_eq!(carrier_of(Ipv4Addr::new(192, 168, 1, 100), &all), None);
+    }
+
+    #[test]
+    fn no_test_address_lies_in_an_uplink_network() {
+        for uplink in uplinks(&alike(32)) {
+            for target in TARGETS {
+                assert_ne!(target.octets()[..3], uplink.gateway().octets()[..3]);
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! An internet provider: forwards for its own customers' addresses and for nobody else's.
+
+use crate::error::{Result, malformed};
+use crate::namespace::Namespace;
+use crate::plan::Uplink;
+
+/// A provider's namespace; its devices are `access` towards the router and `wan` towards the internet.
+#[derive(Debug)]
+pub struct Provider {
+    /// Where it lives.
+    pub space: Namespace,
+}
+
+impl Provider {
+    /// Makes the provider and joins it to the internet, which routes the uplink's network back through it.
+    ///
+    /// # Errors
+    /// When a device or address cannot be made.
+    pub fn raise(lab: &str, uplink: &Uplink, internet: &Namespace, index: (u32, u32)) -> Result<Self> {
+        let space = Namespace::create(&format!("{lab}-p{}", uplink.number))?;
+        let exchange_device = format!("p{}", uplink.number);
+        space.ip(&format!(
+            "link add wan index {} type veth peer name {exchange_device} index {} netns {}\n\
+             addr add {}/30 dev wan\nlink set wan up",
+            index.0,
+            index.1,
+            internet.name(),
+            uplink.transit()
+        ))?;
+        internet.ip(&format!(
+            "addr add {}/30 dev {exchange_device}\nlink set {exchange_device} up\nroute add {} via {}",
+            uplink.exchange(),
+            uplink.network(),
+            uplink.transit()
+        ))?;
+        space.ip(&format!("route add default via {}", uplink.exchange()))?;
+        space.sysctl("net/ipv4/ip_forward", "1")?;
+        space.nft(&format!(
+            "table ip guard {{\n counter foreign {{ }}\n chain forward {{\n type filter hook forward priority -10;\n\
+             iifname \"access\" ip saddr != {} counter name foreign drop\n }}\n}}\n",
+            uplink.network()
+        ))?;
+        Ok(Self { space })
+    }
+
+    /// Lays the cable of a static uplink and configures both ends as a live router would have them.
+    ///
+    /// # Errors
+    /// When a device or address cannot be made.
+    pub fn join(&self, router: &Namespace, uplink: &Uplink, ours: u32, theirs: u32) -> Result<()> {
+        let device = uplink.device();
+        router.ip(&format!(
+            "link add {device} index {ours} type veth peer name access index {theirs} netns {}",
+            self.space.name()
+        ))?;
+        self.space.ip(&format!("addr add {}/24 dev access\nlink set access up", uplink.gateway()))?;
+        router.ip(&format!("addr add {}/24 dev {device}\nlink set {device} up", uplink.address()))?;
+        Ok(())
+    }
+
+    /// How many packets with a source address of somebody else the router sent here.
+    ///
+    /// # Errors
+    /// When the counter cannot be read.
+    pub fn foreign_packets(&self) -> Result<u64> {
+        let text = self.space.sh("nft list counter ip guard foreign")?;
+        let mut words = text.split_whitespace().skip_while(|word| *word != "packets");
+        words.nth(1).and_then(|count| count.parse().ok()).ok_or_else(|| malformed("counter of foreign packets", &text))
+    }
+}

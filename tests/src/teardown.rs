@@ -1,0 +1,104 @@
+//! Takes the lab away again: at the end, after a panic and on Ctrl-C.
+//!
+//! Every namespace is remembered here. Whoever removes one first ends the processes inside it, which are all ours.
+
+use crate::error::{Context, Result};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::Pid;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+#[derive(Debug, Default)]
+struct Kept {
+    namespaces: BTreeSet<String>,
+    directories: BTreeSet<PathBuf>,
+}
+
+static KEPT: Mutex<Kept> = Mutex::new(Kept { namespaces: BTreeSet::new(), directories: BTreeSet::new() });
+
+fn kept() -> MutexGuard<'static, Kept> {
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Remembers a namespace, so that an interrupted run removes it.
+pub fn remember(namespace: &str) {
+    kept().namespaces.insert(namespace.to_owned());
+}
+
+/// Remembers a directory of the run, so that an interrupted run removes it.
+pub fn remember_directory(path: &Path) {
+    kept().directories.insert(path.to_owned());
+}
+
+/// Ends the processes of a namespace and deletes it. Removing it twice is no error.
+pub fn remove(namespace: &str) {
+    if kept().namespaces.remove(namespace) {
+        end_processes(namespace);
+        complain(Command::new("ip").args(["netns", "del", namespace]));
+    }
+}
+
+/// Removes a directory of the run.
+pub fn remove_directory(path: &Path) {
+    if kept().directories.remove(path) {
+        if let Err(error) = std::fs::remove_dir_all(path) {
+            eprintln!("lab: {}: {error}", path.display());
+        }
+    }
+}
+
+/// Removes everything on SIGINT or SIGTERM and leaves with 128 + the signal's number.
+///
+/// Call it first in `main`: threads made earlier would still take the signals themselves. Children get a
+/// clean signal mask from the standard library.
+///
+/// # Errors
+/// When the signals cannot be blocked.
+pub fn on_signals() -> Result<()> {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGINT);
+    signals.add(Signal::SIGTERM);
+    signals.thread_block().context(|| "block SIGINT and SIGTERM".to_owned())?;
+    thread::spawn(move || {
+        if let Ok(signal) = signals.wait() {
+            everything();
+            std::process::exit(128 + signal as i32);
+        }
+    });
+    Ok(())
+}
+
+fn everything() {
+    let (namespaces, directories) = {
+        let kept = kept();
+        (kept.namespaces.clone(), kept.directories.clone())
+    };
+    for namespace in &namespaces {
+        remove(namespace);
+    }
+    for directory in &directories {
+        remove_directory(directory);
+    }
+}
+
+fn end_processes(namespace: &str) {
+    let Ok(output) = Command::new("ip").args(["netns", "pids", namespace]).output() else { return };
+    let own = Pid::this();
+    for word in String::from_utf8_lossy(&output.stdout).split_whitespace() {
+        if let Some(pid) = word.parse().ok().map(Pid::from_raw).filter(|pid| *pid != own) {
+            // Gone by itself in the meantime is as good.
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+    }
+}
+
+fn complain(command: &mut Command) {
+    match command.stdin(Stdio::null()).output() {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => eprintln!("lab: {command:?}: {}", String::from_utf8_lossy(&output.stderr).trim()),
+        Err(error) => eprintln!("lab: {command:?}: {error}"),
+    }
+}

@@ -1,0 +1,54 @@
+//! Routing and firewall as an administrator would type them: the lab is proven with these before any program of
+//! ftr is trusted in it.
+
+use ftr_lab::error::Result;
+use ftr_lab::lab::Lab;
+use ftr_lab::namespace::feed;
+use ftr_lab::plan::Uplink;
+use std::fmt::Write as _;
+
+/// Tables, rules and marks of the original's numbering, and a balanced route over all uplinks.
+pub(crate) fn route(lab: &Lab) -> Result<()> {
+    let count = lab.uplinks.len();
+    let mut batch = String::new();
+    let mut firewall = String::from("*mangle\n-A PREROUTING -i eth0 -j CONNMARK --restore-mark\n");
+    let mut nat = String::from("*nat\n");
+    for (position, uplink) in lab.uplinks.iter().enumerate() {
+        let (device, address, gateway) = (uplink.device(), uplink.address(), uplink.gateway());
+        let number = position + 1;
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            batch,
+            "route add default via {gateway} dev {device} src {address} table {number}\n\
+             rule add from {address} lookup {number} priority {}\n\
+             rule add fwmark {number} lookup {number} priority {}\n\
+             rule add oif {device} lookup {number} priority {}",
+            40000 + position,
+            40000 + count + position,
+            40000 + 2 * count + position
+        );
+        let _ =
+            writeln!(firewall, "-A PREROUTING -i {device} -m conntrack --ctstate NEW -j CONNMARK --set-mark {number}");
+        let _ =
+            writeln!(firewall, "-A POSTROUTING -o {device} -m conntrack --ctstate NEW -j CONNMARK --set-mark {number}");
+        let _ = writeln!(nat, "-A POSTROUTING -o {device} -j SNAT --to-source {address}");
+    }
+    let balanced = count + 1;
+    let _ = writeln!(batch, "rule add lookup {balanced} priority {}", 40000 + 4 * count);
+    lab.router.ip(&batch)?;
+    carry(lab, &lab.uplinks.iter().collect::<Vec<_>>())?;
+    feed(&mut lab.router.command("iptables-restore"), &format!("{firewall}COMMIT\n{nat}COMMIT\n")).map(drop)
+}
+
+/// Makes these uplinks carry new connections.
+pub(crate) fn carry(lab: &Lab, active: &[&Uplink]) -> Result<()> {
+    let nexthops: Vec<String> = active
+        .iter()
+        .map(|uplink| {
+            let weight = uplink.wish.weight.unwrap_or(1);
+            format!("nexthop via {} dev {} weight {weight}", uplink.gateway(), uplink.device())
+        })
+        .collect();
+    let table = lab.uplinks.len() + 1;
+    lab.router.ip(&format!("route replace default table {table} {}", nexthops.join(" "))).map(drop)
+}

@@ -1,0 +1,118 @@
+//! The lab itself, proven with routing typed by hand: what a fault does and that its mend undoes it.
+
+mod by_hand;
+
+use ftr_lab::client::{Client, Habit};
+use ftr_lab::error::Result;
+use ftr_lab::fault::Fault;
+use ftr_lab::lab::Lab;
+use ftr_lab::plan::{self, Kind, Wish};
+use ftr_lab::report::Report;
+use ftr_lab::server::Server;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Long enough for some forty connections.
+const WATCHED: Duration = Duration::from_secs(1);
+
+fn watch(lab: &Lab, habit: &Habit) -> Result<Report> {
+    let client = Client::start(&lab.lan, habit)?;
+    thread::sleep(WATCHED);
+    client.finish()
+}
+
+/// How many of ten pings of the router through an uplink's own device are answered.
+fn answered(lab: &Lab, device: &str, target: &str) -> Result<usize> {
+    let text = lab.router.sh(&format!("ping -I {device} -c 10 -i 0.02 -W 0.3 -n {target} || true"))?;
+    Ok(text.lines().filter(|line| line.contains("bytes from")).count())
+}
+
+#[test]
+fn connections_spread_and_tell_their_uplink() -> Result<()> {
+    let lab = Lab::build(&plan::three())?;
+    by_hand::route(&lab)?;
+    let _server = Server::start(&lab.internet)?;
+    let began = Instant::now();
+    let report = watch(&lab, &Habit::default())?;
+    let count = report.by_source(began, Instant::now());
+    assert_eq!(report.failed(began, Instant::now()).count(), 0, "{report:?}");
+    assert_eq!(count.len(), 3, "every uplink carries some: {count:?}");
+    assert!(report.held.iter().all(|held| held.seen_as.is_some() && held.broke.is_none()), "{:?}", report.held);
+    assert!(report.held.iter().all(|held| held.longest_stall < Duration::from_millis(300)), "{:?}", report.held);
+    for uplink in &lab.uplinks {
+        assert_eq!(lab.provider(&uplink.device())?.foreign_packets()?, 0);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_provider_drops_and_counts_foreign_sources() -> Result<()> {
+    let lab = Lab::build(&plan::three())?;
+    lab.router.sh("ip route add 8.8.8.8 via 2.0.0.1 src 1.0.0.2; ping -c 3 -i 0.02 -W 0.2 8.8.8.8 || true")?;
+    assert_eq!(lab.provider("eth2")?.foreign_packets()?, 3);
+    assert_eq!(lab.provider("eth1")?.foreign_packets()?, 0);
+    Ok(())
+}
+
+/// What is left of ten pings to the gateway and to a far target under each fault.
+#[test]
+fn each_fault_breaks_what_it_says_and_mends() -> Result<()> {
+    let mut lab = Lab::build(&plan::three())?;
+    by_hand::route(&lab)?;
+    let whole = 10..=10;
+    let none = 0..=0;
+    let faults = [
+        (Fault::GatewayMute, none.clone(), none.clone()),
+        (Fault::GatewayDeaf, none.clone(), whole.clone()),
+        (Fault::Silent, whole.clone(), none.clone()),
+        (Fault::NetUnreachable, whole.clone(), none.clone()),
+        (Fault::RepliesLost, whole.clone(), none.clone()),
+        (Fault::Loss(50), whole.clone(), 0..=8),
+        (Fault::IcmpFiltered, whole.clone(), none.clone()),
+        (Fault::Captive, whole.clone(), whole.clone()),
+        (Fault::Carrier, none.clone(), none.clone()),
+    ];
+    for (fault, gateway, far) in faults {
+        assert_eq!(answered(&lab, "eth1", "8.8.8.8")?, 10, "before {fault}");
+        lab.fail("eth1", fault)?;
+        assert!(gateway.contains(&answered(&lab, "eth1", "1.0.0.1")?), "gateway under {fault}");
+        assert!(far.contains(&answered(&lab, "eth1", "8.8.8.8")?), "far target under {fault}");
+        lab.mend("eth1")?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_device_deleted_comes_back_under_another_number() -> Result<()> {
+    let mut lab = Lab::build(&plan::three())?;
+    let number = |lab: &Lab| lab.router.sh("cat /sys/class/net/eth1/ifindex");
+    let before = number(&lab)?;
+    lab.fail("eth1", Fault::Deleted)?;
+    assert!(number(&lab).is_err());
+    lab.mend("eth1")?;
+    assert_ne!(number(&lab)?, before);
+    lab.router.sh("ping -c 1 -W 1 1.0.0.1")?;
+    Ok(())
+}
+
+#[test]
+fn a_point_to_point_line_carries_and_hangs_up() -> Result<()> {
+    let mut lab = Lab::build(&[Wish { kind: Kind::Ppp, ..Wish::default() }, Wish::default()])?;
+    by_hand::route(&lab)?;
+    assert_eq!(answered(&lab, "ppp1", "8.8.8.8")?, 10);
+    lab.fail("ppp1", Fault::Deleted)?;
+    assert!(lab.router.sh("ip link show ppp1").is_err());
+    lab.mend("ppp1")?;
+    lab.router.sh("ping -c 1 -W 1 1.0.0.1")?;
+    Ok(())
+}
+
+#[test]
+fn nothing_is_left_behind() -> Result<()> {
+    let lab = Lab::build(&plan::three())?;
+    let (name, directory) = (lab.router.name().to_owned(), lab.directory().to_owned());
+    drop(lab);
+    assert!(!std::path::Path::new("/run/netns").join(name).exists());
+    assert!(!directory.exists());
+    Ok(())
+}
