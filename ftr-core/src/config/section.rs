@@ -1,0 +1,151 @@
+//! A mapping of the file, taken apart key by key. What is wrong is noted and reading goes on, so that one run reports all.
+
+use serde_yaml::Value;
+
+use super::problem::{NodePath, Problem};
+use super::scalar::{self, key_text};
+
+/// Parses YAML and resolves its merge keys (`<<`).
+pub(super) fn parse(text: &str) -> Result<Value, Problem> {
+    let invalid = |error: serde_yaml::Error| {
+        let mut problem = Problem::new(NodePath::default(), format!("not valid YAML: {error}"));
+        problem.place = error.location().map(|location| (location.line(), location.column()));
+        problem
+    };
+    let mut tree: Value = serde_yaml::from_str(text).map_err(invalid)?;
+    tree.apply_merge().map_err(invalid)?;
+    Ok(tree)
+}
+
+/// A mapping, with the keys that were asked for so far.
+pub(super) struct Section<'a> {
+    path: NodePath,
+    entries: Vec<(String, &'a Value)>,
+    asked: Vec<&'static str>,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl<'a> Section<'a> {
+    pub(super) fn root(tree: &'a Value, problems: &'a mut Vec<Problem>) -> Option<Self> {
+        Self::of(NodePath::default(), tree, problems)
+    }
+
+    fn of(path: NodePath, value: &'a Value, problems: &'a mut Vec<Problem>) -> Option<Self> {
+        let Value::Mapping(mapping) = value else {
+            problems.push(Problem::new(
+                path,
+                format!("{} where a section of `key: value` is expected", scalar::kind(value)),
+            ));
+            return None;
+        };
+        let mut entries: Vec<(String, &Value)> = Vec::new();
+        for (key, value) in mapping {
+            match key_text(key) {
+                // `port` and `:port` are one key to us, and two to YAML.
+                Some(key) if entries.iter().any(|(known, _)| *known == key) => {
+                    problems.push(Problem::new(path.key(&key), "stated twice"));
+                }
+                Some(key) => entries.push((key, value)),
+                None => problems.push(Problem::new(path.clone(), "a key that is no text")),
+            }
+        }
+        Some(Self { path, entries, asked: Vec::new(), problems })
+    }
+
+    /// The value of a key; a blank one counts as absent.
+    fn value(&mut self, key: &'static str) -> Option<&'a Value> {
+        self.asked.push(key);
+        self.entries.iter().find(|(known, value)| known == key && !value.is_null()).map(|(_, value)| *value)
+    }
+
+    /// Whether a key is stated and not blank.
+    pub(super) fn has(&mut self, key: &'static str) -> bool {
+        self.value(key).is_some()
+    }
+
+    /// Reads a key; none if it is absent, blank, or wrong (which is noted).
+    pub(super) fn optional<T>(&mut self, key: &'static str, read: impl Fn(&Value) -> Result<T, String>) -> Option<T> {
+        let value = self.value(key)?;
+        read(value).map_err(|what| self.wrong(key, what)).ok()
+    }
+
+    /// Reads a key that must be there; `what` says what belongs there.
+    pub(super) fn required<T>(
+        &mut self,
+        key: &'static str,
+        what: &str,
+        read: impl Fn(&Value) -> Result<T, String>,
+    ) -> Option<T> {
+        if !self.has(key) {
+            self.missing(key, what);
+        }
+        self.optional(key, read)
+    }
+
+    /// Reads a section below this one.
+    pub(super) fn section(&mut self, key: &'static str) -> Option<Section<'_>> {
+        let value = self.value(key)?;
+        Section::of(self.path.key(key), value, self.problems)
+    }
+
+    /// Reads each section of a list.
+    pub(super) fn sections<T>(&mut self, key: &'static str, mut each: impl FnMut(Section<'_>) -> Option<T>) -> Vec<T> {
+        let path = self.path.key(key);
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let Value::Sequence(list) = value else {
+            self.wrong(key, format!("{} where a list is expected", scalar::kind(value)));
+            return Vec::new();
+        };
+        list.iter()
+            .enumerate()
+            .filter_map(|(index, item)| Section::of(path.index(index), item, self.problems).and_then(&mut each))
+            .collect()
+    }
+
+    /// Reads a list, or a single value as a list of one; each wrong item is noted.
+    pub(super) fn list<T>(&mut self, key: &'static str, read: impl Fn(&Value) -> Result<T, String>) -> Vec<T> {
+        let path = self.path.key(key);
+        match self.value(key) {
+            None => Vec::new(),
+            Some(Value::Sequence(list)) => list
+                .iter()
+                .enumerate()
+                .filter_map(|(index, item)| {
+                    read(item).map_err(|what| self.problems.push(Problem::new(path.index(index), what))).ok()
+                })
+                .collect(),
+            Some(single) => read(single).map_err(|what| self.wrong(key, what)).into_iter().collect(),
+        }
+    }
+
+    /// Notes that the value of a key is wrong.
+    pub(super) fn wrong(&mut self, key: &str, what: impl Into<String>) {
+        self.problems.push(Problem::new(self.path.key(key), what));
+    }
+
+    /// Notes that a key is missing.
+    pub(super) fn missing(&mut self, key: &str, what: &str) {
+        self.problems.push(Problem::new(self.path.clone(), format!("{key} is missing: {what}")));
+    }
+
+    /// Notes every key that nothing asked for.
+    pub(super) fn finish(self) {
+        for (key, _) in &self.entries {
+            if !self.asked.contains(&key.as_str()) {
+                self.problems.push(Problem::new(self.path.key(key), unknown(key, &self.asked)));
+            }
+        }
+    }
+}
+
+fn unknown(key: &str, known: &[&'static str]) -> String {
+    let nearest = known
+        .iter()
+        .map(|word| (strsim::damerau_levenshtein(key, word), word))
+        .min()
+        .filter(|(distance, word)| *distance <= 1 + word.len() / 4);
+    match nearest {
+        Some((_, word)) => format!("unknown key, did you mean {word}?"),
+        None => format!("unknown key, allowed: {}", known.join(", ")),
+    }
+}

@@ -1,0 +1,191 @@
+use super::*;
+
+const MODERN: &str = "\
+uplinks:
+- interface: eth1
+  ip: 192.0.2.2
+  gateway: 192.0.2.1
+  description: Provider 1
+  weight: 2
+- interface: ppp0
+  type: ppp
+  tests: {interval: 500ms}
+downlinks: {lan: [eth0, eth9], dmz: eth8}
+tests: {ips: [198.51.100.1, 198.51.100.2], interval: 5, timeout: 450ms}
+base_table: 100
+base_priority: 20000
+base_fwmark: 0x100
+fwmark_mask: 0xff00
+";
+
+fn parse(text: &str) -> Result<Config, Problems> {
+    Config::parse(Path::new("f"), text)
+}
+
+fn problems(text: &str) -> Vec<String> {
+    parse(text).expect_err(text).lines()
+}
+
+/// The problems of the modern example with one piece of it replaced.
+fn broken(from: &str, to: &str) -> Vec<String> {
+    assert!(MODERN.contains(from));
+    problems(&MODERN.replacen(from, to, 1))
+}
+
+#[test]
+fn a_modern_file_is_read_with_its_defaults() {
+    let config = parse(MODERN).unwrap();
+    let [eth1, ppp0] = config.uplinks.as_slice() else { panic!("two uplinks") };
+    assert_eq!((eth1.weight, eth1.description.as_str()), (2, "Provider 1"));
+    assert_eq!((ppp0.kind, ppp0.weight, ppp0.description.as_str()), (UplinkKind::Ppp, 1, "ppp0"));
+    assert_eq!(ppp0.tests.interval, Duration::from_millis(500));
+    assert_eq!(ppp0.tests.timeout, Duration::from_millis(450));
+    assert_eq!((eth1.tests.required, eth1.tests.tries), (2, 1));
+    assert_eq!(config.downlinks.lan.len(), 2);
+    assert_eq!(config.fwmark_mask, Some(0xff00));
+    assert!(config.uplinks.iter().all(|uplink| config.eligible(uplink)));
+    assert_eq!(config.warnings, []);
+}
+
+#[test]
+fn files_of_the_original_load_unchanged() {
+    for (text, uplinks) in [
+        (include_str!("../../tests/fixtures/static3.conf"), 3),
+        (include_str!("../../tests/fixtures/ppp.conf"), 3),
+        (include_str!("../../tests/fixtures/symbols.conf"), 2),
+    ] {
+        let config = parse(text).unwrap();
+        assert_eq!(config.uplinks.len(), uplinks);
+        assert_eq!(
+            (config.base_table, config.base_priority, config.base_fwmark, config.fwmark_mask),
+            (1, 40000, 1, None)
+        );
+    }
+}
+
+#[test]
+fn ruby_symbols_and_booleans_are_understood() {
+    let config = parse(include_str!("../../tests/fixtures/symbols.conf")).unwrap();
+    let smtp = &config.email.smtp;
+    assert!(config.email.send);
+    assert_eq!((smtp.port, smtp.authentication), (587, Some(Authentication::Login)));
+    assert_eq!(smtp.encryption, Encryption::Opportunistic);
+    assert_eq!(smtp.password.as_deref(), Some("a:b"));
+    // One uplink states a priority group, so the one that does not takes no new connections.
+    assert_eq!(config.uplinks.iter().map(|uplink| config.eligible(uplink)).collect::<Vec<_>>(), [true, false]);
+}
+
+#[test]
+fn every_problem_is_reported_in_one_run_with_its_place() {
+    let text = MODERN
+        .replacen("ip: 192.0.2.2", "ip: 192.0.2.300", 1)
+        .replacen("weight: 2", "weight: 257", 1)
+        .replacen("type: ppp", "type: pptp", 1)
+        .replacen("interval: 5,", "intervall: 5,", 1)
+        .replacen("base_table: 100", "base_table: 253", 1);
+    let lines = problems(&text);
+    assert_eq!(lines.len(), 5, "{lines:#?}");
+    assert!(
+        lines[0].starts_with("f:3:7: uplinks[0].ip: \"192.0.2.300\" is not the address of a host, allowed: "),
+        "{}",
+        lines[0]
+    );
+    assert!(lines[1].starts_with("f:6:11: uplinks[0].weight: 257 is out of range, allowed: 1 to 256"), "{}", lines[1]);
+    assert!(
+        lines[2].starts_with("f:8:9: uplinks[1].type: \"pptp\" is not known, allowed: static, ppp"),
+        "{}",
+        lines[2]
+    );
+    assert!(lines[3].starts_with("f:11:46: tests.intervall: unknown key, did you mean interval?"), "{}", lines[3]);
+    assert!(lines[4].starts_with("f:12:13: base_table: "), "{}", lines[4]);
+}
+
+#[test]
+fn what_made_the_original_misbehave_is_refused() {
+    for (from, to, what) in [
+        ("gateway: 192.0.2.1", "gateway: 192.0.2.2", "own address"),
+        ("gateway: 192.0.2.1", "gateway: 010.1.1.1", "not the address of a host"),
+        ("gateway: 192.0.2.1", "gateway: 224.0.0.1", "not the address of a host"),
+        ("gateway: 192.0.2.1", "gateway:", "gateway is missing"),
+        ("weight: 2", "weight: 0", "allowed: 1 to 256"),
+        ("ips: [198.51.100.1, 198.51.100.2]", "ips: []", "no usable target"),
+        ("ips: [198.51.100.1, 198.51.100.2]", "ips: [8.8.8.8], required_successful: 2", "allowed: 1 to 1"),
+        ("interval: 5", "required_successful: 0", "allowed: 1 to 2"),
+        ("interval: 5", "ping_retries: 0", "allowed: 1 to 100"),
+        ("interval: 5", "interval: 0", "out of range"),
+        ("base_table: 100", "base_table: 0", "table 0"),
+        ("base_table: 100", "base_table: 251", "253 to 255"),
+        ("base_table: 100", "base_table: 255", "253 to 255"),
+        ("base_table: 100", "base_table: 4294967294", "allowed: up to"),
+        ("base_priority: 20000", "base_priority: 0", "0 is the kernel's"),
+        ("base_priority: 20000", "base_priority: 32760", "32766"),
+        ("base_priority: 20000", "base_priority: 32767", "32767"),
+        ("base_priority: 20000", "base_priority: 4294967295", "allowed: up to"),
+        ("fwmark_mask: 0xff00", "fwmark_mask: 0x100", "overflow the mask"),
+        ("fwmark_mask: 0xff00", "fwmark_mask: 0", "no bit"),
+        ("fwmark_mask: 0xff00", "fwmark_mask: 0x3f00000000", "too large"),
+        ("base_fwmark: 0x100", "base_fwmark: 0x180", "overflow the mask"),
+        ("base_fwmark: 0x100", "base_fwmark: 0", "unmarked"),
+        ("interface: ppp0", "interface: eth1", "another uplink"),
+        ("interface: ppp0", "interface: a;id", "no interface name"),
+        ("lan: [eth0, eth9]", "lan:", "lan is missing"),
+        ("lan: [eth0, eth9]", "lan: []", "lan is missing"),
+        ("lan: [eth0, eth9]", "lan: [eth1]", "used already"),
+        ("dmz: eth8", "dmz: eth0", "used already"),
+        ("type: ppp", "{type: ppp}", "not valid YAML"),
+        ("type: ppp", "type: ppp\n  ip: 192.0.2.9", "learns it from the kernel"),
+        ("base_table: 100", "base_table: 100\nbase_table: 101", "duplicate"),
+        ("base_table: 100", "base_table: 100\n:base_table: 101", "stated twice"),
+        ("base_table: 100", "email: {send: true}", "smtp_parameters is missing"),
+        ("base_table: 100", "email: {smtp_parameters: {authentication: cram_md5}}", "allowed: plain, login"),
+    ] {
+        let lines = broken(from, to);
+        assert!(lines.iter().any(|line| line.contains(what)), "{to}: {lines:#?}");
+        assert!(lines.iter().all(|line| line.starts_with("f:")), "{lines:#?}");
+    }
+}
+
+#[test]
+fn what_is_no_configuration_is_an_error_and_not_a_panic() {
+    for text in [
+        "",
+        "[]",
+        "x",
+        "uplinks: 1",
+        "uplinks: [1, [], {}]",
+        "tests: []",
+        "? [a]\n: b",
+        "a: &a [*a]",
+        "<<: 3",
+        "\u{0}",
+        "!x {}",
+    ] {
+        assert!(parse(text).is_err(), "{text:?}");
+    }
+}
+
+#[test]
+fn a_merge_key_is_resolved() {
+    let text = MODERN.replacen("- interface: eth1\n", "- interface: eth1\n  <<: {priority_group: 7}\n", 1);
+    assert_eq!(parse(&text).unwrap().uplinks[0].priority_group, Some(7));
+}
+
+#[test]
+fn an_unreadable_file_is_named() {
+    let lines = Config::load(Path::new("/nonexistent/ftr.yaml")).expect_err("there is none").lines();
+    assert_eq!(lines.len(), 1);
+    assert!(lines[0].starts_with("/nonexistent/ftr.yaml: "), "{}", lines[0]);
+}
+
+proptest::proptest! {
+    #[test]
+    fn arbitrary_text_never_panics(text in "[a-z0-9:\\[\\]{}&*!<?|>\"' \n#%-]{0,120}") {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn a_damaged_file_never_panics(cut in 0usize..400, patch in "[:\\[\\]{}&*a\n \t-]{0,4}") {
+        let cut = cut.min(MODERN.len());
+        let _ = parse(&format!("{}{patch}{}", &MODERN[..cut], &MODERN[cut..]));
+    }
+}

@@ -1,0 +1,155 @@
+//! The numbers that ftr puts into the kernel: tables, marks and rule priorities.
+//!
+//! Uplink `i` counts from 0 in file order, `n` uplinks in all:
+//!
+//! ```text
+//! table:    uplink base_table+i, balanced base_table+n
+//! mark:     uplink base_fwmark + step*i; step is the lowest bit of the mask, 1 without a mask
+//! priority: from B+i, mark B+n+i, device B+2n+i, balanced B+3n
+//!           B = base_priority, and one more where the rule that looks into main comes first
+//! ```
+
+use crate::config::Config;
+
+/// The route protocol number that tags what is ours (`ftr` in `rt_protos`).
+pub const PROTOCOL: u8 = 117;
+
+/// Priority of the kernel's rule for the table main.
+pub const MAIN_PRIORITY: u32 = 32766;
+/// Priority of the kernel's rule for the table default.
+pub const DEFAULT_PRIORITY: u32 = 32767;
+
+/// The numbers of one configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    uplinks: u32,
+    base_table: u32,
+    base_priority: u32,
+    base_fwmark: u32,
+    mask: Option<u32>,
+}
+
+impl Layout {
+    /// The layout of a configuration, whose checks have made sure that no number overflows.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self::new(config.uplinks.len(), config.base_table, config.base_priority, config.base_fwmark, config.fwmark_mask)
+    }
+
+    pub(crate) fn new(
+        uplinks: usize,
+        base_table: u32,
+        base_priority: u32,
+        base_fwmark: u32,
+        mask: Option<u32>,
+    ) -> Self {
+        Self { uplinks: u32::try_from(uplinks).unwrap_or(u32::MAX), base_table, base_priority, base_fwmark, mask }
+    }
+
+    /// The table of uplink `i`.
+    #[must_use]
+    pub fn table(&self, i: usize) -> u32 {
+        self.base_table.saturating_add(index(i))
+    }
+
+    /// The table of new connections.
+    #[must_use]
+    pub const fn balanced_table(&self) -> u32 {
+        self.base_table.saturating_add(self.uplinks)
+    }
+
+    /// The mark of the connections of uplink `i`.
+    #[must_use]
+    pub fn mark(&self, i: usize) -> u32 {
+        self.base_fwmark.saturating_add(self.mark_step().saturating_mul(index(i)))
+    }
+
+    /// The bits of a mark that are ours; none means all of them.
+    #[must_use]
+    pub const fn mask(&self) -> Option<u32> {
+        self.mask
+    }
+
+    /// The distance between the marks of neighbouring uplinks: the lowest bit of the mask, 1 without a mask.
+    #[must_use]
+    pub const fn mark_step(&self) -> u32 {
+        match self.mask {
+            Some(mask) if mask != 0 => 1 << mask.trailing_zeros(),
+            _ => 1,
+        }
+    }
+
+    /// The priority of the rule that looks into main without its default, where it is needed: only before main.
+    #[must_use]
+    pub const fn local_priority(&self) -> Option<u32> {
+        if self.base_priority < MAIN_PRIORITY { Some(self.base_priority) } else { None }
+    }
+
+    /// The priority of the rules for the source addresses of uplink `i`.
+    #[must_use]
+    pub fn from_priority(&self, i: usize) -> u32 {
+        self.block(0, i)
+    }
+
+    /// The priority of the rule for the mark of uplink `i`.
+    #[must_use]
+    pub fn mark_priority(&self, i: usize) -> u32 {
+        self.block(1, i)
+    }
+
+    /// The priority of the rule for what is bound to the device of uplink `i`.
+    #[must_use]
+    pub fn device_priority(&self, i: usize) -> u32 {
+        self.block(2, i)
+    }
+
+    /// The priority of the rule for new connections, the last of ours.
+    #[must_use]
+    pub fn balanced_priority(&self) -> u32 {
+        self.block(3, 0)
+    }
+
+    /// The first of our priorities.
+    #[must_use]
+    pub const fn first_priority(&self) -> u32 {
+        self.base_priority
+    }
+
+    fn block(&self, block: u32, i: usize) -> u32 {
+        let first = self.base_priority.saturating_add(u32::from(self.local_priority().is_some()));
+        first.saturating_add(self.uplinks.saturating_mul(block)).saturating_add(index(i))
+    }
+}
+
+fn index(i: usize) -> u32 {
+    u32::try_from(i).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Layout;
+
+    #[test]
+    fn the_numbers_of_the_original() {
+        let layout = Layout::new(3, 1, 40000, 1, None);
+        assert_eq!((0..3).map(|i| layout.table(i)).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(layout.balanced_table(), 4);
+        assert_eq!((0..3).map(|i| layout.mark(i)).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(layout.local_priority(), None);
+        assert_eq!(layout.from_priority(2), 40002);
+        assert_eq!(layout.mark_priority(0), 40003);
+        assert_eq!(layout.device_priority(0), 40006);
+        assert_eq!(layout.balanced_priority(), 40009);
+    }
+
+    #[test]
+    fn before_main_everything_moves_by_one_for_the_local_rule() {
+        let layout = Layout::new(2, 100, 20000, 0x100, Some(0xff00));
+        assert_eq!(layout.local_priority(), Some(20000));
+        assert_eq!(
+            (layout.from_priority(0), layout.mark_priority(0), layout.balanced_priority()),
+            (20001, 20003, 20007)
+        );
+        assert_eq!((layout.mark(0), layout.mark(1)), (0x100, 0x200));
+    }
+}

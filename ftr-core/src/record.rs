@@ -1,0 +1,340 @@
+//! The records that flow between the tools: one JSON object a line.
+//!
+//! A reader ignores types and fields that it does not know, so that a newer writer never stops an older reader.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Family, InterfaceName};
+
+/// When something happened, for people and for arithmetic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// UTC, RFC 3339 with milliseconds. For people: no decision reads it.
+    pub time: String,
+    /// Milliseconds of `CLOCK_BOOTTIME`, which runs on through suspend and never jumps.
+    pub mono: u64,
+}
+
+impl Stamp {
+    /// A stamp from a reading of the wall clock and one of the time since boot.
+    #[must_use]
+    pub fn new(wall: SystemTime, since_boot: Duration) -> Self {
+        Self {
+            time: humantime::format_rfc3339_millis(wall).to_string(),
+            mono: u64::try_from(since_boot.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// Any record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Record {
+    /// What a check of one uplink found.
+    Check(Check),
+    /// What changed, for people.
+    Event(Event),
+    /// Who shall carry new connections.
+    Active(Active),
+    /// What the kernel has now.
+    Applied(Applied),
+    /// An event that is in safe hands.
+    Spooled(Spooled),
+    /// A type that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Record {
+    /// Reads one line.
+    ///
+    /// # Errors
+    /// The line is no JSON object with a `type`, or a record of a known type lacks a field.
+    pub fn parse(line: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(line)
+    }
+
+    /// The record as one line, newline included.
+    ///
+    /// # Errors
+    /// Never for the types of this module; `serde_json` says so by type only.
+    pub fn line(&self) -> Result<String, serde_json::Error> {
+        let mut line = serde_json::to_string(self)?;
+        line.push('\n');
+        Ok(line)
+    }
+}
+
+/// Why an uplink is down: where the path to the internet broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// There is no such device.
+    NoInterface,
+    /// The device is switched off (`ip link set DEV down`).
+    AdminDown,
+    /// No cable, no link partner, no modem.
+    NoCarrier,
+    /// The device has no address of the family, or not the configured one.
+    NoAddress,
+    /// A dynamic uplink has learned no gateway.
+    NoGateway,
+    /// The kernel has no gateway for this device: its table or rules are not in place.
+    NoRoute,
+    /// The gateway does not answer the neighbour query.
+    GatewaySilent,
+    /// Too few targets answered.
+    NoAnswer,
+    /// Too many answers were lost.
+    Loss,
+    /// The answers took too long.
+    Latency,
+    /// The gateway answers in the internet's stead.
+    Captive,
+}
+
+impl Reason {
+    /// The reason as it stands in records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoInterface => "no-interface",
+            Self::AdminDown => "admin-down",
+            Self::NoCarrier => "no-carrier",
+            Self::NoAddress => "no-address",
+            Self::NoGateway => "no-gateway",
+            Self::NoRoute => "no-route",
+            Self::GatewaySilent => "gateway-silent",
+            Self::NoAnswer => "no-answer",
+            Self::Loss => "loss",
+            Self::Latency => "latency",
+            Self::Captive => "captive",
+        }
+    }
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What a check of one uplink found, for one family.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// When the verdict was reached.
+    #[serde(flatten)]
+    pub at: Stamp,
+    /// Which uplink.
+    pub uplink: InterfaceName,
+    /// For which family.
+    pub family: Family,
+    /// The verdict.
+    pub up: bool,
+    /// Why it is down; none when it is up.
+    pub reason: Option<Reason>,
+    /// How many targets answered.
+    pub answered: u32,
+    /// How many had to.
+    pub required: u32,
+    /// How many were asked.
+    pub asked: u32,
+    /// Mean round trip of the answers, in milliseconds.
+    pub rtt_ms: Option<f64>,
+    /// Mean deviation of the round trips from their mean, in milliseconds.
+    pub jitter_ms: Option<f64>,
+    /// Probes lost, of those whose fate is known: 0.0 to 1.0.
+    pub loss: Option<f64>,
+    /// The address that the uplink has, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+    /// The gateway that the kernel uses for the uplink, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<IpAddr>,
+    /// Each target asked, with its round trip or its error.
+    #[serde(default)]
+    pub targets: Vec<TargetResult>,
+}
+
+/// The fate of one target in a check.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetResult {
+    /// The target as configured.
+    pub target: String,
+    /// Its round trip in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtt_ms: Option<f64>,
+    /// Why it has none: `timeout`, `net-unreachable`, ….
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What kind of change an event tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventKind {
+    /// An uplink went up or down.
+    State,
+    /// An uplink began or ceased to carry new connections.
+    Role,
+    /// The address of an uplink changed.
+    Address,
+    /// The gateway of an uplink changed.
+    Gateway,
+    /// The configuration changed.
+    Config,
+}
+
+/// What changed, for people and their programs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Counts up by one; an acknowledgement names it.
+    pub seq: u64,
+    /// What kind of change it is.
+    pub kind: EventKind,
+    /// When it was decided.
+    #[serde(flatten)]
+    pub at: Stamp,
+    /// Which uplink.
+    pub uplink: InterfaceName,
+    /// For which family.
+    pub family: Family,
+    /// The uplink's description in the configuration.
+    pub description: String,
+    /// What it was: `up` or `down`, `routing` or `standby`, an address; none where nothing was known.
+    pub from: Option<String>,
+    /// What it is now.
+    pub to: Option<String>,
+    /// Why an uplink went down.
+    #[serde(default)]
+    pub reason: Option<Reason>,
+    /// How many targets answered in the check that decided it.
+    #[serde(default)]
+    pub answered: u32,
+    /// How many had to.
+    #[serde(default)]
+    pub required: u32,
+    /// How many were asked.
+    #[serde(default)]
+    pub asked: u32,
+    /// Who carries new connections from now on.
+    #[serde(default)]
+    pub active: Vec<InterfaceName>,
+}
+
+/// Who shall carry new connections of one family.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Active {
+    /// When it was decided.
+    #[serde(flatten)]
+    pub at: Stamp,
+    /// For which family.
+    pub family: Family,
+    /// The uplinks, with the weight of each.
+    pub uplinks: Vec<Share>,
+    /// Every configured uplink that is down now, eligible for balancing or not.
+    #[serde(default)]
+    pub failed: Vec<InterfaceName>,
+    /// Uplinks whose connections this very transition deletes.
+    #[serde(default)]
+    pub flush: Vec<InterfaceName>,
+    /// Why, for people.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// One uplink's part of the new connections.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// Which uplink.
+    pub uplink: InterfaceName,
+    /// Its weight: 1 to 256.
+    pub weight: u16,
+}
+
+/// What the kernel has now, for one family.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Applied {
+    /// When it was done.
+    #[serde(flatten)]
+    pub at: Stamp,
+    /// For which family.
+    pub family: Family,
+    /// How many writes to the kernel it took; 0 where nothing differed.
+    pub writes: u32,
+    /// How long it took, in microseconds.
+    pub took_us: u64,
+    /// The uplinks that carry new connections.
+    pub active: Vec<InterfaceName>,
+    /// Address and gateway of every uplink that has them.
+    #[serde(default)]
+    pub uplinks: Vec<AppliedUplink>,
+}
+
+/// Address and gateway of an uplink, as its table has them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppliedUplink {
+    /// Which uplink.
+    pub uplink: InterfaceName,
+    /// Its address, none while it has none.
+    pub address: Option<IpAddr>,
+    /// Its gateway, or the peer of a point-to-point device; none while it has none.
+    pub gateway: Option<IpAddr>,
+}
+
+/// The event with this number is in safe hands: its writer need not keep it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spooled {
+    /// The event's number.
+    pub seq: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Reason, Record};
+
+    #[test]
+    fn unknown_types_and_fields_are_ignored() {
+        assert_eq!(Record::parse(br#"{"type":"weather","sun":true}"#).unwrap(), Record::Unknown);
+        let spooled = Record::parse(br#"{"type":"spooled","seq":3,"later":[1]}"#).unwrap();
+        assert_eq!(spooled.line().unwrap(), "{\"type\":\"spooled\",\"seq\":3}\n");
+    }
+
+    #[test]
+    fn a_check_reads_back_as_it_was_written() {
+        let line = br#"{"type":"check","time":"2026-11-01T10:00:00.000Z","mono":123456,"uplink":"eth1","family":4,"up":false,"reason":"no-answer","answered":1,"required":4,"asked":6,"rtt_ms":12.4,"jitter_ms":null,"loss":0.8,"targets":[{"target":"8.8.8.8","rtt_ms":12.1},{"target":"4.2.2.2","error":"timeout"}]}"#;
+        let record = Record::parse(line).unwrap();
+        assert_eq!(record.line().unwrap().trim_end().as_bytes(), line);
+        let Record::Check(check) = record else { panic!("not a check") };
+        assert_eq!((check.at.mono, check.reason), (123_456, Some(Reason::NoAnswer)));
+    }
+
+    #[test]
+    fn reasons_are_written_as_they_are_named() {
+        for reason in [
+            Reason::NoInterface,
+            Reason::AdminDown,
+            Reason::NoCarrier,
+            Reason::NoAddress,
+            Reason::NoGateway,
+            Reason::NoRoute,
+            Reason::GatewaySilent,
+            Reason::NoAnswer,
+            Reason::Loss,
+            Reason::Latency,
+            Reason::Captive,
+        ] {
+            assert_eq!(serde_json::to_string(&reason).unwrap(), format!("\"{}\"", reason.as_str()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_record_is_an_error() {
+        for line in [&b""[..], b"{}", b"[]", b"{\"type\":\"check\"}", b"\xff", b"{\"type\":\"spooled\",\"seq\":-1}"] {
+            assert!(Record::parse(line).is_err());
+        }
+    }
+}
