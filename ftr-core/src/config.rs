@@ -185,6 +185,9 @@ impl Config {
         let mut root = Section::root(tree, problems)?;
         let tests = tests_section::read_common(&mut root);
         let uplinks = uplink::read(&mut root, &tests);
+        // Numbers are given out by place in the file, so an uplink that is wrong still takes its own.
+        let count = uplinks.len();
+        let uplinks: Vec<Uplink> = uplinks.into_iter().flatten().collect();
         let downlinks = downlinks(&mut root, &uplinks);
         let log = log(&mut root);
         let email = email::read(&mut root);
@@ -209,7 +212,7 @@ impl Config {
             fwmark_mask,
             warnings: Vec::new(),
         };
-        rules::check(&config, problems, &mut warnings);
+        rules::check(&config, count, problems, &mut warnings);
         Some(Self { warnings, ..config })
     }
 }

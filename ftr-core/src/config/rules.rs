@@ -7,10 +7,10 @@ use crate::layout::{DEFAULT_PRIORITY, Layout, MAIN_PRIORITY};
 /// The kernel's own tables: default, main, local.
 const KERNEL_TABLES: std::ops::RangeInclusive<u64> = 253..=255;
 
-/// Notes what is wrong between the keys in `problems`, and what is odd in `warnings`.
-pub(super) fn check(config: &Config, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
+/// Notes what is wrong between the keys in `problems`, and what is odd in `warnings`; `count` uplinks are stated.
+pub(super) fn check(config: &Config, count: usize, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
     let top = NodePath::default();
-    let count = config.uplinks.len() as u64;
+    let count = count as u64;
     if count == 0 {
         return;
     }
@@ -23,7 +23,7 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>, warnings: &mut
     note("base_table", tables(u64::from(config.base_table), count));
     note("base_priority", priorities(config, count));
     note("fwmark_mask", config.fwmark_mask.and_then(mask));
-    note("base_fwmark", marks(config));
+    note("base_fwmark", marks(config, count));
     same_address(config, warnings);
     if !config.uplinks.iter().any(|uplink| config.eligible(uplink)) {
         warnings
@@ -67,22 +67,20 @@ fn mask(mask: u32) -> Option<String> {
     (mask == 0).then(|| "0 leaves no bit for a mark, allowed: one bit or more, such as 0xff00".to_owned())
 }
 
-fn marks(config: &Config) -> Option<String> {
+fn marks(config: &Config, count: u64) -> Option<String> {
     let layout = Layout::of(config);
     let step = u64::from(layout.mark_step());
     let base = u64::from(config.base_fwmark);
-    let last = base + step * (config.uplinks.len() as u64 - 1);
+    let last = base + step * (count - 1);
     let bits = u64::from(config.fwmark_mask.unwrap_or(u32::MAX));
     if base == 0 {
         return Some("mark 0 means unmarked, allowed: 1 and up".to_owned());
     }
-    (0..config.uplinks.len() as u64).map(|i| base + step * i).find(|mark| mark & !bits != 0).map(|mark| {
-        match config.fwmark_mask {
-            Some(mask) => format!(
-                "the marks {base:#x} to {last:#x} in steps of {step:#x} overflow the mask {mask:#x} ({mark:#x} does)"
-            ),
-            None => format!("the marks {base} to {last} overflow 32 bits"),
-        }
+    (0..count).map(|i| base + step * i).find(|mark| mark & !bits != 0).map(|mark| match config.fwmark_mask {
+        Some(mask) => format!(
+            "the marks {base:#x} to {last:#x} in steps of {step:#x} overflow the mask {mask:#x} ({mark:#x} does)"
+        ),
+        None => format!("the marks {base} to {last} overflow 32 bits"),
     })
 }
 

@@ -88,17 +88,31 @@ impl<'a> Section<'a> {
         Section::of(self.path.key(key), value, self.problems)
     }
 
-    /// Reads each section of a list.
-    pub(super) fn sections<T>(&mut self, key: &'static str, mut each: impl FnMut(Section<'_>) -> Option<T>) -> Vec<T> {
+    /// Reads each section of a list that must be there and not be empty; none for an item that is wrong.
+    pub(super) fn sections<T>(
+        &mut self,
+        key: &'static str,
+        mut each: impl FnMut(Section<'_>) -> Option<T>,
+    ) -> Vec<Option<T>> {
         let path = self.path.key(key);
-        let Some(value) = self.value(key) else { return Vec::new() };
-        let Value::Sequence(list) = value else {
-            self.wrong(key, format!("{} where a list is expected", scalar::kind(value)));
-            return Vec::new();
+        let list = match self.value(key) {
+            Some(Value::Sequence(list)) if !list.is_empty() => list,
+            Some(Value::Sequence(_)) => {
+                self.wrong(key, "an empty list, allowed: one or more");
+                return Vec::new();
+            }
+            Some(other) => {
+                self.wrong(key, format!("{} where a list is expected", scalar::kind(other)));
+                return Vec::new();
+            }
+            None => {
+                self.missing(key, "a list, one or more");
+                return Vec::new();
+            }
         };
         list.iter()
             .enumerate()
-            .filter_map(|(index, item)| Section::of(path.index(index), item, self.problems).and_then(&mut each))
+            .map(|(index, item)| Section::of(path.index(index), item, self.problems).and_then(&mut each))
             .collect()
     }
 

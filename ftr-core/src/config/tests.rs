@@ -96,7 +96,7 @@ fn every_problem_is_reported_in_one_run_with_its_place() {
         "{}",
         lines[2]
     );
-    assert!(lines[3].starts_with("f:11:46: tests.intervall: unknown key, did you mean interval?"), "{}", lines[3]);
+    assert!(lines[3].starts_with("f:11:55: tests.intervall: unknown key, did you mean interval?"), "{}", lines[3]);
     assert!(lines[4].starts_with("f:12:13: base_table: "), "{}", lines[4]);
 }
 
@@ -110,9 +110,9 @@ fn what_made_the_original_misbehave_is_refused() {
         ("weight: 2", "weight: 0", "allowed: 1 to 256"),
         ("ips: [198.51.100.1, 198.51.100.2]", "ips: []", "no usable target"),
         ("ips: [198.51.100.1, 198.51.100.2]", "ips: [8.8.8.8], required_successful: 2", "allowed: 1 to 1"),
-        ("interval: 5", "required_successful: 0", "allowed: 1 to 2"),
-        ("interval: 5", "ping_retries: 0", "allowed: 1 to 100"),
-        ("interval: 5", "interval: 0", "out of range"),
+        ("interval: 5,", "required_successful: 0,", "allowed: 1 to 2"),
+        ("interval: 5,", "ping_retries: 0,", "allowed: 1 to 100"),
+        ("interval: 5,", "interval: 0,", "out of range"),
         ("base_table: 100", "base_table: 0", "table 0"),
         ("base_table: 100", "base_table: 251", "253 to 255"),
         ("base_table: 100", "base_table: 255", "253 to 255"),
@@ -128,7 +128,7 @@ fn what_made_the_original_misbehave_is_refused() {
         ("base_fwmark: 0x100", "base_fwmark: 0", "unmarked"),
         ("interface: ppp0", "interface: eth1", "another uplink"),
         ("interface: ppp0", "interface: a;id", "no interface name"),
-        ("lan: [eth0, eth9]", "lan:", "lan is missing"),
+        ("lan: [eth0, eth9]", "lan: ", "lan is missing"),
         ("lan: [eth0, eth9]", "lan: []", "lan is missing"),
         ("lan: [eth0, eth9]", "lan: [eth1]", "used already"),
         ("dmz: eth8", "dmz: eth0", "used already"),
