@@ -1,1 +1,43 @@
-//! Placeholder.
+//! Netlink for ftr: links, addresses, routes, rules, neighbours and tracked connections as plain Rust types.
+//!
+//! What the kernel reports and what it is asked to do are the same types, so that a caller can compare what it wants
+//! with what it sees. The codecs are pure (bytes in, values out, and back); [`Rtnetlink`], [`Listener`] and
+//! [`Ctnetlink`] are the only parts that touch a socket.
+//!
+//! Sources: netlink(7), rtnetlink(7), and the kernel's `include/uapi/linux/{netlink,rtnetlink,fib_rules,if_link}.h`.
+
+mod address;
+mod attribute;
+mod connection;
+mod error;
+mod event;
+mod family;
+mod frame;
+mod link;
+mod listener;
+mod lookup;
+mod neighbour;
+mod nexthop;
+mod prefix;
+mod refusal;
+mod route;
+mod rtnetlink;
+mod rule;
+mod socket;
+
+pub use address::Address;
+pub use attribute::Attribute;
+pub use connection::Ctnetlink;
+pub use error::Error;
+pub use event::{Event, Group};
+pub use ftr_core::Family;
+pub use link::{Counters, Link, LinkFlags};
+pub use listener::Listener;
+pub use lookup::Lookup;
+pub use neighbour::Neighbour;
+pub use nexthop::Nexthop;
+pub use prefix::Prefix;
+pub use refusal::Refusal;
+pub use route::{Route, RouteKind};
+pub use rtnetlink::{Rtnetlink, Write};
+pub use rule::{Action, Rule};

@@ -1,0 +1,76 @@
+//! What can go wrong between us and the kernel.
+
+use nix::errno::Errno;
+
+use crate::Refusal;
+
+/// A netlink exchange failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The socket could not be made; the kernel may lack the subsystem.
+    #[error("open netlink socket: {}", .0.desc())]
+    Open(Errno),
+    /// A request could not be handed to the kernel.
+    #[error("send netlink request: {}", .0.desc())]
+    Send(Errno),
+    /// An answer could not be fetched.
+    #[error("receive from netlink: {}", .0.desc())]
+    Receive(Errno),
+    /// The kernel answered with a refusal.
+    #[error("{operation}: {refusal}")]
+    Refused {
+        /// What was asked for.
+        operation: &'static str,
+        /// The kernel's answer.
+        refusal: Refusal,
+    },
+    /// The tables changed under every attempt to read them.
+    #[error("{operation}: changed while it was read, {attempts} times in a row")]
+    Interrupted {
+        /// What was read.
+        operation: &'static str,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// A message is not laid out as the kernel documents it.
+    #[error("netlink message malformed: {0}")]
+    Malformed(&'static str),
+    /// A value does not fit into a message.
+    #[error("netlink message cannot hold {0}")]
+    Encode(&'static str),
+}
+
+impl Error {
+    /// The kernel's refusal, where it is one.
+    #[must_use]
+    pub const fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Refused { refusal, .. } => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// Whether a capability is missing (`CAP_NET_ADMIN` for every write).
+    #[must_use]
+    pub const fn is_permission(&self) -> bool {
+        match self {
+            Self::Refused { refusal, .. } => refusal.is_permission(),
+            Self::Open(errno) | Self::Send(errno) | Self::Receive(errno) => {
+                matches!(errno, Errno::EPERM | Errno::EACCES)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the same exchange may succeed in a moment.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Interrupted { .. } => true,
+            Self::Send(errno) | Self::Receive(errno) | Self::Refused { refusal: Refusal { errno, .. }, .. } => {
+                matches!(errno, Errno::EAGAIN | Errno::EBUSY | Errno::ENOBUFS | Errno::ENOMEM)
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Network devices (`RTM_NEWLINK`).
+
+use neli::consts::rtnl::{Iff, Ifla, IflaInfo, RtAddrFamily};
+use neli::rtnl::{Ifinfomsg, IfinfomsgBuilder};
+
+use crate::Error;
+use crate::attribute::{Payload, from_bytes, to_bytes};
+
+/// A network device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its number, which a device of the same name made later does not share.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// What it does and can do.
+    pub flags: LinkFlags,
+    /// Its operational state (RFC 2863): 6 is up, 2 down, 0 unknown.
+    pub operational: u8,
+    /// What kind of virtual device it is (`veth`, `tun`, `vlan`, …); none for hardware.
+    pub kind: Option<String>,
+    /// The largest packet, in bytes.
+    pub mtu: u32,
+    /// What went through it.
+    pub counters: Counters,
+}
+
+/// `IFF_*` flags of a device, as netdevice(7) and the kernel's `include/uapi/linux/if.h` describe them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkFlags(pub u32);
+
+impl LinkFlags {
+    const fn has(self, flag: Iff) -> bool {
+        self.0 & flag.bits() != 0
+    }
+
+    /// The administrator has switched it on.
+    #[must_use]
+    pub const fn is_up(self) -> bool {
+        self.has(Iff::UP)
+    }
+
+    /// There is a link partner. A device that is switched off never has one.
+    #[must_use]
+    pub const fn has_carrier(self) -> bool {
+        self.has(Iff::LOWERUP)
+    }
+
+    /// Operational: carrier, and nothing above the physical layer still pending.
+    #[must_use]
+    pub const fn is_running(self) -> bool {
+        self.has(Iff::RUNNING)
+    }
+
+    /// It has exactly one peer: PPP, a tunnel.
+    #[must_use]
+    pub const fn is_point_to_point(self) -> bool {
+        self.has(Iff::POINTOPOINT)
+    }
+
+    /// The host's own loop.
+    #[must_use]
+    pub const fn is_loopback(self) -> bool {
+        self.has(Iff::LOOPBACK)
+    }
+
+    /// Neighbours need no address resolution.
+    #[must_use]
+    pub const fn no_arp(self) -> bool {
+        self.has(Iff::NOARP)
+    }
+}
+
+/// What went through a device since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Packets received.
+    pub rx_packets: u64,
+    /// Packets sent.
+    pub tx_packets: u64,
+    /// Bytes received.
+    pub rx_bytes: u64,
+    /// Bytes sent.
+    pub tx_bytes: u64,
+}
+
+impl Counters {
+    /// The head of `struct rtnl_link_stats64`.
+    fn decode(octets: &[u8]) -> Result<Self, Error> {
+        let mut fields = octets.chunks_exact(8).filter_map(|field| field.try_into().ok()).map(u64::from_ne_bytes);
+        let mut next = || fields.next().ok_or(Error::Malformed("link counters"));
+        Ok(Self { rx_packets: next()?, tx_packets: next()?, rx_bytes: next()?, tx_bytes: next()? })
+    }
+}
+
+impl Link {
+    /// None for a message about a bridge's port, which shares the message type but is not about the device itself.
+    pub(crate) fn decode(body: &[u8]) -> Result<Option<Self>, Error> {
+        let message: Ifinfomsg = from_bytes(body, "link")?;
+        if *message.ifi_family() != RtAddrFamily::Unspecified {
+            return Ok(None);
+        }
+        let mut link = Self {
+            index: u32::try_from(*message.ifi_index()).map_err(|_| Error::Malformed("link index"))?,
+            name: String::new(),
+            flags: LinkFlags(message.ifi_flags().bits()),
+            operational: 0,
+            kind: None,
+            mtu: 0,
+            counters: Counters::default(),
+        };
+        for attribute in message.rtattrs().iter() {
+            match *attribute.rta_type() {
+                Ifla::Ifname => link.name = attribute.text(),
+                Ifla::Mtu => link.mtu = attribute.number("link mtu")?,
+                Ifla::Operstate => link.operational = attribute.octet("link state")?,
+                Ifla::Stats64 => link.counters = Counters::decode(attribute.octets())?,
+                Ifla::Linkinfo => {
+                    let nested = attribute.get_attr_handle::<IflaInfo>().map_err(|_| Error::Malformed("link kind"))?;
+                    link.kind = nested.get_attribute(IflaInfo::Kind).map(Payload::text);
+                }
+                _ => {}
+            }
+        }
+        Ok(Some(link))
+    }
+
+    /// The body of a request for every device.
+    pub(crate) fn request() -> Result<Vec<u8>, Error> {
+        let body = IfinfomsgBuilder::default()
+            .ifi_family(RtAddrFamily::Unspecified)
+            .build()
+            .map_err(|_| Error::Encode("a link request"))?;
+        to_bytes(&body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Counters, Link};
+    use proptest::prelude::*;
+
+    #[test]
+    fn counters_are_the_first_four_of_the_structure() {
+        let octets: Vec<u8> = (1u64..=24).flat_map(u64::to_ne_bytes).collect();
+        let counters = Counters { rx_packets: 1, tx_packets: 2, rx_bytes: 3, tx_bytes: 4 };
+        assert_eq!(Counters::decode(&octets), Ok(counters));
+        assert!(Counters::decode(&octets[..31]).is_err());
+    }
+
+    #[test]
+    fn a_bridge_port_is_no_device() {
+        let mut body = Link::request().unwrap();
+        body[0] = 7; // AF_BRIDGE
+        assert_eq!(Link::decode(&body), Ok(None));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_decoded_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Link::decode(&bytes);
+        }
+    }
+}

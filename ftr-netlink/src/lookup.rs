@@ -1,0 +1,66 @@
+//! Questions of the kind "which way would this packet go?" (`RTM_GETROUTE`).
+
+use std::net::IpAddr;
+
+use ftr_core::Family;
+use neli::consts::rtnl::{RtScope, RtTable, Rta, RtmF, Rtn, Rtprot};
+use neli::rtnl::RtmsgBuilder;
+use nix::libc;
+
+use crate::attribute::{Attributes, to_bytes};
+use crate::{Error, family};
+
+/// A packet whose way is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lookup {
+    /// Where it goes to.
+    pub destination: IpAddr,
+    /// Where it comes from; none for a packet of this host that has no source yet.
+    pub source: Option<IpAddr>,
+    /// The device that the sending socket is bound to.
+    pub oif: Option<u32>,
+    /// The device that it came in by; none for a packet of this host.
+    pub iif: Option<u32>,
+    /// Its mark.
+    pub mark: u32,
+}
+
+impl Lookup {
+    /// A packet of this host, without source, device or mark.
+    #[must_use]
+    pub const fn to(destination: IpAddr) -> Self {
+        Self { destination, source: None, oif: None, iif: None, mark: 0 }
+    }
+
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, Error> {
+        let family = Family::of(self.destination);
+        let mut attributes = Attributes::new();
+        attributes.address(Rta::Dst, self.destination)?;
+        if let Some(source) = self.source {
+            attributes.address(Rta::Src, source)?;
+        }
+        for (kind, device) in [(Rta::Oif, self.oif), (Rta::Iif, self.iif)] {
+            if let Some(device) = device {
+                attributes.number(kind, device)?;
+            }
+        }
+        if self.mark != 0 {
+            attributes.number(Rta::Mark, self.mark)?;
+        }
+        let body = RtmsgBuilder::default()
+            .rtm_family(family::to_kernel(family))
+            .rtm_dst_len(family::bits(family))
+            .rtm_src_len(if self.source.is_some() { family::bits(family) } else { 0 })
+            .rtm_tos(0)
+            .rtm_table(RtTable::Unspec)
+            .rtm_protocol(Rtprot::Unspec)
+            .rtm_scope(RtScope::Universe)
+            .rtm_type(Rtn::Unspec)
+            // Otherwise the answer names the main table, whichever it came from.
+            .rtm_flags(RtmF::from_bits_retain(libc::RTM_F_LOOKUP_TABLE))
+            .rtattrs(attributes.into_buffer())
+            .build()
+            .map_err(|_| Error::Encode("a route lookup"))?;
+        to_bytes(&body)
+    }
+}

@@ -1,0 +1,92 @@
+//! Address prefixes such as `192.0.2.0/24`.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ftr_core::Family;
+
+use crate::family;
+
+/// A network prefix. The bits behind its length are always zero, as the kernel demands of routes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Prefix {
+    address: IpAddr,
+    length: u8,
+}
+
+impl Prefix {
+    /// The prefix of this length that holds `address`; none where the length exceeds the address's bits.
+    #[must_use]
+    pub fn new(address: IpAddr, length: u8) -> Option<Self> {
+        if length > family::bits(Family::of(address)) {
+            return None;
+        }
+        let address = match address {
+            IpAddr::V4(address) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
+                IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() & mask))
+            }
+            IpAddr::V6(address) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
+                IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & mask))
+            }
+        };
+        Some(Self { address, length })
+    }
+
+    /// The prefix that holds this address alone.
+    #[must_use]
+    pub const fn host(address: IpAddr) -> Self {
+        Self { address, length: family::bits(Family::of(address)) }
+    }
+
+    /// The first address.
+    #[must_use]
+    pub const fn address(self) -> IpAddr {
+        self.address
+    }
+
+    /// How many leading bits are fixed: 0 to 32 or 128.
+    #[must_use]
+    pub const fn length(self) -> u8 {
+        self.length
+    }
+
+    /// Whether the address lies within; never across families.
+    #[must_use]
+    pub fn contains(self, address: IpAddr) -> bool {
+        Family::of(address) == Family::of(self.address) && Self::new(address, self.length) == Some(self)
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Prefix;
+
+    fn prefix(address: &str, length: u8) -> Option<Prefix> {
+        Prefix::new(address.parse().unwrap(), length)
+    }
+
+    #[test]
+    fn host_bits_are_cleared() {
+        assert_eq!(prefix("192.0.2.77", 24).unwrap().to_string(), "192.0.2.0/24");
+        assert_eq!(prefix("192.0.2.77", 0).unwrap().to_string(), "0.0.0.0/0");
+        assert_eq!(prefix("2001:db8::77", 64).unwrap().to_string(), "2001:db8::/64");
+        assert_eq!(prefix("2001:db8::77", 128).unwrap().to_string(), "2001:db8::77/128");
+        assert_eq!(prefix("192.0.2.77", 33), None);
+    }
+
+    #[test]
+    fn holds_its_own_and_no_other_family() {
+        let net = prefix("192.0.2.0", 24).unwrap();
+        assert!(net.contains("192.0.2.255".parse().unwrap()));
+        assert!(!net.contains("192.0.3.0".parse().unwrap()));
+        assert!(!prefix("::", 0).unwrap().contains("192.0.2.1".parse().unwrap()));
+    }
+}

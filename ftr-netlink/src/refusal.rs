@@ -1,0 +1,45 @@
+//! The kernel's "no", in its own words.
+
+use std::fmt;
+
+use nix::errno::Errno;
+
+/// Why the kernel refused a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The error number.
+    pub errno: Errno,
+    /// What the kernel had to say beyond the number (the extended acknowledgement of netlink(7)).
+    pub message: Option<String>,
+}
+
+impl Refusal {
+    /// Whether a capability is missing.
+    #[must_use]
+    pub const fn is_permission(&self) -> bool {
+        matches!(self.errno, Errno::EPERM | Errno::EACCES)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = self.message.as_deref().unwrap_or_else(|| self.errno.desc());
+        write!(f, "{} ({:?})", words.trim_end_matches('.'), self.errno)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::Refusal;
+    use nix::errno::Errno;
+
+    #[test]
+    fn the_kernels_words_come_first() {
+        let mut refusal = Refusal { errno: Errno::EINVAL, message: Some("Nexthop has invalid gateway".to_owned()) };
+        assert_eq!(refusal.to_string(), "Nexthop has invalid gateway (EINVAL)");
+        refusal.message = None;
+        assert_eq!(refusal.to_string(), "Invalid argument (EINVAL)");
+    }
+}

@@ -1,0 +1,187 @@
+//! Reading and writing the kernel's links, addresses, routes, rules and neighbours.
+
+use ftr_core::Family;
+use neli::consts::nl::NlmF;
+use neli::consts::rtnl::Rtm;
+use nix::errno::Errno;
+use nix::sys::socket::{SockFlag, SockProtocol};
+
+use crate::frame::{Frames, Outcome, outcome, request};
+use crate::socket::Socket;
+use crate::{Address, Error, Link, Lookup, Neighbour, Refusal, Route, Rule};
+
+/// How often a dump is begun anew because the table changed under it.
+const ATTEMPTS: u32 = 8;
+/// Requests that go to the kernel in one datagram: their acknowledgements must fit into the receive queue together.
+const BATCH: usize = 64;
+
+/// A socket for requests about links, addresses, routes, rules and neighbours. Reading needs no capability, writing
+/// `CAP_NET_ADMIN`.
+#[derive(Debug)]
+pub struct Rtnetlink {
+    socket: Socket,
+}
+
+/// A change to ask of the kernel. Nothing is ever replaced: an addition fails where its like is there already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// Adds a route.
+    AddRoute(Route),
+    /// Deletes a route.
+    DeleteRoute(Route),
+    /// Adds a rule.
+    AddRule(Rule),
+    /// Deletes a rule.
+    DeleteRule(Rule),
+}
+
+impl Write {
+    fn encode(&self, number: u32) -> Result<Vec<u8>, Error> {
+        let (kind, body) = match self {
+            Self::AddRoute(route) => (Rtm::Newroute, route.encode()?),
+            Self::DeleteRoute(route) => (Rtm::Delroute, route.encode()?),
+            Self::AddRule(rule) => (Rtm::Newrule, rule.encode()?),
+            Self::DeleteRule(rule) => (Rtm::Delrule, rule.encode()?),
+        };
+        let flags = match self {
+            Self::AddRoute(_) | Self::AddRule(_) => NlmF::ACK | NlmF::CREATE | NlmF::EXCL,
+            Self::DeleteRoute(_) | Self::DeleteRule(_) => NlmF::ACK,
+        };
+        request(kind.into(), flags, number, &body)
+    }
+}
+
+impl Rtnetlink {
+    /// Opens a socket.
+    ///
+    /// # Errors
+    /// The kernel gives none.
+    pub fn open() -> Result<Self, Error> {
+        Ok(Self { socket: Socket::open(SockProtocol::NetlinkRoute, 0, SockFlag::empty())? })
+    }
+
+    /// Every device.
+    ///
+    /// # Errors
+    /// The exchange fails.
+    pub fn links(&mut self) -> Result<Vec<Link>, Error> {
+        self.dump("list links", Rtm::Getlink, &Link::request()?, Link::decode)
+    }
+
+    /// Every address of a family, or of both.
+    ///
+    /// # Errors
+    /// The exchange fails.
+    pub fn addresses(&mut self, family: Option<Family>) -> Result<Vec<Address>, Error> {
+        self.dump("list addresses", Rtm::Getaddr, &Address::request(family)?, Address::decode)
+    }
+
+    /// Every route of a family, or of one table of it. A table that was never used is empty.
+    ///
+    /// # Errors
+    /// The exchange fails.
+    pub fn routes(&mut self, family: Family, table: Option<u32>) -> Result<Vec<Route>, Error> {
+        match self.dump("list routes", Rtm::Getroute, &Route::request(family, table)?, Route::decode) {
+            Err(Error::Refused { refusal: Refusal { errno: Errno::ENOENT, .. }, .. }) if table.is_some() => {
+                Ok(Vec::new())
+            }
+            routes => routes,
+        }
+    }
+
+    /// Every rule of a family, in the order in which they are asked.
+    ///
+    /// # Errors
+    /// The exchange fails.
+    pub fn rules(&mut self, family: Family) -> Result<Vec<Rule>, Error> {
+        self.dump("list rules", Rtm::Getrule, &Rule::request(family)?, Rule::decode)
+    }
+
+    /// Every neighbour of a family.
+    ///
+    /// # Errors
+    /// The exchange fails.
+    pub fn neighbours(&mut self, family: Family) -> Result<Vec<Neighbour>, Error> {
+        self.dump("list neighbours", Rtm::Getneigh, &Neighbour::request(family)?, Neighbour::decode)
+    }
+
+    /// The way that the kernel would send this packet.
+    ///
+    /// # Errors
+    /// There is none ([`Error::Refused`] with `ENETUNREACH`, `EHOSTUNREACH`, `EACCES` or `EINVAL`), or the exchange
+    /// fails.
+    pub fn lookup(&mut self, lookup: &Lookup) -> Result<Route, Error> {
+        let mut route = None;
+        let end = self.socket.ask((Rtm::Getroute.into(), NlmF::ACK, &lookup.encode()?), |frame| {
+            route = Route::decode(frame.body)?;
+            Ok(())
+        })?;
+        match end.refusal {
+            Some(refusal) => Err(Error::Refused { operation: "look up route", refusal }),
+            None => route.ok_or(Error::Malformed("answer to a route lookup")),
+        }
+    }
+
+    /// Asks for these changes, in this order, and tells the fate of each. A refusal does not stop those behind it.
+    ///
+    /// # Errors
+    /// The exchange itself fails: which changes were made is unknown then.
+    pub fn write(&mut self, writes: &[Write]) -> Result<Vec<Result<(), Refusal>>, Error> {
+        let mut fates = Vec::with_capacity(writes.len());
+        for batch in writes.chunks(BATCH) {
+            let mut datagram = Vec::new();
+            let mut numbers = Vec::with_capacity(batch.len());
+            for write in batch {
+                let number = self.socket.number();
+                datagram.extend(write.encode(number)?);
+                numbers.push(number);
+            }
+            self.socket.send(&datagram)?;
+            self.acknowledgements(&numbers, &mut fates)?;
+        }
+        Ok(fates)
+    }
+
+    /// Collects the acknowledgements of these requests, which the kernel sends in their order.
+    fn acknowledgements(&mut self, numbers: &[u32], fates: &mut Vec<Result<(), Refusal>>) -> Result<(), Error> {
+        let mut awaited = numbers.iter().peekable();
+        while awaited.peek().is_some() {
+            for frame in Frames::of(self.socket.receive()?) {
+                let frame = frame?;
+                if awaited.peek().is_none_or(|number| **number != frame.sequence) {
+                    continue;
+                }
+                match outcome(&frame)? {
+                    Outcome::Answer => continue,
+                    Outcome::Done => fates.push(Ok(())),
+                    Outcome::Refused(refusal) => fates.push(Err(refusal)),
+                }
+                awaited.next();
+            }
+        }
+        Ok(())
+    }
+
+    fn dump<T>(
+        &mut self,
+        operation: &'static str,
+        kind: Rtm,
+        body: &[u8],
+        decode: impl Fn(&[u8]) -> Result<Option<T>, Error>,
+    ) -> Result<Vec<T>, Error> {
+        for _ in 0..ATTEMPTS {
+            let mut found = Vec::new();
+            let end = self.socket.ask((kind.into(), NlmF::DUMP, body), |frame| {
+                found.extend(decode(frame.body)?);
+                Ok(())
+            })?;
+            if let Some(refusal) = end.refusal {
+                return Err(Error::Refused { operation, refusal });
+            }
+            if !end.interrupted {
+                return Ok(found);
+            }
+        }
+        Err(Error::Interrupted { operation, attempts: ATTEMPTS })
+    }
+}
