@@ -47,6 +47,9 @@ impl Lookup {
         if self.mark != 0 {
             attributes.number(Rta::Mark, self.mark)?;
         }
+        // IPv4 names the main table in its answer unless asked for the one that was used; IPv6 always names that one,
+        // and refuses to be asked.
+        let flags = if family == Family::V4 { libc::RTM_F_LOOKUP_TABLE } else { 0 };
         let body = RtmsgBuilder::default()
             .rtm_family(family::to_kernel(family))
             .rtm_dst_len(family::bits(family))
@@ -56,8 +59,7 @@ impl Lookup {
             .rtm_protocol(Rtprot::Unspec)
             .rtm_scope(RtScope::Universe)
             .rtm_type(Rtn::Unspec)
-            // Otherwise the answer names the main table, whichever it came from.
-            .rtm_flags(RtmF::from_bits_retain(libc::RTM_F_LOOKUP_TABLE))
+            .rtm_flags(RtmF::from_bits_retain(flags))
             .rtattrs(attributes.into_buffer())
             .build()
             .map_err(|_| Error::Encode("a route lookup"))?;
