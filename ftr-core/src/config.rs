@@ -254,6 +254,8 @@ fn downlinks(root: &mut Section<'_>, uplinks: &[Uplink]) -> Downlinks {
     downlinks.dmz = names(&mut section, "dmz");
     if !section.has("lan") {
         section.missing("lan", "the device, or a list of devices, of the local network");
+    } else if downlinks.lan.is_empty() {
+        section.wrong("lan", "no usable device, allowed: one or more");
     }
     section.finish();
     downlinks

@@ -129,7 +129,7 @@ fn what_made_the_original_misbehave_is_refused() {
         ("interface: ppp0", "interface: eth1", "another uplink"),
         ("interface: ppp0", "interface: a;id", "no interface name"),
         ("lan: [eth0, eth9]", "lan: ", "lan is missing"),
-        ("lan: [eth0, eth9]", "lan: []", "lan is missing"),
+        ("lan: [eth0, eth9]", "lan: []", "no usable device"),
         ("lan: [eth0, eth9]", "lan: [eth1]", "used already"),
         ("dmz: eth8", "dmz: eth0", "used already"),
         ("type: ppp", "{type: ppp}", "not valid YAML"),
