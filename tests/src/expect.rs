@@ -1,0 +1,116 @@
+//! Holds what the client saw against what the scenario expects.
+
+use crate::error::{LabError, Result};
+use crate::lab::Lab;
+use crate::plan;
+use crate::report::{Held, Outcome, Report};
+use crate::scenario::{Expectation, Span};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+/// The instants of the steps, by name.
+pub type Marks = BTreeMap<String, Instant>;
+
+/// Checks every expectation and tells all that were not met.
+///
+/// # Errors
+/// The unmet ones, with the failed connections.
+pub fn all(expectations: &[Expectation], report: &Report, marks: &Marks, lab: &Lab) -> Result<()> {
+    let mut unmet = Vec::new();
+    for expectation in expectations {
+        if let Err(error) = one(expectation, report, marks, lab) {
+            unmet.push(format!("expected {expectation:?}: {error}"));
+        }
+    }
+    if unmet.is_empty() {
+        return Ok(());
+    }
+    Err(LabError::Unexpected(format!("{}\n{}", unmet.join("\n"), story(report, marks))))
+}
+
+fn one(expectation: &Expectation, report: &Report, marks: &Marks, lab: &Lab) -> Result<()> {
+    match expectation {
+        Expectation::Failures { after, until, settled, at_most } => {
+            let from = mark(marks, report, after.as_deref())?;
+            let end = until.as_deref().map_or(Ok(Instant::now()), |until| mark(marks, report, Some(until)))?;
+            let count = report.failed(from, end).count();
+            let late = settled.map_or(0, |Span(settled)| report.failed(from + settled, end).count());
+            refuse(late > 0, || format!("{late} began later"))?;
+            refuse(at_most.is_some_and(|most| count > most), || format!("{count} failed"))
+        }
+        Expectation::Unharmed { uplinks, stall } => {
+            for held in held_on(report, lab, uplinks.as_deref()) {
+                refuse(held.broke.is_some(), || format!("{held:?}"))?;
+                refuse(held.longest_stall > stall.0, || format!("{held:?}"))?;
+            }
+            Ok(())
+        }
+        Expectation::Reset { uplink, after, within } => {
+            let event = mark(marks, report, Some(after))?;
+            let all: Vec<&Held> = held_on(report, lab, Some(std::slice::from_ref(uplink))).collect();
+            refuse(all.is_empty(), || "no connection was held there".to_owned())?;
+            let in_time = |held: &&Held| held.broke.as_ref().is_some_and(|(at, _)| *at <= event + within.0);
+            refuse(!all.iter().all(in_time), || format!("{all:?}"))
+        }
+        Expectation::Used { uplinks, after, within } => {
+            let from = mark(marks, report, after.as_deref())?;
+            uplinks.iter().try_for_each(|uplink| used(report, lab.uplink(uplink)?.address(), uplink, from, *within))
+        }
+        Expectation::Foreign(most) => {
+            for uplink in &lab.uplinks {
+                let count = lab.provider(&uplink.device())?.foreign_packets()?;
+                refuse(count > *most, || format!("{count} packets reached the provider of {}", uplink.device()))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn used(report: &Report, source: Ipv4Addr, uplink: &str, from: Instant, within: Option<Span>) -> Result<()> {
+    match (report.first_seen_after(from, source), within) {
+        (None, _) => Err(LabError::Unexpected(format!("{uplink} carried no connection"))),
+        (Some(first), Some(Span(within))) if first > within => {
+            Err(LabError::Unexpected(format!("{uplink} carried its first connection after {first:?}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn held_on<'a>(report: &'a Report, lab: &'a Lab, uplinks: Option<&'a [String]>) -> impl Iterator<Item = &'a Held> {
+    report.held.iter().filter(move |held| {
+        let carrier = held.seen_as.and_then(|source| plan::carrier_of(source, &lab.uplinks));
+        uplinks.is_none_or(|named| carrier.is_some_and(|carrier| named.contains(&carrier)))
+    })
+}
+
+fn mark(marks: &Marks, report: &Report, name: Option<&str>) -> Result<Instant> {
+    match name {
+        Some(name) => {
+            marks.get(name).copied().ok_or_else(|| LabError::Unexpected(format!("no step is named {name:?}")))
+        }
+        None => Ok(report.attempts.first().map_or_else(Instant::now, |first| first.began)),
+    }
+}
+
+fn refuse(unmet: bool, why: impl FnOnce() -> String) -> Result<()> {
+    if unmet { Err(LabError::Unexpected(why())) } else { Ok(()) }
+}
+
+/// When which connection failed, beside the steps, in seconds from the client's start.
+fn story(report: &Report, marks: &Marks) -> String {
+    let Some(start) = report.attempts.first().map(|first| first.began) else { return String::new() };
+    let since = |at: Instant| at.checked_duration_since(start).unwrap_or(Duration::ZERO).as_secs_f64();
+    let mut text = format!("{} connections\n", report.attempts.len());
+    // Writing to a String cannot fail.
+    for (name, at) in marks {
+        let _ = writeln!(text, "{:8.3} {name}", since(*at));
+    }
+    for attempt in &report.attempts {
+        if let Outcome::Failed(reason) = &attempt.outcome {
+            let _ = writeln!(text, "{:8.3} failed: {reason}", since(attempt.began));
+        }
+    }
+    text
+}

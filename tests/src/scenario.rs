@@ -1,0 +1,266 @@
+//! A scenario as its file has it: what is there, what happens, and what must be true then.
+
+use crate::error::{Context, Result, malformed};
+use crate::fault::Fault;
+use crate::plan::{self, Wish};
+use serde::{Deserialize, Deserializer};
+use serde_yaml::Mapping;
+use serde_yaml::with::singleton_map_recursive;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+/// A whole scenario file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// What it shows, in one sentence.
+    pub about: String,
+    /// The uplinks; three with weights 1, 2, 1 when absent.
+    #[serde(default = "plan::three")]
+    pub uplinks: Vec<Wish>,
+    /// What differs from the lab's configuration.
+    #[serde(default)]
+    pub config: Mapping,
+    /// What the client in the LAN does.
+    #[serde(default)]
+    pub client: Traffic,
+    /// The mail server on the router.
+    #[serde(default)]
+    pub mail: MailServer,
+    /// Whether `ftr-monitor run` is started before the first step.
+    #[serde(default = "yes")]
+    pub monitor: bool,
+    /// What happens, in order.
+    #[serde(with = "singleton_map_recursive")]
+    pub steps: Vec<Step>,
+    /// What must be true of the client's connections afterwards.
+    #[serde(default, with = "singleton_map_recursive")]
+    pub expect: Vec<Expectation>,
+}
+
+/// The client's habits.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Traffic {
+    /// New connections a second.
+    pub rate: f64,
+    /// Addresses that it uses.
+    pub sources: u8,
+    /// Connections that it holds.
+    pub held: usize,
+}
+
+impl Default for Traffic {
+    fn default() -> Self {
+        Self { rate: 40.0, sources: 64, held: 18 }
+    }
+}
+
+/// What listens for mail on the router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MailServer {
+    /// Nothing.
+    #[default]
+    None,
+    /// A server that keeps what it gets.
+    Real,
+    /// A server that accepts and says nothing.
+    Mute,
+}
+
+/// One thing that happens or is awaited.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Step {
+    /// Breaks an uplink.
+    Break {
+        /// Which.
+        uplink: String,
+        /// How.
+        by: Fault,
+    },
+    /// Mends everything that is broken on an uplink.
+    Mend(String),
+    /// Waits until exactly these uplinks carry new connections.
+    Carries {
+        /// In any order.
+        uplinks: Vec<String>,
+        /// At most this long.
+        within: Span,
+    },
+    /// For all that time exactly these uplinks carry new connections.
+    Keeps {
+        /// In any order.
+        uplinks: Vec<String>,
+        /// So long.
+        during: Span,
+    },
+    /// Lets traffic flow.
+    Flow(Span),
+    /// Stops the monitor and starts it again.
+    Restart,
+    /// Starts the monitor.
+    Start,
+    /// Stops the monitor.
+    Stop,
+    /// Sends a signal to a program that the monitor runs.
+    Signal {
+        /// `ftr-probe`, `ftr-monitor` …
+        program: String,
+        /// `KILL`, `STOP`, `CONT`, `TERM` …
+        signal: String,
+    },
+    /// Waits for a program that the monitor runs to be another process than at the last signal.
+    Respawned {
+        /// `ftr-probe`, `ftr-notify` …
+        program: String,
+        /// At most this long.
+        within: Span,
+    },
+    /// Waits until mail says all of these.
+    Mails {
+        /// Anywhere in the messages.
+        says: Vec<String>,
+        /// At most this long.
+        within: Span,
+    },
+    /// Waits until the log says this, after what earlier steps found.
+    Logs {
+        /// A part of a line.
+        says: String,
+        /// At most this long.
+        within: Span,
+    },
+    /// Runs a line of shell on the router, with the programs of ftr in its path.
+    Run(Command),
+    /// Runs a line of shell where the router is not.
+    At {
+        /// `lan`, `internet`, or an uplink for its provider.
+        place: String,
+        /// The line.
+        run: String,
+    },
+}
+
+/// A line of shell and what it must answer.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Command {
+    /// The line, for bash.
+    pub line: String,
+    /// The exit code.
+    #[serde(default)]
+    pub exit: i32,
+    /// Parts of what it prints, stdout and stderr, in order.
+    #[serde(default)]
+    pub says: Vec<String>,
+    /// What it must not print.
+    #[serde(default)]
+    pub never: Vec<String>,
+    /// When it must have ended.
+    #[serde(default)]
+    pub within: Option<Span>,
+}
+
+/// What must be true of the client's connections. `after` names a step, such as `break eth1`, `mend eth1` or
+/// `restart`; its last occurrence counts; absent: the beginning.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Expectation {
+    /// New connections that failed.
+    Failures {
+        /// Counted from there.
+        #[serde(default)]
+        after: Option<String>,
+        /// Counted until there.
+        #[serde(default)]
+        until: Option<String>,
+        /// None begins later than this after the step.
+        #[serde(default)]
+        settled: Option<Span>,
+        /// No more than so many.
+        #[serde(default)]
+        at_most: Option<usize>,
+    },
+    /// The held connections of these uplinks neither broke nor stalled longer.
+    Unharmed {
+        /// Which uplinks; all when absent.
+        #[serde(default)]
+        uplinks: Option<Vec<String>>,
+        /// The longest silence allowed.
+        stall: Span,
+    },
+    /// The held connections of an uplink were reset within this time of the step.
+    Reset {
+        /// Which uplink.
+        uplink: String,
+        /// The step.
+        after: String,
+        /// At most this long.
+        within: Span,
+    },
+    /// Every one of these uplinks carried new connections after the step.
+    Used {
+        /// Which.
+        uplinks: Vec<String>,
+        /// The step.
+        #[serde(default)]
+        after: Option<String>,
+        /// The first one at most so long after it.
+        #[serde(default)]
+        within: Option<Span>,
+    },
+    /// Packets with another uplink's source that reached a provider, at most.
+    Foreign(u64),
+}
+
+/// A length of time as people write it: `300ms`, `2s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        humantime::parse_duration(&text).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+impl Scenario {
+    /// Reads a scenario file.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not a scenario; the message has the line.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).context(|| format!("read {}", path.display()))?;
+        serde_yaml::from_str(&text).map_err(|error| malformed(path.display().to_string(), &error))
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_read_as_people_write_them() {
+        let text = "{about: x, steps: [{break: {uplink: eth1, by: {loss: 50}}}, {mend: eth1}, {flow: 300ms}, restart,\
+                    {run: {line: ftr-probe eth1, exit: 1}}], expect: [{failures: {at_most: 0}}, {foreign: 0}]}";
+        let scenario: Scenario = serde_yaml::from_str(text).unwrap();
+        assert!(matches!(&scenario.steps[0], Step::Break { by: Fault::Loss(50), .. }));
+        assert!(matches!(&scenario.steps[2], Step::Flow(Span(time)) if *time == Duration::from_millis(300)));
+        assert!(matches!(scenario.steps[3], Step::Restart));
+        assert_eq!(scenario.uplinks.len(), 3);
+    }
+
+    #[test]
+    fn a_misspelt_key_is_refused() {
+        assert!(serde_yaml::from_str::<Scenario>("{about: x, stpes: []}").is_err());
+        assert!(serde_yaml::from_str::<Scenario>("{about: x, steps: [{flwo: 1s}]}").is_err());
+        assert!(serde_yaml::from_str::<Scenario>("{about: x, steps: [{carries: {uplinks: [], with: 1s}}]}").is_err());
+    }
+}

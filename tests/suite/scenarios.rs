@@ -1,0 +1,43 @@
+//! Every file in `scenarios/` is a test of that name.
+
+use ftr_lab::play::play;
+use ftr_lab::scenario::Scenario;
+use ftr_lab::teardown;
+use libtest_mimic::{Arguments, Failed, Trial};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // Two labs at a time would measure each other; nextest has its own limit in .config/nextest.toml.
+    arguments.test_threads = Some(1);
+    if !arguments.list {
+        if let Err(error) = teardown::on_signals() {
+            eprintln!("scenarios: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    match trials() {
+        Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
+        Err(error) => {
+            eprintln!("scenarios: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn trials() -> std::io::Result<Vec<Trial>> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let paths: Vec<PathBuf> =
+        std::fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+    let yaml = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "yaml");
+    Ok(paths.into_iter().filter(yaml).map(trial).collect())
+}
+
+fn trial(path: PathBuf) -> Trial {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Trial::test(name, move || {
+        let scenario = Scenario::read(&path).map_err(Failed::from)?;
+        play(&scenario).map_err(Failed::from)
+    })
+}
