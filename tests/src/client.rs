@@ -9,11 +9,13 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::eventfd::EventFd;
 use nix::sys::time::TimeSpec;
 use std::io;
+use std::iter::Cycle;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+use std::vec::IntoIter;
 
 /// A connection that is not established by then has failed. Below the kernel's first repetition of a SYN
 /// (1 s), so that one lost packet counts.
@@ -28,7 +30,7 @@ pub struct Habit {
     pub sources: u8,
     /// How many connections it holds.
     pub held: usize,
-    /// Chooses source and server of each connection.
+    /// Chooses the order of sources and servers.
     pub seed: u64,
 }
 
@@ -93,9 +95,7 @@ impl Drop for Client {
 }
 
 struct Work {
-    random: fastrand::Rng,
-    sources: Vec<Ipv4Addr>,
-    servers: Vec<Ipv4Addr>,
+    pairs: Cycle<IntoIter<(Ipv4Addr, Ipv4Addr)>>,
     period: Duration,
     held: usize,
     report: Arc<Mutex<Report>>,
@@ -106,9 +106,7 @@ struct Work {
 impl Work {
     fn new(habit: &Habit, report: Arc<Mutex<Report>>) -> Self {
         Self {
-            random: fastrand::Rng::with_seed(habit.seed),
-            sources: plan::clients(habit.sources),
-            servers: plan::servers(),
+            pairs: pairs(habit).into_iter().cycle(),
             period: Duration::from_secs_f64(1.0 / habit.rate),
             held: habit.held,
             report,
@@ -138,9 +136,8 @@ impl Work {
     }
 
     fn pair(&mut self) -> (Ipv4Addr, SocketAddrV4) {
-        let mut pick = |from: &[Ipv4Addr]| self.random.choice(from).copied().unwrap_or(Ipv4Addr::UNSPECIFIED);
-        let source = pick(&self.sources);
-        (source, SocketAddrV4::new(pick(&self.servers), server::PORT))
+        let (source, server) = self.pairs.next().unwrap_or((Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED));
+        (source, SocketAddrV4::new(server, server::PORT))
     }
 
     fn open(&mut self) -> io::Result<()> {
@@ -189,4 +186,14 @@ impl Work {
         });
         report.held = self.lasting.iter_mut().map(|lasting| lasting.advance(now)).collect();
     }
+}
+
+/// Every pair of source and server once, in an order of the seed. The kernel's default hash sees nothing but
+/// these two addresses: a pair used twice takes the same uplink twice, which is no second draw.
+fn pairs(habit: &Habit) -> Vec<(Ipv4Addr, Ipv4Addr)> {
+    let servers = plan::servers();
+    let all = plan::clients(habit.sources).into_iter();
+    let mut pairs: Vec<_> = all.flat_map(|source| servers.iter().map(move |server| (source, *server))).collect();
+    fastrand::Rng::with_seed(habit.seed).shuffle(&mut pairs);
+    pairs
 }

@@ -1,6 +1,6 @@
 //! The real `ftr-rules` prints the rules of the original for its own configurations, and iptables takes them.
 
-use ftr_lab::error::Result;
+use ftr_lab::error::{Context, Result};
 use ftr_lab::namespace::{Namespace, feed, run};
 use ftr_lab::program;
 use std::fs;
@@ -22,7 +22,7 @@ fn rules(text: &str) -> Vec<&str> {
 
 fn equal_to_the_original(name: &str) -> Result<()> {
     let ours = printed(&format!("{name}.conf"))?;
-    let reference = fs::read_to_string(fixture(&format!("{name}.rules"))).expect("the fixture is readable");
+    let reference = fs::read_to_string(fixture(&format!("{name}.rules"))).context(|| format!("read {name}.rules"))?;
     assert_eq!(rules(&ours), rules(&reference));
     let space = Namespace::create(&format!("ftr{}rules", std::process::id()))?;
     for program in ["iptables-nft-restore", "iptables-legacy-restore"] {
