@@ -32,7 +32,15 @@ fn base(uplinks: &[Uplink], directory: &Path) -> Result<Mapping> {
         lines.concat(),
         directory.display(),
     );
-    serde_yaml::from_str(&text).map_err(|error| malformed("configuration of the lab", &error))
+    parse(&text)
+}
+
+/// Reads a piece of configuration.
+///
+/// # Errors
+/// When it is not a YAML mapping.
+pub fn parse(text: &str) -> Result<Mapping> {
+    serde_yaml::from_str(text).map_err(|error| malformed("configuration of the lab", &error))
 }
 
 fn uplink_line(uplink: &Uplink) -> String {

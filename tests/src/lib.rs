@@ -1,10 +1,14 @@
 //! The lab of ftr: a router with several providers in network namespaces, ways to break its uplinks, and a client
 //! that sees what its user would see. Scenarios, demo and benchmarks are built of these.
 
+pub mod bench;
+pub mod by_hand;
+pub mod cli;
 pub mod client;
 pub mod config;
 mod connection;
 pub mod deadline;
+pub mod demo;
 pub mod error;
 pub mod expect;
 pub mod fault;

@@ -1,7 +1,6 @@
 //! The lab itself, proven with routing typed by hand: what a fault does and that its mend undoes it.
 
-mod by_hand;
-
+use ftr_lab::by_hand;
 use ftr_lab::client::{Client, Habit};
 use ftr_lab::error::Result;
 use ftr_lab::fault::Fault;

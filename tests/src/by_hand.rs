@@ -1,14 +1,17 @@
 //! Routing and firewall as an administrator would type them: the lab is proven with these before any program of
-//! ftr is trusted in it.
+//! ftr is trusted in it, and daemons that only flip the balanced route are measured on top of them.
 
-use ftr_lab::error::Result;
-use ftr_lab::lab::Lab;
-use ftr_lab::namespace::feed;
-use ftr_lab::plan::Uplink;
+use crate::error::Result;
+use crate::lab::Lab;
+use crate::namespace::feed;
+use crate::plan::Uplink;
 use std::fmt::Write as _;
 
 /// Tables, rules and marks of the original's numbering, and a balanced route over all uplinks.
-pub(crate) fn route(lab: &Lab) -> Result<()> {
+///
+/// # Errors
+/// When the kernel refuses something.
+pub fn route(lab: &Lab) -> Result<()> {
     let count = lab.uplinks.len();
     let mut batch = String::new();
     let mut firewall = String::from("*mangle\n-A PREROUTING -i eth0 -j CONNMARK --restore-mark\n");
@@ -41,7 +44,10 @@ pub(crate) fn route(lab: &Lab) -> Result<()> {
 }
 
 /// Makes these uplinks carry new connections.
-pub(crate) fn carry(lab: &Lab, active: &[&Uplink]) -> Result<()> {
+///
+/// # Errors
+/// When the kernel refuses the route.
+pub fn carry(lab: &Lab, active: &[&Uplink]) -> Result<()> {
     let nexthops: Vec<String> = active
         .iter()
         .map(|uplink| {
@@ -51,4 +57,14 @@ pub(crate) fn carry(lab: &Lab, active: &[&Uplink]) -> Result<()> {
         .collect();
     let table = lab.uplinks.len() + 1;
     lab.router.ip(&format!("route replace default table {table} {}", nexthops.join(" "))).map(drop)
+}
+
+/// Puts back an uplink's own table after its device was away, as the hooks of a distribution do when it comes up.
+///
+/// # Errors
+/// When the kernel refuses the route.
+pub fn restore(lab: &Lab, uplink: &Uplink) -> Result<()> {
+    let (device, address, gateway, table) = (uplink.device(), uplink.address(), uplink.gateway(), uplink.number);
+    let line = format!("route replace default via {gateway} dev {device} src {address} table {table}");
+    lab.router.ip(&line).map(drop)
 }

@@ -1,0 +1,11 @@
+//! Measurements of ftr and, in the same run and the same kind of lab, of what people use otherwise.
+
+pub mod contender;
+pub mod failover;
+pub mod figure;
+mod fping;
+mod keepalived;
+pub mod restart;
+pub mod rows;
+pub mod spread;
+pub mod upkeep;

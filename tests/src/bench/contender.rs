@@ -1,0 +1,155 @@
+//! The daemons that are compared, behind one face.
+
+use super::{fping, keepalived};
+use crate::by_hand;
+use crate::config::parse;
+use crate::deadline::wait_for;
+use crate::error::{LabError, Result};
+use crate::kernel;
+use crate::lab::Lab;
+use crate::process;
+use crate::program::Daemon;
+use crate::router::Router;
+use nix::sys::signal::Signal;
+use serde_yaml::Mapping;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// How long a daemon may take until every healthy uplink carries connections.
+const READY_WITHIN: Duration = Duration::from_secs(20);
+
+/// Who keeps the uplinks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contender {
+    /// `ftr-monitor run`.
+    Ftr,
+    /// keepalived with fping as track script, one instance an uplink.
+    Keepalived,
+    /// A shell loop around fping.
+    Fping,
+}
+
+impl Contender {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Keepalived, Self::Fping, Self::Ftr];
+}
+
+impl fmt::Display for Contender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ftr => "ftr",
+            Self::Keepalived => "keepalived",
+            Self::Fping => "fping script",
+        })
+    }
+}
+
+/// A contender at work in a lab.
+#[derive(Debug)]
+pub struct Running {
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Ftr(Router),
+    Peer { contender: Contender, daemon: Daemon },
+}
+
+impl Running {
+    /// Starts the contender and waits until all uplinks carry connections.
+    ///
+    /// `overrides` is for ftr alone: the peers always wait 450 ms for an answer, and have their own files.
+    ///
+    /// # Errors
+    /// When it cannot be started or does not use every uplink in time.
+    pub fn start(contender: Contender, lab: &Lab, overrides: &str) -> Result<Self> {
+        let kind = match contender {
+            Contender::Ftr => {
+                let overrides: Mapping = parse(overrides)?;
+                let mut router = Router::prepare(lab, &overrides)?;
+                router.start(lab)?;
+                Kind::Ftr(router)
+            }
+            peer => {
+                by_hand::route(lab)?;
+                Kind::Peer { contender: peer, daemon: launch(peer, lab)? }
+            }
+        };
+        let running = Self { kind };
+        running.ready(lab)?;
+        Ok(running)
+    }
+
+    /// Waits until every uplink carries connections.
+    ///
+    /// # Errors
+    /// When that takes too long; with the contender's own words.
+    pub fn ready(&self, lab: &Lab) -> Result<()> {
+        let whole = |seen: &BTreeMap<String, u32>| seen.len() == lab.uplinks.len();
+        wait_for("all uplinks to carry connections", READY_WITHIN, || kernel::balanced(lab), whole)
+            .map(drop)
+            .map_err(|error| LabError::Unexpected(format!("{error}\n{}", self.words())))
+    }
+
+    /// Stops it with SIGTERM and starts it again.
+    ///
+    /// # Errors
+    /// When it does not stop or start.
+    pub fn restart(&mut self, lab: &Lab) -> Result<()> {
+        match &mut self.kind {
+            Kind::Ftr(router) => {
+                router.stop(Signal::SIGTERM)?;
+                router.start(lab)
+            }
+            Kind::Peer { contender, daemon } => {
+                daemon.stop(Signal::SIGTERM, Duration::from_secs(10))?;
+                *daemon = launch(*contender, lab)?;
+                Ok(())
+            }
+        }
+    }
+
+    /// The root of its processes.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn pid(&self) -> Result<u32> {
+        match &self.kind {
+            Kind::Ftr(router) => Ok(router.monitor()?.pid()),
+            Kind::Peer { daemon, .. } => Ok(daemon.pid()),
+        }
+    }
+
+    /// The router with ftr on it, if that is who runs.
+    #[must_use]
+    pub fn router(&self) -> Option<&Router> {
+        match &self.kind {
+            Kind::Ftr(router) => Some(router),
+            Kind::Peer { .. } => None,
+        }
+    }
+
+    /// Processor time of all its processes so far.
+    ///
+    /// # Errors
+    /// When `/proc` cannot be read.
+    pub fn processor_time(&self) -> Result<Duration> {
+        process::processor_time(self.pid()?)
+    }
+
+    fn words(&self) -> String {
+        match &self.kind {
+            Kind::Ftr(router) => router.log(),
+            Kind::Peer { daemon, .. } => daemon.output(),
+        }
+    }
+}
+
+fn launch(contender: Contender, lab: &Lab) -> Result<Daemon> {
+    match contender {
+        Contender::Keepalived => keepalived::launch(lab),
+        _ => fping::launch(lab),
+    }
+}

@@ -1,0 +1,113 @@
+//! What users lose when an uplink breaks, and how soon it serves them again after the mend.
+
+use super::contender::{Contender, Running};
+use super::figure::Figure;
+use crate::by_hand;
+use crate::client::{Client, Habit};
+use crate::deadline::wait_for;
+use crate::error::Result;
+use crate::fault::Fault;
+use crate::kernel;
+use crate::lab::Lab;
+use crate::plan;
+use crate::report::Report;
+use crate::server::Server;
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The uplink that is broken.
+const VICTIM: &str = "eth1";
+
+/// How long an uplink stays broken, so that the last connections that fail are seen.
+const BROKEN: Duration = Duration::from_secs(4);
+
+/// How long after the mend the next break comes: long enough for those who want two good checks.
+const MENDED: Duration = Duration::from_secs(4);
+
+/// One break and its mend.
+#[derive(Debug, Clone, Copy)]
+struct Trial {
+    broken: Instant,
+    mended: Instant,
+    next: Instant,
+    /// Whether the uplink left the balanced route while it was broken.
+    left: bool,
+}
+
+/// What was measured over all trials.
+#[derive(Debug)]
+pub struct Outcome {
+    /// When the last failing connection began, counted from the break; zero where none failed.
+    pub last_failed: Figure,
+    /// How many connections failed in each trial.
+    pub failed: Figure,
+    /// When the first connection used the uplink again, counted from the mend.
+    pub back: Figure,
+    /// In how many trials the uplink was taken out of use.
+    pub left: usize,
+    /// The mean of `last_failed` in seconds.
+    pub mean: f64,
+}
+
+/// Breaks and mends an uplink `runs` times under a contender, at instants that `seed` draws.
+///
+/// # Errors
+/// When the lab or the contender fails.
+pub fn measure(contender: Contender, fault: Fault, runs: usize, overrides: &str, seed: u64) -> Result<Outcome> {
+    let mut lab = Lab::build(&plan::three())?;
+    let _server = Server::start(&lab.internet)?;
+    let running = Running::start(contender, &lab, overrides)?;
+    let habit = Habit { held: 0, seed, ..Habit::default() };
+    let client = Client::start(&lab.lan, &habit)?;
+    let mut random = fastrand::Rng::with_seed(seed);
+    thread::sleep(Duration::from_secs(2));
+    let mut trials = Vec::new();
+    for _ in 0..runs {
+        // Anywhere in the contender's interval.
+        thread::sleep(Duration::from_millis(random.u64(0..1000)));
+        trials.push(trial(&mut lab, contender, fault)?);
+        running.ready(&lab)?;
+    }
+    Ok(judge(&client.finish()?, &trials, &lab))
+}
+
+fn trial(lab: &mut Lab, contender: Contender, fault: Fault) -> Result<Trial> {
+    let broken = Instant::now();
+    lab.fail(VICTIM, fault)?;
+    let gone = |seen: &BTreeMap<String, u32>| !seen.contains_key(VICTIM);
+    // Staying in use is a result as well, not a failure of the measurement.
+    let left = wait_for("the uplink to leave", BROKEN, || kernel::balanced(lab), gone).is_ok();
+    thread::sleep(BROKEN.saturating_sub(broken.elapsed()));
+    let mended = Instant::now();
+    lab.mend(VICTIM)?;
+    if contender != Contender::Ftr {
+        by_hand::restore(lab, lab.uplink(VICTIM)?)?;
+    }
+    thread::sleep(MENDED);
+    Ok(Trial { broken, mended, next: Instant::now(), left })
+}
+
+fn judge(report: &Report, trials: &[Trial], lab: &Lab) -> Outcome {
+    let source = lab.uplink(VICTIM).map_or(std::net::Ipv4Addr::UNSPECIFIED, crate::plan::Uplink::address);
+    let last = |trial: &Trial| {
+        let after = report.failed(trial.broken, trial.mended).map(|attempt| attempt.began - trial.broken).max();
+        after.unwrap_or(Duration::ZERO)
+    };
+    let back = |trial: &Trial| {
+        report
+            .began(trial.mended, trial.next)
+            .find(|attempt| attempt.seen_as == Some(source))
+            .map(|attempt| attempt.began - trial.mended)
+    };
+    let count =
+        |trial: &Trial| f64::from(u32::try_from(report.failed(trial.broken, trial.mended).count()).unwrap_or(u32::MAX));
+    let total: f64 = trials.iter().map(|trial| last(trial).as_secs_f64()).sum();
+    Outcome {
+        last_failed: Figure::seconds(trials.iter().map(last)),
+        failed: Figure::new(trials.iter().map(count), ""),
+        back: Figure::seconds(trials.iter().filter_map(back)),
+        left: trials.iter().filter(|trial| trial.left).count(),
+        mean: total / f64::from(u32::try_from(trials.len().max(1)).unwrap_or(u32::MAX)),
+    }
+}
