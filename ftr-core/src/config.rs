@@ -4,6 +4,7 @@
 //! three steps: `serde_yaml` parses the text, [`section`] takes the tree apart key by key and collects every problem
 //! on the way, and [`rules`] checks what no single key can tell. [`place`] then finds line and column of each problem.
 
+mod effective;
 mod email;
 mod place;
 mod problem;

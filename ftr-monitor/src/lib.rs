@@ -1,1 +1,28 @@
-//! Placeholder.
+//! `ftr-monitor`: decides which uplinks carry traffic, supervises the other ftr tools, and shows how things are.
+//!
+//! The heart is [`decide`] with [`judge`] (is this uplink up?) and [`elect`] (who carries new connections?): records
+//! in, records out, no clock. [`run`] is the pipeline `ftr-probe | decide | ftr-route | ftr-notify` with supervision.
+
+mod backoff;
+mod check;
+mod child;
+mod cli;
+mod clock;
+mod daemon;
+mod decide;
+mod demo;
+mod elect;
+mod filter;
+mod hazards;
+mod init;
+mod instance;
+mod judge;
+mod log;
+mod memory;
+mod once;
+mod privilege;
+mod queue;
+mod status;
+mod words;
+
+pub use cli::{Cli, main};

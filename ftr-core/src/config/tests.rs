@@ -189,3 +189,16 @@ proptest::proptest! {
         let _ = parse(&format!("{}{patch}{}", &MODERN[..cut], &MODERN[cut..]));
     }
 }
+
+#[test]
+fn the_effective_configuration_means_the_same() {
+    for text in
+        [MODERN, include_str!("../../tests/fixtures/ppp.conf"), include_str!("../../tests/fixtures/symbols.conf")]
+    {
+        let config = parse(text).unwrap();
+        let mut again = parse(&config.effective_yaml()).unwrap();
+        assert_ne!(config.email.smtp.password.as_deref(), Some("***"));
+        again.email.smtp.password.clone_from(&config.email.smtp.password);
+        assert_eq!(again, config, "{}", config.effective_yaml());
+    }
+}

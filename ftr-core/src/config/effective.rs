@@ -1,0 +1,124 @@
+//! A configuration written out with everything that was left to its usual value.
+
+use serde_json::{Map, Value, json};
+
+use super::email::{Authentication, Email, Encryption};
+use super::{Config, ConnectionsOnDown, Hash, Tests, Uplink, UplinkKind, WhenAllDown};
+
+impl Config {
+    /// The effective configuration under the names of the file; a password is told only as `***`.
+    #[must_use]
+    pub fn effective(&self) -> Value {
+        let mut whole = json!({
+            "uplinks": self.uplinks.iter().map(uplink).collect::<Vec<_>>(),
+            "downlinks": {"lan": self.downlinks.lan, "dmz": self.downlinks.dmz},
+            "tests": tests(&self.tests),
+            "log": {
+                "file": self.log.file,
+                "max_size": self.log.max_size,
+                "old_files": self.log.old_files,
+                "syslog": self.log.syslog,
+            },
+            "email": email(&self.email),
+            "routing": {
+                "when_all_down": match self.routing.when_all_down {
+                    WhenAllDown::All => "all",
+                    WhenAllDown::Keep => "keep",
+                },
+                "connections_on_down": match self.routing.connections_on_down {
+                    ConnectionsOnDown::Flush => "flush",
+                    ConnectionsOnDown::Keep => "keep",
+                },
+                "hash": self.routing.hash.map(|hash| match hash {
+                    Hash::L3 => "l3",
+                    Hash::L4 => "l4",
+                    Hash::Source => "source",
+                }),
+            },
+            "base_table": self.base_table,
+            "base_priority": self.base_priority,
+            "base_fwmark": self.base_fwmark,
+            "fwmark_mask": self.fwmark_mask,
+        });
+        drop_blank(&mut whole);
+        whole
+    }
+
+    /// The effective configuration as YAML.
+    #[must_use]
+    pub fn effective_yaml(&self) -> String {
+        // What came out of YAML goes into YAML: there is nothing in it that could fail.
+        serde_yaml::to_string(&self.effective()).unwrap_or_default()
+    }
+}
+
+fn uplink(uplink: &Uplink) -> Value {
+    let (kind, ip, gateway) = match uplink.kind {
+        UplinkKind::Static { ip, gateway } => ("static", Some(ip), Some(gateway)),
+        UplinkKind::Ppp => ("ppp", None, None),
+    };
+    json!({
+        "interface": uplink.name,
+        "type": kind,
+        "ip": ip,
+        "gateway": gateway,
+        "description": uplink.description,
+        "weight": uplink.weight,
+        "priority_group": uplink.priority_group,
+        "default_route": uplink.default_route,
+        "tests": tests(&uplink.tests),
+    })
+}
+
+fn tests(tests: &Tests) -> Value {
+    json!({
+        "ips": tests.targets.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "required_successful": tests.required,
+        "ping_retries": tests.tries,
+        "interval": humantime::format_duration(tests.interval).to_string(),
+        "timeout": humantime::format_duration(tests.timeout).to_string(),
+        "fall": tests.fall,
+        "rise": tests.rise,
+    })
+}
+
+fn email(email: &Email) -> Value {
+    let smtp = &email.smtp;
+    json!({
+        "send": email.send,
+        "sender": Some(&email.sender).filter(|sender| !sender.is_empty()),
+        "recipients": email.recipients,
+        "digest": humantime::format_duration(email.digest).to_string(),
+        "smtp_parameters": {
+            "address": smtp.address,
+            "port": smtp.port,
+            "domain": smtp.domain,
+            "authentication": smtp.authentication.map(|mechanism| match mechanism {
+                Authentication::Plain => "plain",
+                Authentication::Login => "login",
+            }),
+            "enable_starttls": smtp.encryption == Encryption::Required,
+            "enable_starttls_auto": smtp.encryption == Encryption::Opportunistic,
+            "tls": smtp.encryption == Encryption::Implicit,
+            "openssl_verify_mode": if smtp.verify { "peer" } else { "none" },
+            "open_timeout": humantime::format_duration(smtp.open_timeout).to_string(),
+            "read_timeout": humantime::format_duration(smtp.read_timeout).to_string(),
+            "user_name": smtp.user_name,
+            "password": smtp.password.as_ref().map(|_| "***"),
+            "password_file": smtp.password_file,
+        },
+    })
+}
+
+/// An absent key says the same as a blank one, in fewer words.
+fn drop_blank(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            let kept: Map<_, _> = std::mem::take(object).into_iter().filter(|(_, value)| !value.is_null()).collect();
+            *object = kept;
+            object.values_mut().for_each(drop_blank);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_blank),
+        _ => {}
+    }
+}

@@ -1,0 +1,238 @@
+//! The heart of ftr: check records in, active sets and events out. No clock, no input, no output.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ftr_core::config::{ConnectionsOnDown, WhenAllDown};
+use ftr_core::record::{Active, Check, Event, EventKind, Reason, Record, Share};
+use ftr_core::{Config, Family, InterfaceName};
+use serde::{Deserialize, Serialize};
+
+use crate::elect::{Candidate, candidates, elect};
+use crate::judge::{Change, Judged, Turn};
+
+/// How far `mono` may go backwards between two records before it means a reboot: records of several writers may be
+/// a little out of order.
+const BACKWARDS_MS: u64 = 1000;
+
+/// Decides who carries traffic, from one check to the next.
+#[derive(Clone, Debug)]
+pub(crate) struct Decider {
+    uplinks: Vec<Candidate>,
+    descriptions: Vec<String>,
+    fall_rise: Vec<(u32, u32)>,
+    /// How long the first verdicts of all uplinks are waited for.
+    patience: Duration,
+    all_down: WhenAllDown,
+    flush: bool,
+    memory: Memory,
+    /// `mono` of the first and of the latest record.
+    first: Option<u64>,
+    latest: u64,
+    /// What was last said, per family; none while first verdicts are awaited.
+    said: BTreeMap<u8, (Vec<usize>, Vec<usize>)>,
+}
+
+/// What outlives a restart, where it is still true (same boot, same network namespace, same configuration).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Memory {
+    /// The number of the next event.
+    seq: u64,
+    /// What is known of each uplink, per family number, in file order.
+    judged: BTreeMap<u8, Vec<Judged>>,
+}
+
+impl Decider {
+    /// A decider that knows nothing yet, or what `memory` holds.
+    pub(crate) fn new(config: &Config, memory: Option<Memory>) -> Self {
+        let count = config.uplinks.len();
+        let fits = |memory: &Memory| memory.judged.values().all(|judged| judged.len() == count);
+        let check_takes = config.uplinks.iter().map(|uplink| uplink.tests.deadline()).max().unwrap_or_default();
+        Self {
+            uplinks: candidates(config),
+            descriptions: config.uplinks.iter().map(|uplink| uplink.description.clone()).collect(),
+            fall_rise: config.uplinks.iter().map(|uplink| (uplink.tests.fall, uplink.tests.rise)).collect(),
+            patience: check_takes + Duration::from_secs(1),
+            all_down: config.routing.when_all_down,
+            flush: config.routing.connections_on_down == ConnectionsOnDown::Flush,
+            memory: memory.filter(fits).unwrap_or_default(),
+            first: None,
+            latest: 0,
+            said: BTreeMap::new(),
+        }
+    }
+
+    /// What to remember over a restart.
+    pub(crate) const fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// What is known of each uplink, family by family.
+    pub(crate) fn judged(&self) -> impl Iterator<Item = (u8, &InterfaceName, &str, u16, &Judged)> {
+        self.memory.judged.iter().flat_map(move |(&family, judged)| {
+            judged.iter().zip(self.uplinks.iter().zip(&self.descriptions)).map(
+                move |(judged, (uplink, description))| {
+                    (family, &uplink.name, description.as_str(), uplink.weight, judged)
+                },
+            )
+        })
+    }
+
+    /// Takes a record into account: first the active set that follows from it, if it changed, then the events.
+    ///
+    /// Records that are no checks, and checks of uplinks that the configuration does not have, change nothing.
+    pub(crate) fn hear(&mut self, record: &Record) -> Vec<Record> {
+        let Record::Check(check) = record else { return Vec::new() };
+        let Some(place) = self.uplinks.iter().position(|uplink| uplink.name == check.uplink) else { return Vec::new() };
+        self.notice_reboot(check.at.mono);
+        let count = self.uplinks.len();
+        let (fall, rise) = self.fall_rise.get(place).copied().unwrap_or((1, 1));
+        let judged = self.memory.judged.entry(check.family.number()).or_insert_with(|| vec![Judged::default(); count]);
+        let Some(one) = judged.get_mut(place) else { return Vec::new() };
+        let change = one.hear(check, fall, rise);
+        let active = self.election(place, check, &change);
+        let roles = self.roles(check.family);
+        let carriers = self.carriers(check.family);
+        let mut out: Vec<Record> = active.into_iter().map(Record::Active).collect();
+        self.tell_changes(place, check, &change, &carriers, &mut out);
+        for (place, routing) in roles {
+            let words = |routing: bool| Some(if routing { "routing" } else { "standby" }.to_owned());
+            out.push(self.event(EventKind::Role, place, check, (words(!routing), words(routing)), &carriers));
+        }
+        out
+    }
+
+    /// After a reboot nothing that was known holds.
+    fn notice_reboot(&mut self, mono: u64) {
+        if mono + BACKWARDS_MS < self.latest {
+            self.memory.judged.clear();
+            self.said.clear();
+            self.first = None;
+        }
+        self.first.get_or_insert(mono);
+        self.latest = mono;
+    }
+
+    /// The active set, if it or the set of the failed is another than was last said.
+    fn election(&mut self, place: usize, check: &Check, change: &Change) -> Option<Active> {
+        let judged = self.memory.judged.get(&check.family.number())?;
+        let patience = u64::try_from(self.patience.as_millis()).unwrap_or(u64::MAX);
+        let waited = check.at.mono.saturating_sub(self.first.unwrap_or(check.at.mono)) >= patience;
+        if !waited && judged.iter().any(|one| !one.heard) {
+            return None;
+        }
+        let up: Vec<bool> = judged.iter().map(|one| one.up == Some(true)).collect();
+        let failed: Vec<usize> =
+            (0..up.len()).filter(|&i| judged.get(i).is_some_and(|one| one.up == Some(false))).collect();
+        let said = self.said.get(&check.family.number());
+        let active = elect(&self.uplinks, &up, self.all_down, said.map(|said| said.0.as_slice()));
+        if said.is_some_and(|said| said.0 == active && said.1 == failed) {
+            return None;
+        }
+        // Connections are given up only when the uplink that has just died left one behind that works; a line that is
+        // merely bad still serves those that it has, and after a restart nobody knows what they went through.
+        let died = change.turn == Some(Turn { from: Some(true) })
+            && !matches!(check.reason, Some(Reason::Loss | Reason::Latency));
+        let rescued = active.iter().any(|&i| up.get(i) == Some(&true));
+        let flush = if self.flush && died && rescued && said.is_some() { self.names(&[place]) } else { Vec::new() };
+        let reason = match (said, rescued) {
+            (None, _) => "start".to_owned(),
+            (_, false) => format!("no uplink works since {} went down", check.uplink),
+            _ => format!("{} {}", check.uplink, if check.up { "up" } else { "down" }),
+        };
+        let record = Active {
+            at: check.at.clone(),
+            family: check.family,
+            uplinks: self.shares(&active),
+            failed: self.names(&failed),
+            flush,
+            reason,
+        };
+        self.said.insert(check.family.number(), (active, failed));
+        Some(record)
+    }
+
+    /// The uplinks whose role changed with what was last said, and whether each carries new connections now.
+    fn roles(&mut self, family: Family) -> Vec<(usize, bool)> {
+        let Some((active, _)) = self.said.get(&family.number()) else { return Vec::new() };
+        let Some(judged) = self.memory.judged.get_mut(&family.number()) else { return Vec::new() };
+        judged
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(place, one)| {
+                let routing = active.contains(&place);
+                let before = one.routing.replace(routing);
+                before.filter(|&before| before != routing).map(|_| (place, routing))
+            })
+            .collect()
+    }
+
+    fn tell_changes(
+        &mut self,
+        place: usize,
+        check: &Check,
+        change: &Change,
+        carriers: &[InterfaceName],
+        out: &mut Vec<Record>,
+    ) {
+        let word = |up: bool| if up { "up" } else { "down" }.to_owned();
+        // An uplink that works from the start is no news.
+        if let Some(turn) = change.turn.filter(|turn| turn.from.is_some() || !check.up) {
+            out.push(self.event(EventKind::State, place, check, (turn.from.map(word), Some(word(check.up))), carriers));
+        }
+        let moved =
+            [(EventKind::Address, change.address, check.address), (EventKind::Gateway, change.gateway, check.gateway)];
+        for (kind, before, now) in moved {
+            if let Some(before) = before {
+                let change = (Some(before.to_string()), now.map(|now| now.to_string()));
+                out.push(self.event(kind, place, check, change, carriers));
+            }
+        }
+    }
+
+    fn event(
+        &mut self,
+        kind: EventKind,
+        place: usize,
+        check: &Check,
+        (from, to): (Option<String>, Option<String>),
+        carriers: &[InterfaceName],
+    ) -> Record {
+        self.memory.seq += 1;
+        let verdict = kind == EventKind::State;
+        Record::Event(Event {
+            seq: self.memory.seq,
+            kind,
+            at: check.at.clone(),
+            uplink: self.uplinks.get(place).map_or_else(|| check.uplink.clone(), |uplink| uplink.name.clone()),
+            family: check.family,
+            description: self.descriptions.get(place).cloned().unwrap_or_default(),
+            from,
+            to,
+            reason: check.reason.filter(|_| verdict),
+            answered: if verdict { check.answered } else { 0 },
+            required: if verdict { check.required } else { 0 },
+            asked: if verdict { check.asked } else { 0 },
+            active: carriers.to_vec(),
+        })
+    }
+
+    /// Who carries new connections as was last said.
+    fn carriers(&self, family: Family) -> Vec<InterfaceName> {
+        self.said.get(&family.number()).map(|(active, _)| self.names(active)).unwrap_or_default()
+    }
+
+    fn names(&self, places: &[usize]) -> Vec<InterfaceName> {
+        places.iter().filter_map(|&i| self.uplinks.get(i)).map(|uplink| uplink.name.clone()).collect()
+    }
+
+    fn shares(&self, places: &[usize]) -> Vec<Share> {
+        let chosen = places.iter().filter_map(|&i| self.uplinks.get(i));
+        chosen.map(|uplink| Share { uplink: uplink.name.clone(), weight: uplink.weight }).collect()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+use super::fixture::{check, config};
+use super::*;
+use proptest::prelude::*;
+
+fn decider(ends: [&str; 3], more: &str) -> Decider {
+    Decider::new(&config(ends, more), None)
+}
+
+/// Hears checks of eth1, eth2, … at one instant.
+fn hear(decider: &mut Decider, mono: u64, ups: &[(&str, bool)]) -> Vec<Record> {
+    ups.iter().flat_map(|&(uplink, up)| decider.hear(&Record::Check(check(uplink, up, mono)))).collect()
+}
+
+/// What was decided, in short: `active eth1 eth3 failed eth2 flush eth2`, `state eth2 up->down`.
+fn short(records: &[Record]) -> Vec<String> {
+    let join = |names: &[InterfaceName]| names.iter().map(InterfaceName::as_str).collect::<Vec<_>>().join(" ");
+    let word = |word: &Option<String>| word.clone().unwrap_or_else(|| "?".to_owned());
+    records
+        .iter()
+        .map(|record| match record {
+            Record::Active(active) => {
+                let shares: Vec<_> =
+                    active.uplinks.iter().map(|share| format!("{}*{}", share.uplink, share.weight)).collect();
+                format!("active {} failed {} flush {}", shares.join(" "), join(&active.failed), join(&active.flush))
+            }
+            Record::Event(event) => {
+                let kind = format!("{:?}", event.kind).to_lowercase();
+                format!("{kind} {} {}->{}", event.uplink, word(&event.from), word(&event.to))
+            }
+            other => format!("{other:?}"),
+        })
+        .collect()
+}
+
+const ALL_UP: [(&str, bool); 3] = [("eth1", true), ("eth2", true), ("eth3", true)];
+
+#[test]
+fn nothing_is_said_before_the_first_verdicts_are_in() {
+    let mut decider = decider([""; 3], "");
+    assert_eq!(short(&hear(&mut decider, 0, &ALL_UP[..2])), [""; 0]);
+    assert_eq!(short(&hear(&mut decider, 5, &ALL_UP[2..])), ["active eth1*1 eth2*2 eth3*3 failed  flush "]);
+    assert_eq!(short(&hear(&mut decider, 1000, &ALL_UP)), [""; 0], "no change, no word");
+}
+
+#[test]
+fn an_uplink_that_is_never_heard_of_does_not_hold_up_the_others_for_ever() {
+    let mut decider = decider([""; 3], "");
+    hear(&mut decider, 0, &ALL_UP[..2]);
+    assert_eq!(short(&hear(&mut decider, 2999, &ALL_UP[..2])), [""; 0]);
+    assert_eq!(short(&hear(&mut decider, 3000, &ALL_UP[..1])), ["active eth1*1 eth2*2 failed  flush "]);
+}
+
+#[test]
+fn failover_and_return() {
+    let mut decider = decider([""; 3], "");
+    hear(&mut decider, 0, &ALL_UP);
+    assert_eq!(
+        short(&hear(&mut decider, 1000, &[("eth2", false)])),
+        ["active eth1*1 eth3*3 failed eth2 flush eth2", "state eth2 up->down", "role eth2 routing->standby"]
+    );
+    assert_eq!(
+        short(&hear(&mut decider, 2000, &[("eth2", true)])),
+        ["active eth1*1 eth2*2 eth3*3 failed  flush ", "state eth2 down->up", "role eth2 standby->routing"]
+    );
+}
+
+#[test]
+fn a_lower_group_takes_over_and_hands_back() {
+    let mut decider = decider([", priority_group: 1", ", priority_group: 2", ""], "");
+    assert_eq!(short(&hear(&mut decider, 0, &ALL_UP)), ["active eth1*1 failed  flush "]);
+    assert_eq!(
+        short(&hear(&mut decider, 1000, &[("eth1", false)])),
+        [
+            "active eth2*2 failed eth1 flush eth1",
+            "state eth1 up->down",
+            "role eth1 routing->standby",
+            "role eth2 standby->routing"
+        ]
+    );
+    assert_eq!(
+        short(&hear(&mut decider, 2000, &[("eth3", false)])),
+        ["active eth2*2 failed eth1 eth3 flush eth3", "state eth3 up->down"],
+        "one that never carries new connections still has incoming ones to give up"
+    );
+}
+
+#[test]
+fn when_all_are_down_all_are_used_and_nothing_is_flushed() {
+    let mut decider = decider([""; 3], "");
+    hear(&mut decider, 0, &ALL_UP);
+    hear(&mut decider, 1000, &[("eth1", false), ("eth2", false)]);
+    assert_eq!(
+        short(&hear(&mut decider, 1001, &[("eth3", false)])),
+        [
+            "active eth1*1 eth2*2 eth3*3 failed eth1 eth2 eth3 flush ",
+            "state eth3 up->down",
+            "role eth1 standby->routing",
+            "role eth2 standby->routing"
+        ]
+    );
+}
+
+#[test]
+fn a_bad_line_keeps_its_connections_and_keep_keeps_all() {
+    let mut bad = decider([""; 3], "");
+    hear(&mut bad, 0, &ALL_UP);
+    let loss = Check { reason: Some(Reason::Loss), ..check("eth1", false, 1000) };
+    assert_eq!(short(&bad.hear(&Record::Check(loss)))[0], "active eth2*2 eth3*3 failed eth1 flush ");
+    let mut keep = decider([""; 3], "routing: {connections_on_down: keep}");
+    hear(&mut keep, 0, &ALL_UP);
+    assert_eq!(short(&hear(&mut keep, 1000, &[("eth1", false)]))[0], "active eth2*2 eth3*3 failed eth1 flush ");
+}
+
+#[test]
+fn one_that_is_down_from_the_start_is_news_and_one_that_is_up_is_none() {
+    let mut decider = decider([""; 3], "");
+    let said = short(&hear(&mut decider, 0, &[("eth1", false), ("eth2", true), ("eth3", true)]));
+    assert_eq!(said, ["state eth1 ?->down", "active eth2*2 eth3*3 failed eth1 flush "]);
+}
+
+#[test]
+fn a_restart_with_memory_repeats_no_news_and_flushes_nothing() {
+    let config = config([""; 3], "");
+    let mut first = Decider::new(&config, None);
+    hear(&mut first, 0, &ALL_UP);
+    hear(&mut first, 1000, &[("eth2", false)]);
+    let memory: Memory = serde_json::from_str(&serde_json::to_string(first.memory()).unwrap()).unwrap();
+    let mut second = Decider::new(&config, Some(memory));
+    let said = short(&hear(&mut second, 5000, &[("eth1", false), ("eth2", false), ("eth3", true)]));
+    assert_eq!(
+        said,
+        ["state eth1 up->down", "active eth3*3 failed eth1 eth2 flush ", "role eth1 routing->standby"],
+        "eth2 was down before; the role follows once all are heard"
+    );
+}
+
+#[test]
+fn events_are_numbered_and_a_reboot_forgets_the_rest() {
+    let mut decider = decider([""; 3], "");
+    hear(&mut decider, 10_000, &ALL_UP);
+    hear(&mut decider, 11_000, &[("eth2", false)]);
+    let said = hear(&mut decider, 100, &[("eth1", true), ("eth2", false), ("eth3", true)]);
+    assert_eq!(short(&said), ["state eth2 ?->down", "active eth1*1 eth3*3 failed eth2 flush "]);
+    let Some(Record::Event(event)) = said.first() else { panic!("no event") };
+    assert_eq!(event.seq, 3);
+}
+
+#[test]
+fn foreign_records_change_nothing() {
+    let mut decider = decider([""; 3], "");
+    assert_eq!(decider.hear(&Record::Unknown), []);
+    assert_eq!(decider.hear(&Record::Check(check("eth9", true, 0))), []);
+}
+
+proptest! {
+    /// Whatever the checks are: a set that is said is never empty, differs from the one before it or from its failed,
+    /// contains no dead uplink beside a working one, and a flush names only what has just died.
+    #[test]
+    fn every_active_set_is_sound(checks in proptest::collection::vec((1u8..4, any::<bool>()), 0..60)) {
+        let mut decider = decider([""; 3], "");
+        let mut up = [None::<bool>; 3];
+        let mut last: Option<Active> = None;
+        for (step, (uplink, works)) in checks.into_iter().enumerate() {
+            up[usize::from(uplink) - 1] = Some(works);
+            for record in hear(&mut decider, step as u64 * 10, &[(&format!("eth{uplink}"), works)]) {
+                let Record::Active(active) = record else { continue };
+                prop_assert!(!active.uplinks.is_empty());
+                let place = |name: &InterfaceName| usize::from(name.as_str().as_bytes()[3] - b'1');
+                let any_works = up.contains(&Some(true));
+                for share in &active.uplinks {
+                    prop_assert!(!any_works || up[place(&share.uplink)] == Some(true));
+                }
+                prop_assert!(active.flush.is_empty() || (any_works && !works && last.is_some()));
+                if let Some(last) = &last {
+                    prop_assert!(last.uplinks != active.uplinks || last.failed != active.failed);
+                }
+                last = Some(active);
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! `ftr-monitor once`: one cycle with remembered state, for cron and systemd timers.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+
+use ftr_core::cli::{Common, Failure, say};
+use ftr_core::record::Record;
+use ftr_core::{Config, Exit};
+
+use crate::child::beside_us;
+use crate::decide::Decider;
+use crate::instance::Instance;
+use crate::memory::{recall, remember};
+use crate::words;
+
+/// Prepares, probes every uplink once, decides, routes, notifies. 0: all uplinks are up, 1: any is down.
+pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
+    let file = common.config_file()?;
+    let config = Config::load(&file)?;
+    // Held to the end, so that two cycles, or a cycle and the daemon, never work against each other.
+    let instance = Instance::claim().map_err(|error| Failure::new(Exit::Io, format!("instance: {error}")))?;
+    let _instance = instance
+        .ok_or_else(|| Failure::new(Exit::Again, "once: another ftr-monitor runs in this network namespace"))?;
+    expect_success("ftr-route", pipe("ftr-route", &file, &["prepare"], "")?.0)?;
+    let (status, checks) = pipe("ftr-probe", &file, &["--json"], "")?;
+    if !matches!(status.code(), Some(0 | 1)) {
+        expect_success("ftr-probe", status)?;
+    }
+    let mut decider = Decider::new(&config, recall(&config));
+    let (mut actives, mut events) = (String::new(), String::new());
+    for line in checks.lines() {
+        let Ok(record) = Record::parse(line.as_bytes()) else { continue };
+        for decided in decider.hear(&record) {
+            let line = decided.line().map_err(|error| Failure::new(Exit::Bug, format!("record: {error}")))?;
+            match &decided {
+                Record::Active(active) => {
+                    actives.push_str(&line);
+                    tell(common, &words::active(active))?;
+                }
+                Record::Event(event) => {
+                    events.push_str(&line);
+                    tell(common, &words::event(event))?;
+                }
+                _ => {}
+            }
+        }
+    }
+    expect_success("ftr-route", pipe("ftr-route", &file, &["apply", "-"], &actives)?.0)?;
+    // Remembered before people are told: a mail server that hangs must not make the next cycle tell it all again.
+    if let Err(error) = remember(&config, decider.memory()) {
+        say("ftr-monitor", &format!("once: what is known cannot be remembered: {error}"));
+    }
+    if config.email.send && !events.is_empty() {
+        expect_success("ftr-notify", pipe("ftr-notify", &file, &["-"], &events)?.0)?;
+    }
+    let all_up = decider.judged().all(|(.., judged)| judged.up == Some(true));
+    Ok(if all_up { Exit::Yes } else { Exit::No })
+}
+
+fn tell(common: &Common, line: &str) -> Result<(), Failure> {
+    if common.quiet {
+        return Ok(());
+    }
+    writeln!(std::io::stdout(), "{line}").map_err(|error| Failure::stdout(&error))
+}
+
+/// Runs a program with text for its input, and returns how it ended and what it said.
+fn pipe(program: &str, config: &Path, args: &[&str], input: &str) -> Result<(ExitStatus, String), Failure> {
+    let failed = |error: std::io::Error| Failure::new(Exit::Unavailable, format!("{program}: cannot be run: {error}"));
+    let mut child = Command::new(beside_us(program))
+        .arg("-c")
+        .arg(config)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let mut stdin = child.stdin.take();
+    std::thread::scope(|scope| {
+        // From a thread of its own: the program may answer before it has read everything.
+        scope.spawn(move || {
+            // One that ends without reading tells why by its exit code.
+            let _ = stdin.as_mut().map(|stdin| stdin.write_all(input.as_bytes()));
+            drop(stdin.take());
+        });
+        let output = child.wait_with_output().map_err(failed)?;
+        Ok((output.status, String::from_utf8_lossy(&output.stdout).into_owned()))
+    })
+}
+
+/// Passes on the exit code of a program that failed; it has said on stderr why.
+fn expect_success(program: &str, status: ExitStatus) -> Result<(), Failure> {
+    if status.success() {
+        return Ok(());
+    }
+    let exit = match status.code() {
+        Some(77) => Exit::NotPermitted,
+        Some(78) => Exit::Config,
+        Some(75) => Exit::Again,
+        Some(1) => Exit::No,
+        _ => Exit::Unavailable,
+    };
+    Err(Failure::new(exit, format!("{program}: ended with {status}")))
+}

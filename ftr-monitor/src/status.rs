@@ -1,0 +1,186 @@
+//! How things are: told by the running monitor, shown to people and programs.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::IpAddr;
+
+use ftr_core::clean::clean;
+use ftr_core::cli::{Common, Failure, colour};
+use ftr_core::record::{Reason, Stamp};
+use ftr_core::{Exit, InterfaceName};
+use serde::{Deserialize, Serialize};
+
+use crate::decide::Decider;
+use crate::instance;
+
+/// What the monitor knows at one instant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Status {
+    /// When it was asked.
+    #[serde(flatten)]
+    pub(crate) at: Stamp,
+    /// Its process number.
+    pub(crate) pid: u32,
+    /// Each uplink and family.
+    pub(crate) uplinks: Vec<UplinkStatus>,
+    /// The programs that it keeps running.
+    pub(crate) children: Vec<ChildStatus>,
+    /// Events that the notifier has not taken charge of yet.
+    pub(crate) events_waiting: usize,
+    /// Events that were given up for want of room.
+    pub(crate) events_dropped: u64,
+}
+
+/// One uplink, for one family.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct UplinkStatus {
+    pub(crate) uplink: InterfaceName,
+    pub(crate) family: u8,
+    pub(crate) description: String,
+    pub(crate) weight: u16,
+    /// None before the first check.
+    pub(crate) up: Option<bool>,
+    /// For how long, in milliseconds.
+    pub(crate) for_ms: u64,
+    /// Whether it carries new connections.
+    pub(crate) routing: bool,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) rtt_ms: Option<f64>,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) gateway: Option<IpAddr>,
+}
+
+/// One program that the monitor keeps running.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ChildStatus {
+    pub(crate) program: String,
+    /// None while it is down.
+    pub(crate) pid: Option<u32>,
+}
+
+/// What the decider knows, uplink by uplink.
+pub(crate) fn uplinks(decider: &Decider, now: u64) -> Vec<UplinkStatus> {
+    let one = |(family, name, description, weight, judged): (u8, &InterfaceName, &str, u16, &crate::judge::Judged)| {
+        let latest = judged.latest.as_ref();
+        UplinkStatus {
+            uplink: name.clone(),
+            family,
+            description: description.to_owned(),
+            weight,
+            up: judged.up,
+            for_ms: now.saturating_sub(judged.since),
+            routing: judged.routing.unwrap_or(false),
+            reason: latest.and_then(|check| check.reason),
+            rtt_ms: latest.and_then(|check| check.rtt_ms),
+            address: judged.address,
+            gateway: judged.gateway,
+        }
+    };
+    decider.judged().map(one).collect()
+}
+
+/// `ftr-monitor status`: 0 all up, 1 degraded, 69 not running.
+pub(crate) fn show(common: &Common) -> Result<Exit, Failure> {
+    let answer = instance::ask().map_err(|error| Failure::new(Exit::Io, format!("status: {error}")))?;
+    let answer = answer.ok_or_else(|| Failure::new(Exit::Unavailable, "status: ftr-monitor is not running"))?;
+    let status: Status = serde_json::from_str(&answer)
+        .map_err(|error| Failure::new(Exit::Io, format!("status: the monitor's answer is not understood: {error}")))?;
+    let text = match (common.quiet, common.json) {
+        (true, _) => String::new(),
+        (false, true) => answer,
+        (false, false) => table(&status, colour(&std::io::stdout())),
+    };
+    std::io::stdout().write_all(text.as_bytes()).map_err(|error| Failure::stdout(&error))?;
+    let all_up = !status.uplinks.is_empty() && status.uplinks.iter().all(|uplink| uplink.up == Some(true));
+    Ok(if all_up { Exit::Yes } else { Exit::No })
+}
+
+/// The status as a table of at most 80 columns.
+fn table(status: &Status, colour: bool) -> String {
+    let mut text = format!(
+        "{:<15} {:<4} {:>8}  {:<8} {:>6} {:>8}  {}\n",
+        "UPLINK", "", "FOR", "ROLE", "WEIGHT", "RTT", "PROVIDER"
+    );
+    for uplink in &status.uplinks {
+        let (word, code) = match uplink.up {
+            Some(true) => ("up", "32"),
+            Some(false) => ("down", "31"),
+            None => ("?", "33"),
+        };
+        let state = if colour { format!("\x1b[{code}m{word:<4}\x1b[0m") } else { format!("{word:<4}") };
+        let role = if uplink.routing { "routing" } else { "standby" };
+        let rtt = uplink.rtt_ms.map_or_else(|| "-".to_owned(), |rtt| format!("{rtt:.1}ms"));
+        let family = if uplink.family == 6 { " (IPv6)" } else { "" };
+        let reason = uplink.reason.map(|reason| format!("[{reason}] ")).unwrap_or_default();
+        let provider: String = format!("{reason}{}{family}", clean(&uplink.description)).chars().take(24).collect();
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "{:<15} {state} {:>8}  {role:<8} {:>6} {rtt:>8}  {}",
+            uplink.uplink,
+            short(uplink.for_ms),
+            uplink.weight,
+            provider.trim_end()
+        );
+    }
+    let down: Vec<&str> =
+        status.children.iter().filter(|child| child.pid.is_none()).map(|child| child.program.as_str()).collect();
+    if !down.is_empty() {
+        let _ = writeln!(text, "not running at the moment: {}", down.join(", "));
+    }
+    text
+}
+
+/// A time span in its two largest units: `3d4h`, `5m12s`, `8s`.
+fn short(millis: u64) -> String {
+    let seconds = millis / 1000;
+    let units = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
+    let Some(first) = units.iter().position(|(unit, _)| seconds >= *unit) else { return "0s".to_owned() };
+    let mut rest = seconds;
+    let mut text = String::new();
+    for (unit, letter) in units.iter().skip(first).take(2) {
+        if rest / unit > 0 {
+            let _ = write!(text, "{}{letter}", rest / unit);
+        }
+        rest %= unit;
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::fixture::{check, config};
+    use ftr_core::record::Record;
+
+    #[test]
+    fn spans_are_short() {
+        for (seconds, text) in [(0, "0s"), (8, "8s"), (60, "1m"), (312, "5m12s"), (3600, "1h"), (273_600, "3d4h")] {
+            assert_eq!(short(seconds * 1000), text);
+        }
+    }
+
+    #[test]
+    fn a_line_fits_into_80_columns_and_says_what_is_wrong() {
+        let config = config([", description: A provider with quite a long name", "", ""], "");
+        let mut decider = Decider::new(&config, None);
+        for (uplink, up) in [("eth1", false), ("eth2", true), ("eth3", true)] {
+            decider.hear(&Record::Check(check(uplink, up, 1000)));
+        }
+        let status = Status {
+            at: check("eth1", true, 0).at,
+            pid: 1,
+            uplinks: uplinks(&decider, 90_061_000),
+            children: vec![ChildStatus { program: "ftr-notify".to_owned(), pid: None }],
+            events_waiting: 0,
+            events_dropped: 0,
+        };
+        let text = table(&status, false);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(
+            text.contains("eth1            down     1d1h  standby       1        -  [no-answer] A provider wi\n"),
+            "{text}"
+        );
+        assert!(text.contains("not running at the moment: ftr-notify"), "{text}");
+    }
+}

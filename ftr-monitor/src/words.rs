@@ -1,0 +1,59 @@
+//! Records in words, for the log and for people who look on.
+
+use ftr_core::InterfaceName;
+use ftr_core::record::{Active, Check, Event, EventKind};
+
+/// An event as one line.
+pub(crate) fn event(event: &Event) -> String {
+    let uplink = &event.uplink;
+    let described =
+        if event.description == uplink.as_str() { String::new() } else { format!(" ({})", event.description) };
+    let word = |word: &Option<String>| word.clone().unwrap_or_else(|| "unknown".to_owned());
+    let to = word(&event.to);
+    match event.kind {
+        EventKind::State => {
+            let why = event.reason.map(|reason| {
+                format!(": {reason}, {} of {} asked answered, {} needed", event.answered, event.asked, event.required)
+            });
+            format!(
+                "{uplink}{described} is {to}{}; new connections use {}",
+                why.unwrap_or_default(),
+                list(&event.active)
+            )
+        }
+        EventKind::Role => format!("{uplink}{described} is {to} now, was {}", word(&event.from)),
+        EventKind::Address | EventKind::Gateway => {
+            let what = if event.kind == EventKind::Address { "address" } else { "gateway" };
+            format!("{uplink}{described} has {what} {to} now, had {}", word(&event.from))
+        }
+        EventKind::Config => format!("{uplink}{described}: configuration changed"),
+    }
+}
+
+/// An active set as one line.
+pub(crate) fn active(active: &Active) -> String {
+    let shares: Vec<String> =
+        active.uplinks.iter().map(|share| format!("{} (weight {})", share.uplink, share.weight)).collect();
+    let shares = if shares.is_empty() { "none".to_owned() } else { shares.join(", ") };
+    let flush = if active.flush.is_empty() {
+        String::new()
+    } else {
+        format!("; connections of {} are given up", list(&active.flush))
+    };
+    format!("{} new connections use {shares}: {}{flush}", active.family, active.reason)
+}
+
+/// A check as one line.
+pub(crate) fn check(check: &Check) -> String {
+    let verdict = if check.up { "up" } else { "down" };
+    let rtt = check.rtt_ms.map(|rtt| format!(" rtt {rtt:.1}ms")).unwrap_or_default();
+    let reason = check.reason.map(|reason| format!(" {reason}")).unwrap_or_default();
+    format!("{} {verdict} {}/{}{rtt}{reason}", check.uplink, check.answered, check.asked)
+}
+
+fn list(names: &[InterfaceName]) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    names.iter().map(InterfaceName::as_str).collect::<Vec<_>>().join(", ")
+}
