@@ -178,7 +178,7 @@ mod tests {
         let text = table(&status, false);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(
-            text.contains("eth1            down     1d1h  standby       1        -  [no-answer] A provider wi\n"),
+            text.contains("eth1            down     1d1h  standby       1        -  [no-answer] A provider w\n"),
             "{text}"
         );
         assert!(text.contains("not running at the moment: ftr-notify"), "{text}");

@@ -15,11 +15,12 @@ pub(crate) fn event(event: &Event) -> String {
             let why = event.reason.map(|reason| {
                 format!(": {reason}, {} of {} asked answered, {} needed", event.answered, event.asked, event.required)
             });
-            format!(
-                "{uplink}{described} is {to}{}; new connections use {}",
-                why.unwrap_or_default(),
-                list(&event.active)
-            )
+            // Before the first decision nobody is known to carry anything.
+            let carriers = match event.active.as_slice() {
+                [] => String::new(),
+                active => format!("; new connections use {}", list(active)),
+            };
+            format!("{uplink}{described} is {to}{}{carriers}", why.unwrap_or_default())
         }
         EventKind::Role => format!("{uplink}{described} is {to} now, was {}", word(&event.from)),
         EventKind::Address | EventKind::Gateway => {
@@ -52,8 +53,5 @@ pub(crate) fn check(check: &Check) -> String {
 }
 
 fn list(names: &[InterfaceName]) -> String {
-    if names.is_empty() {
-        return "none".to_owned();
-    }
     names.iter().map(InterfaceName::as_str).collect::<Vec<_>>().join(", ")
 }
