@@ -112,7 +112,7 @@ fn table(status: &Status, colour: bool) -> String {
         let rtt = uplink.rtt_ms.map_or_else(|| "-".to_owned(), |rtt| format!("{rtt:.1}ms"));
         let family = if uplink.family == 6 { " (IPv6)" } else { "" };
         let reason = uplink.reason.map(|reason| format!("[{reason}] ")).unwrap_or_default();
-        let provider: String = format!("{reason}{}{family}", clean(&uplink.description)).chars().take(24).collect();
+        let provider: String = format!("{reason}{}{family}", clean(&uplink.description)).chars().take(23).collect();
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
@@ -178,7 +178,7 @@ mod tests {
         let text = table(&status, false);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(
-            text.contains("eth1            down     1d1h  standby       1        -  [no-answer] A provider w\n"),
+            text.contains("eth1            down     1d1h  standby       1        -  [no-answer] A provider\n"),
             "{text}"
         );
         assert!(text.contains("not running at the moment: ftr-notify"), "{text}");

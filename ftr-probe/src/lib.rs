@@ -1,1 +1,48 @@
-//! Placeholder.
+//! Is this uplink working?
+//!
+//! A check asks several hosts in the internet through one device, and is over as soon as its answer is certain. All
+//! uplinks are checked side by side in one loop ([`watch`]). What decides is pure: [`path`] reads the kernel's state,
+//! [`schedule`] says whom to ask when, [`round`] keeps account of questions and answers, and [`verdict`] judges.
+
+mod cadence;
+mod cli;
+mod clock;
+mod echo;
+mod error;
+mod figures;
+mod icmp;
+mod output;
+mod path;
+mod plan;
+mod queue;
+mod report;
+mod round;
+mod schedule;
+mod uplink;
+mod verdict;
+mod watch;
+
+use ftr_core::cli::Failure;
+use ftr_core::{Config, Exit};
+
+pub use cli::Command;
+pub(crate) use error::Error;
+
+/// Runs a command.
+///
+/// # Errors
+/// The command or the configuration is wrong, or this host cannot ask: see [`Exit`].
+pub fn run(command: Command) -> Result<Exit, Failure> {
+    let bare = !command.targets.is_empty() && !command.uplinks.is_empty();
+    let config = match command.common.config_file() {
+        Ok(file) => Some(Config::load(&file)?),
+        // An interface and whom to ask is enough to go by.
+        Err(_) if bare => None,
+        Err(failure) => return Err(failure),
+    };
+    let plans = plan::plans(&command, config.as_ref())?;
+    let form =
+        watch::Form { json: command.common.json, quiet: command.common.quiet, verbose: command.common.verbose };
+    let all_up = watch::run(plans, command.watch, form)?;
+    Ok(if all_up { Exit::Yes } else { Exit::No })
+}

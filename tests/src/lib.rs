@@ -25,5 +25,6 @@ pub mod provider;
 pub mod report;
 pub mod router;
 pub mod scenario;
+pub mod screen;
 pub mod server;
 pub mod teardown;
