@@ -1,0 +1,231 @@
+//! From events to mails: what waits, what is on its way, and when the next mail is due.
+//!
+//! Pure: time is a parameter, counted from any fixed point.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use ftr_core::record::{Event, Stamp};
+
+use crate::message::short;
+
+/// How many events wait at most; beyond that the oldest is left out, and the mail says how many were.
+pub const MOST: usize = 256;
+
+/// The first pause after a failed attempt; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// Events that go into one mail.
+#[derive(Debug, Default, PartialEq)]
+pub struct Batch {
+    /// The events, oldest first.
+    pub events: Vec<Event>,
+    /// How many older ones there was no room for.
+    pub left_out: u64,
+}
+
+impl Batch {
+    fn numbers(&self) -> Vec<u64> {
+        self.events.iter().map(|event| event.seq).collect()
+    }
+}
+
+/// Gathers events into mails. One mail is on its way at a time; events that come meanwhile wait for the next.
+#[derive(Debug)]
+pub struct Digest {
+    window: Duration,
+    pending: VecDeque<Event>,
+    left_out: u64,
+    due: Option<Duration>,
+    sending: Option<Batch>,
+    pause: Duration,
+}
+
+impl Digest {
+    /// A digest that gathers for `window`, counted from the first event.
+    #[must_use]
+    pub const fn new(window: Duration) -> Self {
+        Self { window, pending: VecDeque::new(), left_out: 0, due: None, sending: None, pause: FIRST_PAUSE }
+    }
+
+    /// Takes an event in. Returns the number of an older one that had to make room, which is given up.
+    pub fn add(&mut self, event: Event, now: Duration) -> Option<u64> {
+        self.due.get_or_insert(now + self.window);
+        self.pending.push_back(bounded(event));
+        self.trim().pop()
+    }
+
+    /// When the next mail shall be sent; none while one is on its way, or nothing waits.
+    #[must_use]
+    pub fn due(&self) -> Option<Duration> {
+        if self.sending.is_some() { None } else { self.due }
+    }
+
+    /// What shall be sent now; it is on its way until [`Digest::settled`] or [`Digest::failed`].
+    pub fn take(&mut self, now: Duration) -> Option<&Batch> {
+        if self.due()? > now {
+            return None;
+        }
+        self.due = None;
+        let batch = Batch { events: self.pending.drain(..).collect(), left_out: std::mem::take(&mut self.left_out) };
+        Some(self.sending.insert(batch))
+    }
+
+    /// The mail arrived, or was given up for good. Returns the numbers of its events.
+    pub fn settled(&mut self) -> Vec<u64> {
+        self.pause = FIRST_PAUSE;
+        self.sending.take().map(|batch| batch.numbers()).unwrap_or_default()
+    }
+
+    /// The mail could not be sent now: its events wait again, before the newer ones.
+    pub fn failed(&mut self, now: Duration) -> Postponed {
+        let batch = self.sending.take().unwrap_or_default();
+        for event in batch.events.into_iter().rev() {
+            self.pending.push_front(event);
+        }
+        self.left_out += batch.left_out;
+        let given_up = self.trim();
+        let pause = self.pause;
+        self.due = Some(now + pause);
+        self.pause = (pause * 2).min(LONGEST_PAUSE);
+        Postponed { waiting: self.pending.len(), pause, given_up }
+    }
+
+    /// No more events will come: what waits is due at once, and soon again if that fails.
+    pub fn finish(&mut self, now: Duration) {
+        self.pause = FIRST_PAUSE;
+        if !self.pending.is_empty() {
+            self.due = Some(now);
+        }
+    }
+
+    /// How many events are neither delivered nor given up.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.pending.len() + self.sending.as_ref().map_or(0, |batch| batch.events.len())
+    }
+
+    fn trim(&mut self) -> Vec<u64> {
+        let excess = self.pending.len().saturating_sub(MOST);
+        self.left_out += excess as u64;
+        self.pending.drain(..excess).map(|event| event.seq).collect()
+    }
+}
+
+/// An event without what no mail would show: a line of 64 KiB may be one event, and many of them may wait.
+fn bounded(event: Event) -> Event {
+    const MOST_UPLINKS: usize = 64;
+    let mut active = event.active;
+    active.truncate(MOST_UPLINKS);
+    active.shrink_to_fit();
+    Event {
+        at: Stamp { time: short(&event.at.time), ..event.at },
+        description: short(&event.description),
+        from: event.from.as_deref().map(short),
+        to: event.to.as_deref().map(short),
+        active,
+        ..event
+    }
+}
+
+/// What follows from a failed attempt.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Postponed {
+    /// How many events wait.
+    pub waiting: usize,
+    /// For how long.
+    pub pause: Duration,
+    /// The numbers of events that there was no room for any more.
+    pub given_up: Vec<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Digest, LONGEST_PAUSE, MOST};
+    use crate::message::tests::event;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    const fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn sent(digest: &mut Digest, now: u64) -> Option<Vec<u64>> {
+        digest.take(s(now)).map(super::Batch::numbers)
+    }
+
+    #[test]
+    fn events_of_one_window_go_into_one_mail() {
+        let mut digest = Digest::new(s(10));
+        assert_eq!(digest.due(), None);
+        digest.add(event(1), s(100));
+        digest.add(event(2), s(109));
+        assert_eq!((digest.due(), sent(&mut digest, 109)), (Some(s(110)), None));
+        assert_eq!(sent(&mut digest, 110), Some(vec![1, 2]));
+        digest.add(event(3), s(111));
+        assert_eq!((digest.due(), sent(&mut digest, 200), digest.open()), (None, None, 3));
+        assert_eq!(digest.settled(), [1, 2]);
+        assert_eq!(digest.due(), Some(s(121)));
+        assert_eq!(sent(&mut digest, 121), Some(vec![3]));
+        assert_eq!((digest.settled(), digest.open(), digest.due()), (vec![3], 0, None));
+    }
+
+    #[test]
+    fn a_failed_mail_is_joined_by_later_events_and_tried_ever_more_rarely() {
+        let mut digest = Digest::new(s(10));
+        digest.add(event(1), s(0));
+        let mut now = 10;
+        let mut pauses = Vec::new();
+        for _ in 0..11 {
+            assert!(digest.take(s(now)).is_some());
+            digest.add(event(2), s(now));
+            let postponed = digest.failed(s(now));
+            pauses.push(postponed.pause.as_secs());
+            now += postponed.pause.as_secs();
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+        assert_eq!(s(300), LONGEST_PAUSE);
+        assert_eq!(sent(&mut digest, now).unwrap().len(), 12);
+        digest.settled();
+        digest.add(event(3), s(now));
+        assert!(digest.take(s(now + 10)).is_some());
+        assert_eq!(digest.failed(s(now)).pause, s(1), "a delivery begins the pauses anew");
+    }
+
+    #[test]
+    fn at_the_end_of_input_nothing_waits_any_longer() {
+        let mut digest = Digest::new(s(10));
+        digest.finish(s(0));
+        assert_eq!(digest.due(), None);
+        digest.add(event(1), s(0));
+        digest.finish(s(1));
+        assert_eq!(sent(&mut digest, 1), Some(vec![1]));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        /// Whatever happens in whatever order, each event is settled, given up or still there: none is lost, none twice.
+        #[test]
+        fn every_event_is_accounted_for(steps in proptest::collection::vec(0u8..4, 0..2000)) {
+            let mut digest = Digest::new(s(1));
+            let (mut next, mut done, mut now) = (0, Vec::new(), 0);
+            for step in steps {
+                match step {
+                    0 | 1 => { done.extend(digest.add(event(next), s(now))); next += 1; }
+                    2 => { now += 1; digest.take(s(now)); }
+                    _ if digest.sending.is_none() => {}
+                    _ if next % 3 == 0 => done.extend(digest.settled()),
+                    _ => done.extend(digest.failed(s(now)).given_up),
+                }
+                prop_assert!(digest.pending.len() <= MOST);
+            }
+            done.extend(digest.pending.iter().map(|event| event.seq));
+            done.extend(digest.sending.iter().flat_map(super::Batch::numbers));
+            done.sort_unstable();
+            prop_assert_eq!(done, (0..next).collect::<Vec<_>>());
+        }
+    }
+}

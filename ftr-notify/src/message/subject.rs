@@ -1,0 +1,56 @@
+//! The subject line: enough to decide whether to get up.
+
+use ftr_core::record::{Event, EventKind};
+
+use super::short;
+use super::story::{self, Story, says};
+
+/// The longest subject, in characters; RFC 5322 would allow more, telephones show less.
+const LONGEST: usize = 160;
+
+pub(super) fn subject(host: &str, events: &[Event], stories: &[Story<'_>]) -> String {
+    let changes: Vec<String> = stories.iter().map(change).collect();
+    let mut subject = format!("ftr {}: {}", short(host), changes.join(", "));
+    let carriers = events.last().and_then(|last| story::carriers(events, stories, last.family));
+    if let Some((names, works)) = carriers {
+        subject += "; ";
+        subject += &carried(&names, works);
+    }
+    if subject.chars().count() > LONGEST {
+        subject = subject.chars().take(LONGEST).chain(['…']).collect();
+    }
+    subject
+}
+
+fn carried(names: &[String], works: bool) -> String {
+    match (names, works) {
+        (_, false) => "NO uplink works".to_owned(),
+        ([], _) => "nothing carries traffic".to_owned(),
+        ([one], _) => format!("{one} carries traffic"),
+        (several, _) => format!("{} carry traffic", several.join(", ")),
+    }
+}
+
+/// What happened to an uplink, in a few words; where its state changed its role follows, and is not worth one.
+fn change(story: &Story<'_>) -> String {
+    let mut words: Vec<String> = Vec::new();
+    if let Some((first, last)) = story.ends(EventKind::State) {
+        let reason = |event: &Event| event.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+        words.push(match (says(first, "down"), says(last, "down")) {
+            (_, true) => format!("down{}", reason(last)),
+            (true, false) => format!("down{} and up again", reason(first)),
+            (false, false) => "up".to_owned(),
+        });
+    } else if let Some((_, last)) = story.ends(EventKind::Role) {
+        words.push(short(last.to.as_deref().unwrap_or("out of use")));
+    }
+    for (kind, noun) in [(EventKind::Address, "address"), (EventKind::Gateway, "gateway")] {
+        if let Some((_, last)) = story.ends(kind) {
+            words.push(format!("{noun} {}", last.to.as_deref().map_or_else(|| "gone".to_owned(), short)));
+        }
+    }
+    if story.ends(EventKind::Config).is_some() {
+        words.push("configuration changed".to_owned());
+    }
+    format!("{} {}", story.name(), words.join(", "))
+}
