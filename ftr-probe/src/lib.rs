@@ -32,6 +32,7 @@ pub(crate) use error::Error;
 ///
 /// # Errors
 /// The command or the configuration is wrong, or this host cannot ask: see [`Exit`].
+#[expect(clippy::needless_pass_by_value, reason = "the shape that ftr_core::cli::run calls")]
 pub fn run(command: Command) -> Result<Exit, Failure> {
     let bare = !command.targets.is_empty() && !command.uplinks.is_empty();
     let config = match command.common.config_file() {
@@ -41,8 +42,7 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Err(failure) => return Err(failure),
     };
     let plans = plan::plans(&command, config.as_ref())?;
-    let form =
-        watch::Form { json: command.common.json, quiet: command.common.quiet, verbose: command.common.verbose };
+    let form = watch::Form { json: command.common.json, quiet: command.common.quiet, verbose: command.common.verbose };
     let all_up = watch::run(plans, command.watch, form)?;
     Ok(if all_up { Exit::Yes } else { Exit::No })
 }

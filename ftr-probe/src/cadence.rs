@@ -1,0 +1,60 @@
+//! When the next check starts.
+
+use std::time::Duration;
+
+/// A fixed beat from a first start on, which does not drift.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cadence {
+    beat: Duration,
+    interval: Duration,
+}
+
+impl Cadence {
+    pub(crate) const fn new(first: Duration, interval: Duration) -> Self {
+        Self { beat: first, interval }
+    }
+
+    /// The start of the check that follows one which ended now: at the next beat, or at once if that was missed.
+    pub(crate) fn next(&mut self, now: Duration) -> Duration {
+        let missed = now.saturating_sub(self.beat).as_nanos().checked_div(self.interval.as_nanos()).unwrap_or(0);
+        let step = self.interval.saturating_mul(u32::try_from(missed).unwrap_or(u32::MAX).max(1));
+        self.beat = self.beat.saturating_add(step);
+        self.beat.max(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cadence;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_check_that_outlasts_the_interval_is_followed_at_once_and_the_beat_stays() {
+        let ms = Duration::from_millis;
+        let mut cadence = Cadence::new(ms(500), ms(1000));
+        assert_eq!(cadence.next(ms(510)), ms(1500));
+        assert_eq!(cadence.next(ms(3502)), ms(3502));
+        assert_eq!(cadence.next(ms(3510)), ms(4500));
+        assert_eq!(cadence.next(ms(3_600_600)), ms(3_600_600));
+        assert_eq!(cadence.next(ms(3_600_700)), ms(3_601_500));
+    }
+
+    proptest! {
+        #[test]
+        fn it_never_drifts_and_never_goes_back(interval in 1u64..5000, lasts in prop::collection::vec(0u64..9000, 1..40)) {
+            let (first, interval) = (Duration::from_millis(777), Duration::from_millis(interval));
+            let mut cadence = Cadence::new(first, interval);
+            let mut start = first;
+            for last in lasts {
+                let end = start + Duration::from_millis(last);
+                let next = cadence.next(end);
+                prop_assert!(next >= end && next <= end.max(start) + interval);
+                if next > end {
+                    prop_assert_eq!(next.saturating_sub(first).as_nanos() % interval.as_nanos(), 0);
+                }
+                start = next;
+            }
+        }
+    }
+}

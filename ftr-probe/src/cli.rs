@@ -1,0 +1,95 @@
+//! The command line.
+
+use std::time::Duration;
+
+use clap::Parser;
+use ftr_core::InterfaceName;
+use ftr_core::cli::Common;
+use ftr_core::config::Target;
+
+/// Tells whether internet uplinks work, by asking hosts behind them.
+///
+/// Exit: 0 all are up, 1 any is down, 64 wrong usage, 75 try again, 77 not permitted, 78 configuration.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "ftr-probe", version, after_help = EXAMPLES)]
+pub struct Command {
+    /// Uplinks to check [default: all of the configuration]
+    #[arg(value_name = "UPLINK")]
+    pub(crate) uplinks: Vec<InterfaceName>,
+    /// Host to ask, instead of tests.ips; may be given more than once
+    #[arg(short, long = "target", value_name = "TARGET")]
+    pub(crate) targets: Vec<Target>,
+    /// How many targets have to answer [default: as configured; all targets without a configuration]
+    #[arg(short, long, value_name = "N")]
+    pub(crate) required: Option<usize>,
+    /// How often each target is asked at most [default: as configured; 1]
+    #[arg(long = "retries", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) tries: Option<u32>,
+    /// How long to wait for an answer, such as 2s or 450ms [default: as configured; 2s]
+    #[arg(short = 'W', long, value_name = "DUR", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
+    /// From the start of one check to that of the next, with --watch [default: as configured; 60s]
+    #[arg(short, long, value_name = "DUR", value_parser = duration, requires = "watch")]
+    pub(crate) interval: Option<Duration>,
+    /// Check again and again, and print every result
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+    /// Ask over IPv4 [default]
+    #[arg(short = '4', long = "ipv4", conflicts_with = "ipv6")]
+    pub(crate) ipv4: bool,
+    /// Ask over IPv6
+    #[arg(short = '6', long = "ipv6")]
+    pub(crate) ipv6: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+const EXAMPLES: &str = "Examples:
+  ftr-probe                          all uplinks of the configuration
+  ftr-probe -q eth1 && echo works    in a script
+  ftr-probe -t 9.9.9.9 -t 1.1.1.1 -r 1 eth1    without a configuration
+  ftr-probe --watch --json           a record for every check, for other programs";
+
+/// Seconds as a number, or text such as `500ms`: as in the configuration.
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = match text.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?,
+        Err(_) => humantime::parse_duration(text).map_err(|error| error.to_string())?,
+    };
+    if (Duration::from_millis(1)..=Duration::from_secs(366 * 86_400)).contains(&parsed) {
+        Ok(parsed)
+    } else {
+        Err("allowed: at least 1ms and at most a year".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Command, duration};
+    use clap::{CommandFactory, Parser};
+    use std::time::Duration;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Command::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_seconds_or_words() {
+        assert_eq!(duration("2"), Ok(Duration::from_secs(2)));
+        assert_eq!(duration("0.45"), Ok(Duration::from_millis(450)));
+        assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
+        for text in ["", "0", "-1", "nan", "inf", "soon", "0.0001", "9999 years"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn wrong_usage_is_refused() {
+        for line in ["-i 2 eth1", "-4 -6", "-t localhost", "-t 127.0.0.1", "-W 0", "--retries 0", "a/b", "-r x"] {
+            let words = std::iter::once("ftr-probe").chain(line.split(' '));
+            assert!(Command::try_parse_from(words).is_err(), "{line}");
+        }
+        assert!(Command::try_parse_from("ftr-probe -w -i 2 -t 9.9.9.9 -r 1 -W 450ms -jqv eth1".split(' ')).is_ok());
+    }
+}

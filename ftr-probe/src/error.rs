@@ -1,0 +1,49 @@
+//! Why ftr-probe stops without an answer.
+
+use std::io;
+
+use ftr_core::cli::Failure;
+use ftr_core::{Exit, InterfaceName};
+use nix::errno::Errno;
+
+/// No uplink is to blame for any of these.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// Neither kind of ICMP socket may be opened.
+    #[error(
+        "{uplink}: open ICMP socket: not permitted: CAP_NET_RAW is missing (and net.ipv4.ping_group_range does not include our group)"
+    )]
+    NotPermitted { uplink: InterfaceName },
+    /// The socket of an uplink failed.
+    #[error("{uplink}: {operation}: {}", errno.desc())]
+    Socket { uplink: InterfaceName, operation: &'static str, errno: Errno },
+    /// This host had no room to send, or was asleep, in every attempt.
+    #[error("{uplink}: send echo requests: this host had no room or no time for it in {attempts} attempts")]
+    NoRoom { uplink: InterfaceName, attempts: u32 },
+    /// The kernel's tables cannot be read.
+    #[error(transparent)]
+    Netlink(#[from] ftr_netlink::Error),
+    /// The kernel denies something else that every kernel has.
+    #[error("{operation}: {}", errno.desc())]
+    System { operation: &'static str, errno: Errno },
+    /// No random numbers.
+    #[error("read random numbers: {0}")]
+    Random(#[from] getrandom::Error),
+    /// Standard output failed.
+    #[error("standard output: {}", .0.desc())]
+    Output(Errno),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let exit = match &error {
+            Error::Output(errno) => return Self::stdout(&io::Error::from(*errno)),
+            Error::NotPermitted { .. } => Exit::NotPermitted,
+            Error::NoRoom { .. } => Exit::Again,
+            Error::Netlink(error) if error.is_permission() => Exit::NotPermitted,
+            Error::Netlink(error) if error.is_transient() => Exit::Again,
+            Error::Socket { .. } | Error::Netlink(_) | Error::System { .. } | Error::Random(_) => Exit::Io,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
