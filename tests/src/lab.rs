@@ -45,6 +45,7 @@ impl Lab {
     /// # Errors
     /// When a namespace, device or address cannot be made.
     pub fn build(wishes: &[Wish]) -> Result<Self> {
+        teardown::sweep();
         let name = format!("ftr{}x{}", std::process::id(), LABS.fetch_add(1, Ordering::Relaxed));
         let directory = std::env::temp_dir().join(&name);
         fs::create_dir(&directory).context(|| format!("make {}", directory.display()))?;

@@ -27,4 +27,5 @@ pub mod router;
 pub mod scenario;
 pub mod screen;
 pub mod server;
+pub mod suite;
 pub mod teardown;

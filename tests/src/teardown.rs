@@ -71,6 +71,31 @@ pub fn on_signals() -> Result<()> {
     Ok(())
 }
 
+/// Removes the labs of runs that were killed before they could do it themselves.
+pub fn sweep() {
+    let names = |place: &Path| -> Vec<String> {
+        let entries = std::fs::read_dir(place).into_iter().flatten();
+        entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).filter(|name| orphaned(name)).collect()
+    };
+    for namespace in names(Path::new("/run/netns")) {
+        remember(&namespace);
+        remove(&namespace);
+    }
+    let temporary = std::env::temp_dir();
+    for directory in names(&temporary) {
+        let path = temporary.join(directory);
+        remember_directory(&path);
+        remove_directory(&path);
+    }
+}
+
+/// Whether a name of the form `ftrPIDxN…` belongs to a process that is no more.
+fn orphaned(name: &str) -> bool {
+    let pid =
+        name.strip_prefix("ftr").and_then(|rest| rest.split_once('x')).and_then(|(pid, _)| pid.parse::<u32>().ok());
+    pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists())
+}
+
 fn everything() {
     let (namespaces, directories) = {
         let kept = kept();
@@ -100,5 +125,18 @@ fn complain(command: &mut Command) {
         Ok(output) if output.status.success() => {}
         Ok(output) => eprintln!("lab: {command:?}: {}", String::from_utf8_lossy(&output.stderr).trim()),
         Err(error) => eprintln!("lab: {command:?}: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_labs_of_dead_processes_are_orphaned() {
+        assert!(orphaned("ftr999999999x0-router"));
+        assert!(!orphaned(&format!("ftr{}x0-router", std::process::id())));
+        assert!(!orphaned("ftr-monitor"));
+        assert!(!orphaned("ftrx0"));
     }
 }

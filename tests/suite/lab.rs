@@ -8,11 +8,28 @@ use ftr_lab::lab::Lab;
 use ftr_lab::plan::{self, Kind, Wish};
 use ftr_lab::report::Report;
 use ftr_lab::server::Server;
+use ftr_lab::suite;
+use libtest_mimic::{Failed, Trial};
+use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Long enough for some forty connections.
 const WATCHED: Duration = Duration::from_secs(1);
+
+type Test = fn() -> Result<()>;
+
+fn main() -> ExitCode {
+    let all: [(&str, Test); 6] = [
+        ("connections_spread_and_tell_their_uplink", connections_spread_and_tell_their_uplink),
+        ("a_provider_drops_and_counts_foreign_sources", a_provider_drops_and_counts_foreign_sources),
+        ("each_fault_breaks_what_it_says_and_mends", each_fault_breaks_what_it_says_and_mends),
+        ("a_device_deleted_comes_back_under_another_number", a_device_deleted_comes_back_under_another_number),
+        ("a_point_to_point_line_carries_and_hangs_up", a_point_to_point_line_carries_and_hangs_up),
+        ("nothing_is_left_behind", nothing_is_left_behind),
+    ];
+    suite::run(all.map(|(name, test)| Trial::test(name, move || test().map_err(Failed::from))).into())
+}
 
 fn watch(lab: &Lab, habit: &Habit) -> Result<Report> {
     let client = Client::start(&lab.lan, habit)?;
@@ -26,7 +43,6 @@ fn answered(lab: &Lab, device: &str, target: &str) -> Result<usize> {
     Ok(text.lines().filter(|line| line.contains("bytes from")).count())
 }
 
-#[test]
 fn connections_spread_and_tell_their_uplink() -> Result<()> {
     let lab = Lab::build(&plan::three())?;
     by_hand::route(&lab)?;
@@ -44,7 +60,6 @@ fn connections_spread_and_tell_their_uplink() -> Result<()> {
     Ok(())
 }
 
-#[test]
 fn a_provider_drops_and_counts_foreign_sources() -> Result<()> {
     let lab = Lab::build(&plan::three())?;
     lab.router.sh("ip route add 8.8.8.8 via 2.0.0.1 src 1.0.0.2; ping -c 3 -i 0.02 -W 0.2 8.8.8.8 || true")?;
@@ -54,7 +69,6 @@ fn a_provider_drops_and_counts_foreign_sources() -> Result<()> {
 }
 
 /// What is left of ten pings to the gateway and to a far target under each fault.
-#[test]
 fn each_fault_breaks_what_it_says_and_mends() -> Result<()> {
     let mut lab = Lab::build(&plan::three())?;
     by_hand::route(&lab)?;
@@ -81,7 +95,6 @@ fn each_fault_breaks_what_it_says_and_mends() -> Result<()> {
     Ok(())
 }
 
-#[test]
 fn a_device_deleted_comes_back_under_another_number() -> Result<()> {
     let mut lab = Lab::build(&plan::three())?;
     let number = |lab: &Lab| lab.router.sh("cat /sys/class/net/eth1/ifindex");
@@ -94,7 +107,6 @@ fn a_device_deleted_comes_back_under_another_number() -> Result<()> {
     Ok(())
 }
 
-#[test]
 fn a_point_to_point_line_carries_and_hangs_up() -> Result<()> {
     let mut lab = Lab::build(&[Wish { kind: Kind::Ppp, ..Wish::default() }, Wish::default()])?;
     by_hand::route(&lab)?;
@@ -106,7 +118,6 @@ fn a_point_to_point_line_carries_and_hangs_up() -> Result<()> {
     Ok(())
 }
 
-#[test]
 fn nothing_is_left_behind() -> Result<()> {
     let lab = Lab::build(&plan::three())?;
     let (name, directory) = (lab.router.name().to_owned(), lab.directory().to_owned());

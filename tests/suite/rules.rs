@@ -2,10 +2,16 @@
 
 use ftr_lab::error::{Context, Result};
 use ftr_lab::namespace::{Namespace, feed, run};
-use ftr_lab::program;
+use ftr_lab::{program, suite};
+use libtest_mimic::{Failed, Trial};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
+
+fn main() -> ExitCode {
+    let files = ["static3", "ppp"];
+    suite::run(files.map(|name| Trial::test(name, move || equal_to_the_original(name).map_err(Failed::from))).into())
+}
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
@@ -24,19 +30,9 @@ fn equal_to_the_original(name: &str) -> Result<()> {
     let ours = printed(&format!("{name}.conf"))?;
     let reference = fs::read_to_string(fixture(&format!("{name}.rules"))).context(|| format!("read {name}.rules"))?;
     assert_eq!(rules(&ours), rules(&reference));
-    let space = Namespace::create(&format!("ftr{}rules", std::process::id()))?;
+    let space = Namespace::create(&format!("ftr{}x0-rules", std::process::id()))?;
     for program in ["iptables-nft-restore", "iptables-legacy-restore"] {
         feed(space.command(program).arg("--test"), &ours)?;
     }
     Ok(())
-}
-
-#[test]
-fn three_static_uplinks() -> Result<()> {
-    equal_to_the_original("static3")
-}
-
-#[test]
-fn a_ppp_uplink_among_static_ones() -> Result<()> {
-    equal_to_the_original("ppp")
 }

@@ -2,23 +2,14 @@
 
 use ftr_lab::play::play;
 use ftr_lab::scenario::Scenario;
-use ftr_lab::teardown;
-use libtest_mimic::{Arguments, Failed, Trial};
+use ftr_lab::suite;
+use libtest_mimic::{Failed, Trial};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let mut arguments = Arguments::from_args();
-    // Two labs at a time would measure each other; nextest has its own limit in .config/nextest.toml.
-    arguments.test_threads = Some(1);
-    if !arguments.list {
-        if let Err(error) = teardown::on_signals() {
-            eprintln!("scenarios: {error}");
-            return ExitCode::FAILURE;
-        }
-    }
     match trials() {
-        Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
+        Ok(trials) => suite::run(trials),
         Err(error) => {
             eprintln!("scenarios: {error}");
             ExitCode::FAILURE

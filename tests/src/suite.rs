@@ -1,0 +1,22 @@
+//! How the tests that make namespaces are run.
+
+use crate::teardown;
+use libtest_mimic::{Arguments, Trial};
+use std::process::ExitCode;
+
+/// Runs the tests one after the other, with the command line of `cargo test`; a signal takes the lab away.
+///
+/// Two labs at a time would measure each other. nextest runs each test in a process of its own and has the same limit
+/// in `.config/nextest.toml`.
+#[must_use]
+pub fn run(trials: Vec<Trial>) -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = Some(1);
+    if !arguments.list {
+        if let Err(error) = teardown::on_signals() {
+            eprintln!("lab: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
