@@ -159,7 +159,7 @@ impl AsFd for EchoSocket {
 
 /// A filter for the kernel (`Documentation/networking/filter.rst`), so that only echo replies with our identifier
 /// wake us and take room: a raw socket would get all ICMP messages of the device.
-fn only_replies_to(id: u16) -> [SockFilter; 6] {
+fn only_replies_to(id: u16) -> [SockFilter; 7] {
     let op = |code: u32, jump_false: u8, value: u32| {
         #[expect(clippy::cast_possible_truncation, reason = "operation codes of this filter language have 16 bits")]
         SockFilter::new(code as u16, 0, jump_false, value)
@@ -171,6 +171,7 @@ fn only_replies_to(id: u16) -> [SockFilter; 6] {
         op(libc::BPF_LD | libc::BPF_H | libc::BPF_IND, 0, 4), // identifier
         op(libc::BPF_JMP | libc::BPF_JEQ, 1, u32::from(id)),
         op(libc::BPF_RET, 0, u32::MAX),
+        op(libc::BPF_RET, 0, 0),
     ]
 }
 
