@@ -58,7 +58,7 @@ fn first_default(text: &str) -> Result<BTreeMap<String, u32>> {
 pub fn picture(lab: &Lab) -> String {
     let mut text = String::new();
     for line in
-        ["ip -br addr", "ip rule", "ip route show table all | grep -v 'table local'", "conntrack -S 2>&1 | head -2"]
+        ["ip -br addr", "ip rule", "ip route show table all | grep -v 'table local'", "iptables-save -t mangle | grep ^-A"]
     {
         let shown = lab.router.sh(line).unwrap_or_else(|error| error.to_string());
         // Writing to a String cannot fail.
