@@ -57,9 +57,12 @@ fn first_default(text: &str) -> Result<BTreeMap<String, u32>> {
 #[must_use]
 pub fn picture(lab: &Lab) -> String {
     let mut text = String::new();
-    for line in
-        ["ip -br addr", "ip rule", "ip route show table all | grep -v 'table local'", "iptables-save -t mangle | grep ^-A"]
-    {
+    for line in [
+        "ip -br addr",
+        "ip rule",
+        "ip route show table all | grep -v 'table local'",
+        "iptables-save -t mangle | grep ^-A",
+    ] {
         let shown = lab.router.sh(line).unwrap_or_else(|error| error.to_string());
         // Writing to a String cannot fail.
         let _ = write!(text, "--- {line}\n{shown}");

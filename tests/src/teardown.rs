@@ -3,8 +3,10 @@
 //! Every namespace is remembered here. Whoever removes one first ends the processes inside it, which are all ours.
 
 use crate::error::{Context, Result};
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -52,20 +54,16 @@ pub fn remove_directory(path: &Path) {
 
 /// Removes everything on SIGINT or SIGTERM and leaves with 128 + the signal's number.
 ///
-/// Call it first in `main`: threads made earlier would still take the signals themselves. Children get a
-/// clean signal mask from the standard library.
+/// With a handler and not by blocking the signals: children would inherit the mask and could not be stopped.
 ///
 /// # Errors
-/// When the signals cannot be blocked.
+/// When the handler cannot be set.
 pub fn on_signals() -> Result<()> {
-    let mut signals = SigSet::empty();
-    signals.add(Signal::SIGINT);
-    signals.add(Signal::SIGTERM);
-    signals.thread_block().context(|| "block SIGINT and SIGTERM".to_owned())?;
+    let mut signals = Signals::new([SIGINT, SIGTERM]).context(|| "catch SIGINT and SIGTERM".to_owned())?;
     thread::spawn(move || {
-        if let Ok(signal) = signals.wait() {
+        if let Some(signal) = signals.forever().next() {
             everything();
-            std::process::exit(128 + signal as i32);
+            std::process::exit(128 + signal);
         }
     });
     Ok(())
