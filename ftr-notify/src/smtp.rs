@@ -142,6 +142,8 @@ fn transfer(connection: &mut SmtpConnection, letter: &Letter) -> Result<Delivery
         return Err(SmtpError::AllRefused { refused: delivery.refused, again });
     }
     connection.command(Data).map_err(at(Step::Data))?;
-    connection.message(&letter.bytes).map_err(at(Step::Content))?;
+    // lettre ends the content with a line break of its own.
+    let content = letter.bytes.strip_suffix(b"\r\n").unwrap_or(&letter.bytes);
+    connection.message(content).map_err(at(Step::Content))?;
     Ok(delivery)
 }
