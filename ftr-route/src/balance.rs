@@ -1,0 +1,111 @@
+//! Who carries new connections.
+
+use ftr_core::config::Config;
+use ftr_core::record::Active;
+use ftr_netlink::Route;
+
+use crate::standing::Standing;
+
+/// An uplink's part of the new connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Part {
+    /// Its place in the configuration.
+    pub(crate) uplink: usize,
+    /// 1 to 256.
+    pub(crate) weight: u16,
+}
+
+/// These uplinks, with their configured weights.
+pub(crate) fn of(config: &Config, uplinks: impl IntoIterator<Item = usize>) -> Vec<Part> {
+    let weight = |uplink: usize| config.uplinks.get(uplink).map_or(1, |uplink| uplink.weight);
+    let mut parts: Vec<Part> = uplinks.into_iter().map(|uplink| Part { uplink, weight: weight(uplink) }).collect();
+    parts.sort_unstable();
+    parts.dedup();
+    parts
+}
+
+/// The uplinks that the configuration lets carry new connections now: of the lowest-numbered priority group that has a
+/// working one, those that work. If none works at all, every eligible one.
+pub(crate) fn eligible(config: &Config, standings: &[Standing], failed: &[usize]) -> Vec<Part> {
+    let eligible = |i: &usize| config.uplinks.get(*i).is_some_and(|uplink| config.eligible(uplink));
+    let works = |i: &usize| !failed.contains(i) && standings.get(*i).is_some_and(|standing| standing.way.is_some());
+    let group = |i: &usize| config.uplinks.get(*i).and_then(|uplink| config.group(uplink));
+    let all: Vec<usize> = (0..config.uplinks.len()).filter(eligible).collect();
+    let working: Vec<usize> = all.iter().copied().filter(works).collect();
+    let first = working.iter().filter_map(group).min();
+    if working.is_empty() { of(config, all) } else { of(config, working.into_iter().filter(|i| group(i) == first)) }
+}
+
+/// What an `active` record asks for, and the names in it that the configuration does not have.
+pub(crate) fn asked(config: &Config, active: &Active) -> (Vec<Part>, Vec<String>) {
+    let (mut parts, mut unknown) = (Vec::new(), Vec::new());
+    for share in &active.uplinks {
+        match config.position(share.uplink.as_str()) {
+            Some(uplink) => parts.push(Part { uplink, weight: share.weight.clamp(1, 256) }),
+            None => unknown.push(share.uplink.to_string()),
+        }
+    }
+    parts.sort_unstable();
+    parts.dedup_by_key(|part| part.uplink);
+    (parts, unknown)
+}
+
+/// Who carries new connections by what stands in the table.
+pub(crate) fn seen(config: &Config, standings: &[Standing], routes: &[Route]) -> Vec<Part> {
+    let nexthops = || routes.iter().filter(|route| route.destination.is_none()).flat_map(|route| &route.nexthops);
+    let part = |(uplink, standing): (usize, &Standing)| {
+        let index = standing.way.as_ref()?.index;
+        let weight = nexthops().filter(|nexthop| nexthop.index == index).map(|nexthop| nexthop.weight).max()?;
+        // A route with one next hop knows no weight.
+        let alone = !routes.iter().any(|route| route.nexthops.len() > 1);
+        let weight = if alone { config.uplinks.get(uplink)?.weight } else { weight };
+        Some(Part { uplink, weight })
+    };
+    standings.iter().enumerate().filter_map(part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Part, eligible, of};
+    use crate::standing::tests::{CONFIG, address, config, link};
+    use crate::standing::{Standing, standings};
+    use ftr_core::Family;
+
+    fn standing() -> Vec<Standing> {
+        let addresses = [address(3, "1.0.0.2", None, 24), address(4, "2.0.0.2", None, 24)];
+        standings(&config(CONFIG), Family::V4, &[link(3, "eth1"), link(4, "eth2")], &addresses)
+    }
+
+    #[test]
+    fn absent_and_failed_uplinks_carry_nothing() {
+        let config = config(CONFIG);
+        let parts = |failed: &[usize]| eligible(&config, &standing(), failed);
+        assert_eq!(parts(&[]), [Part { uplink: 0, weight: 1 }, Part { uplink: 1, weight: 2 }]);
+        assert_eq!(parts(&[0]), [Part { uplink: 1, weight: 2 }]);
+    }
+
+    #[test]
+    fn when_none_works_all_that_are_eligible_do() {
+        let config = config(CONFIG);
+        assert_eq!(eligible(&config, &standing(), &[0, 1]), of(&config, 0..3));
+    }
+
+    #[test]
+    fn the_lowest_group_with_a_working_member_carries() {
+        let text = CONFIG
+            .replace("gateway: 1.0.0.1", "gateway: 1.0.0.1, priority_group: 1")
+            .replace("weight: 2", "weight: 2, priority_group: 2");
+        let config = config(&text);
+        assert_eq!(eligible(&config, &standing(), &[]), of(&config, [0]));
+        assert_eq!(eligible(&config, &standing(), &[0]), of(&config, [1]));
+        // ppp0 states no group, so it takes no new connections even when nothing works.
+        assert_eq!(eligible(&config, &standing(), &[0, 1]), of(&config, [0, 1]));
+    }
+
+    #[test]
+    fn default_route_false_keeps_an_uplink_out() {
+        let config = config(&CONFIG.replace("weight: 2", "default_route: false"));
+        assert_eq!(eligible(&config, &standing(), &[]), of(&config, [0]));
+        assert_eq!(eligible(&config, &standing(), &[0]), of(&config, [0, 2]));
+    }
+}

@@ -1,0 +1,68 @@
+//! `clear`: takes away what was put into the kernel, and nothing else.
+
+use std::cmp::Reverse;
+
+use ftr_core::cli::{Common, Failure, say};
+use ftr_core::{Config, Exit, Family};
+use ftr_netlink::{Route, Rule, Write};
+
+use crate::cli::Clear;
+use crate::error::Error;
+use crate::iproute::{self, is_ours};
+use crate::kernel::Kernel;
+use crate::legacy;
+use crate::operation::Operation;
+use crate::remembered::Remembered;
+use crate::{TOOL, answer, sysctl};
+
+/// Takes away rules first, so that look-ups go to the host's own routes again, then routes, and puts sysctls back.
+pub(crate) fn run(config: &Config, common: &Common, clear: Clear) -> Result<Exit, Failure> {
+    let mut kernel = Kernel::open()?;
+    let remembered = Remembered::usual();
+    let links = kernel.links()?;
+    let names = |index| links.iter().find(|link| link.index == index).map(|link| link.name.as_str());
+    let (mut rules, mut routes) = (Vec::new(), Vec::new());
+    for family in [Family::V4, Family::V6] {
+        let (some_rules, some_routes) = deletions(&mut kernel, config, family, clear.legacy)?;
+        rules.extend(some_rules);
+        routes.extend(some_routes);
+    }
+    let settings = remembered.undo(&sysctl::read(remembered.paths()?))?;
+    let stages = [rules, routes, settings.into_iter().map(Operation::Sysctl).collect()];
+    if clear.dry.dry_run {
+        answer(stages.iter().flatten().map(|operation| iproute::command(operation, &names)))?;
+        return Ok(Exit::Yes);
+    }
+    let mut exit = Exit::Yes;
+    for stage in &stages {
+        let fate = kernel.make(stage)?;
+        for (operation, reason) in fate.refused.iter().filter_map(|(at, reason)| Some((stage.get(*at)?, reason))) {
+            say(TOOL, &format!("{}: {reason}", iproute::command(operation, &names)));
+            exit = Exit::No;
+        }
+    }
+    remembered.forget()?;
+    if common.verbose {
+        answer(stages.iter().flatten().map(|operation| iproute::command(operation, &names)))?;
+    }
+    Ok(exit)
+}
+
+fn deletions(
+    kernel: &mut Kernel,
+    config: &Config,
+    family: Family,
+    legacy: bool,
+) -> Result<(Vec<Operation>, Vec<Operation>), Error> {
+    // Without IPv6 the kernel answers for every family that it has.
+    let mut rules: Vec<Rule> = kernel.rules(family)?.into_iter().filter(|rule| rule.family == family).collect();
+    rules.retain(|rule| is_ours(rule.protocol) || (legacy && legacy::is_rule(config, rule)));
+    // The last one first: what an earlier one has kept to its uplink stays there until its own rule goes.
+    rules.sort_by_key(|rule| Reverse(rule.priority));
+    let mut routes: Vec<Route> =
+        kernel.all_routes(family)?.into_iter().filter(|route| route.family == family).collect();
+    routes.retain(|route| is_ours(route.protocol) || (legacy && legacy::is_route(config, route)));
+    let rules = rules.into_iter().map(|rule| Operation::write(Write::DeleteRule(rule))).collect();
+    let routes = routes.into_iter().map(|route| Operation::write(Write::DeleteRoute(route))).collect();
+    Ok((rules, routes))
+}

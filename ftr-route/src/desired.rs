@@ -1,0 +1,247 @@
+//! What the kernel should have: configuration, standing and active uplinks in, rules and routes out.
+
+use std::collections::BTreeSet;
+
+use ftr_core::Family;
+use ftr_core::config::Config;
+use ftr_core::layout::{Layout, PROTOCOL};
+use ftr_netlink::{Nexthop, Prefix, Route, RouteKind, Rule};
+
+use crate::balance::Part;
+use crate::standing::{Standing, Way};
+
+/// The two metrics between which a route changes hands: the new one takes the free one, then the old one goes. The
+/// same metric cannot be used, for a route can only be added beside the old one under another metric, and 0 would mean
+/// "any" in a deletion.
+const FIRST: [u32; 2] = [1, 2];
+/// The metrics of the refusing route at the end of an uplink's table.
+const LAST: [u32; 2] = [u32::MAX, u32::MAX - 1];
+/// Metrics from here on are those of the single routes behind the balanced one: two for each uplink.
+const SINGLES: u32 = 10;
+
+/// `RT_SCOPE_LINK`: what an IPv4 route without a gateway reaches.
+const LINK: u8 = 253;
+
+/// What the kernel should have for one family.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Desired {
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) tables: Vec<Table>,
+    /// The first and the last of our priorities.
+    pub(crate) priorities: (u32, u32),
+}
+
+/// What a table should have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Table {
+    pub(crate) number: u32,
+    /// None: it is left as it is.
+    pub(crate) routes: Option<Vec<Wish>>,
+}
+
+/// A route that should be there, under one of two metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wish {
+    /// The route, with the first of its metrics.
+    pub(crate) route: Route,
+    pub(crate) metrics: [u32; 2],
+    /// The uplink that it depends on, where that is one alone.
+    pub(crate) uplink: Option<usize>,
+}
+
+/// What to bring about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Goal {
+    /// Who carries new connections; none leaves the balanced table as it is.
+    pub(crate) balanced: Option<Vec<Part>>,
+    /// Uplinks whose routes the kernel has refused: they are treated as if they had no way out.
+    pub(crate) refused: BTreeSet<usize>,
+}
+
+/// What the kernel should have.
+pub(crate) fn desired(config: &Config, family: Family, standings: &[Standing], goal: &Goal) -> Desired {
+    let layout = Layout::of(config);
+    let way = |uplink: usize| {
+        standings.get(uplink).and_then(|standing| standing.way.as_ref()).filter(|_| !goal.refused.contains(&uplink))
+    };
+    let mut tables: Vec<Table> = (0..standings.len())
+        .map(|i| Table { number: layout.table(i), routes: Some(uplink_routes(family, layout.table(i), i, way(i))) })
+        .collect();
+    let balanced = layout.balanced_table();
+    let routes = goal.balanced.as_ref().map(|parts| {
+        let ways: Vec<(Part, &Way)> = parts.iter().filter_map(|part| Some((*part, way(part.uplink)?))).collect();
+        balanced_routes(family, balanced, &ways)
+    });
+    tables.push(Table { number: balanced, routes });
+    let priorities = (layout.first_priority(), layout.balanced_priority());
+    Desired { rules: rules(&layout, family, standings), tables, priorities }
+}
+
+fn rules(layout: &Layout, family: Family, standings: &[Standing]) -> Vec<Rule> {
+    let lookup = |priority, table| Rule { protocol: PROTOCOL, ..Rule::lookup(family, priority, table) };
+    let mut rules = Vec::new();
+    if let Some(priority) = layout.local_priority() {
+        rules.push(Rule { suppress_prefixlength: Some(0), ..lookup(priority, MAIN) });
+    }
+    for (i, standing) in standings.iter().enumerate() {
+        let table = layout.table(i);
+        for address in &standing.addresses {
+            rules.push(Rule { from: Some(Prefix::host(*address)), ..lookup(layout.from_priority(i), table) });
+        }
+        let mask = layout.mask().unwrap_or(u32::MAX);
+        rules.push(Rule { mark: layout.mark(i), mask, ..lookup(layout.mark_priority(i), table) });
+        let oif = Some(standing.name.to_string());
+        rules.push(Rule { oif, ..lookup(layout.device_priority(i), table) });
+    }
+    rules.push(lookup(layout.balanced_priority(), layout.balanced_table()));
+    rules.sort_by_key(|rule| rule.priority);
+    rules
+}
+
+/// `RT_TABLE_MAIN`.
+const MAIN: u32 = 254;
+
+fn uplink_routes(family: Family, table: u32, uplink: usize, way: Option<&Way>) -> Vec<Wish> {
+    let mut wishes = Vec::new();
+    if let Some(way) = way {
+        let route = Route { source: Some(way.source), ..single(family, table, way) };
+        wishes.push(Wish::new(route, FIRST, Some(uplink)));
+    }
+    let end = Route { protocol: PROTOCOL, ..Route::default(family, table, RouteKind::Unreachable) };
+    wishes.push(Wish::new(end, LAST, Some(uplink)));
+    wishes
+}
+
+/// The balanced route, and behind it a single one for each uplink: the kernel deletes a whole IPv4 multipath route when
+/// one of its devices goes. They name no source, because the kernel would delete them with that address.
+fn balanced_routes(family: Family, table: u32, ways: &[(Part, &Way)]) -> Vec<Wish> {
+    let mut wishes: Vec<Wish> = ways
+        .iter()
+        .map(|(part, way)| {
+            let metric = SINGLES.saturating_add(u32::try_from(part.uplink).unwrap_or(u32::MAX).saturating_mul(2));
+            Wish::new(single(family, table, way), [metric, metric.saturating_add(1)], Some(part.uplink))
+        })
+        .collect();
+    match ways {
+        [] => {}
+        [(part, way)] => wishes.push(Wish::new(single(family, table, way), FIRST, Some(part.uplink))),
+        several => {
+            let nexthops = several.iter().map(|(part, way)| Nexthop { weight: part.weight, ..nexthop(way) }).collect();
+            let route = Route { protocol: PROTOCOL, nexthops, ..Route::default(family, table, RouteKind::Unicast) };
+            wishes.push(Wish::new(route, FIRST, None));
+        }
+    }
+    wishes
+}
+
+fn nexthop(way: &Way) -> Nexthop {
+    Nexthop { onlink: way.onlink, ..Nexthop::new(way.gateway, way.index) }
+}
+
+fn single(family: Family, table: u32, way: &Way) -> Route {
+    let mut route = Route::default(family, table, RouteKind::Unicast);
+    route.protocol = PROTOCOL;
+    route.nexthops.push(nexthop(way));
+    if way.gateway.is_none() && family == Family::V4 {
+        route.scope = LINK;
+    }
+    route
+}
+
+impl Wish {
+    fn new(route: Route, metrics: [u32; 2], uplink: Option<usize>) -> Self {
+        let [metric, _] = metrics;
+        Self { route: Route { metric, ..route }, metrics, uplink }
+    }
+
+    /// Whether the route leads nowhere.
+    pub(crate) fn refuses(&self) -> bool {
+        self.route.kind != RouteKind::Unicast
+    }
+
+    /// Whether a route is this one but for its metric, its tag, and what the kernel has found out about its devices.
+    pub(crate) fn is_met_by(&self, route: &Route) -> bool {
+        let mut route = Route { metric: self.route.metric, protocol: self.route.protocol, ..route.clone() };
+        for nexthop in &mut route.nexthops {
+            (nexthop.dead, nexthop.linkdown) = (false, false);
+        }
+        route == self.route
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Goal, desired};
+    use crate::balance;
+    use crate::iproute::{route, rule};
+    use crate::standing::standings;
+    use crate::standing::tests::{CONFIG, address, config, link};
+    use ftr_core::Family;
+    use std::collections::BTreeSet;
+
+    fn lines(text: &str, balanced: Option<&[usize]>) -> Vec<String> {
+        let config = config(text);
+        let links = [link(3, "eth1"), link(4, "eth2"), link(5, "ppp0")];
+        let addresses = [
+            address(3, "1.0.0.2", None, 24),
+            address(3, "1.0.0.3", None, 24),
+            address(4, "2.0.0.2", None, 32),
+            address(5, "9.0.0.2", Some("9.0.0.1"), 32),
+        ];
+        let standings = standings(&config, Family::V4, &links, &addresses);
+        let balanced = balanced.map(|uplinks| balance::of(&config, uplinks.iter().copied()));
+        let desired = desired(&config, Family::V4, &standings, &Goal { balanced, refused: BTreeSet::new() });
+        let name = |index| links.iter().find(|link| link.index == index).map(|link| link.name.as_str());
+        let routes = desired.tables.iter().flat_map(|table| table.routes.iter().flatten());
+        desired.rules.iter().map(rule).chain(routes.map(|wish| route(&wish.route, &name))).collect()
+    }
+
+    #[test]
+    fn everything_for_three_uplinks() {
+        let expected = "\
+priority 40000 from 1.0.0.2 lookup 1 protocol 117
+priority 40000 from 1.0.0.3 lookup 1 protocol 117
+priority 40001 from 2.0.0.2 lookup 2 protocol 117
+priority 40002 from 9.0.0.2 lookup 3 protocol 117
+priority 40003 fwmark 0x1 lookup 1 protocol 117
+priority 40004 fwmark 0x2 lookup 2 protocol 117
+priority 40005 fwmark 0x3 lookup 3 protocol 117
+priority 40006 oif eth1 lookup 1 protocol 117
+priority 40007 oif eth2 lookup 2 protocol 117
+priority 40008 oif ppp0 lookup 3 protocol 117
+priority 40009 lookup 4 protocol 117
+default via 1.0.0.1 dev eth1 table 1 proto 117 src 1.0.0.2 metric 1
+unreachable default table 1 proto 117 metric 4294967295
+default via 2.0.0.1 dev eth2 onlink table 2 proto 117 src 2.0.0.2 metric 1
+unreachable default table 2 proto 117 metric 4294967295
+default dev ppp0 table 3 proto 117 src 9.0.0.2 metric 1
+unreachable default table 3 proto 117 metric 4294967295
+default via 1.0.0.1 dev eth1 table 4 proto 117 metric 10
+default via 2.0.0.1 dev eth2 onlink table 4 proto 117 metric 12
+default dev ppp0 table 4 proto 117 metric 14
+default table 4 proto 117 metric 1 nexthop via 1.0.0.1 dev eth1 weight 1 nexthop via 2.0.0.1 dev eth2 weight 2 onlink nexthop dev ppp0 weight 1";
+        assert_eq!(lines(CONFIG, Some(&[0, 1, 2])).join("\n"), expected);
+    }
+
+    #[test]
+    fn one_uplink_alone_needs_no_multipath() {
+        let lines = lines(CONFIG, Some(&[1]));
+        let balanced: Vec<_> = lines.iter().filter(|line| line.contains("table 4 ")).collect();
+        assert_eq!(
+            balanced,
+            [
+                "default via 2.0.0.1 dev eth2 onlink table 4 proto 117 metric 12",
+                "default via 2.0.0.1 dev eth2 onlink table 4 proto 117 metric 1"
+            ]
+        );
+    }
+
+    #[test]
+    fn before_main_the_local_networks_come_first_and_marks_have_their_mask() {
+        let text = CONFIG.replace("40000", "20000").replace("base_fwmark: 1", "base_fwmark: 256\nfwmark_mask: 0xff00");
+        let lines = lines(&text, None);
+        assert_eq!(lines[0], "priority 20000 lookup 254 suppress_prefixlength 0 protocol 117");
+        assert!(lines.contains(&"priority 20005 fwmark 0x200/0xff00 lookup 2 protocol 117".to_owned()), "{lines:#?}");
+        assert!(!lines.iter().any(|line| line.contains("table 4 ")));
+    }
+}

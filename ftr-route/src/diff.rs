@@ -1,0 +1,159 @@
+//! From what the kernel has to what it should have, in an order that never opens a hole.
+//!
+//! Whoever has a way out before and after keeps one after every single change on the way, so that it does not matter
+//! where we are killed. Routes that lead somewhere are added first and deleted last; rules change in between; routes
+//! that refuse are the other way round, deleted first and added only when no rule that should not see them is left.
+
+use std::cmp::Reverse;
+
+use ftr_netlink::{Route, RouteKind, Rule, Write};
+
+use crate::desired::{Desired, Table, Wish};
+use crate::iproute::is_ours;
+use crate::operation::Operation;
+
+/// The changes to make, and what stands in their way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// Changes that may go to the kernel together, group after group: a later one needs what an earlier one made.
+    pub(crate) stages: Vec<Vec<Operation>>,
+    /// Rules of others between ours. While there is one nothing may be touched.
+    pub(crate) conflicts: Vec<Rule>,
+    /// Routes of others in our tables.
+    pub(crate) foreign: Vec<Route>,
+}
+
+impl Plan {
+    /// How many changes there are.
+    pub(crate) fn len(&self) -> usize {
+        self.stages.iter().map(Vec::len).sum()
+    }
+}
+
+/// Changes of one kind of moment, over all tables.
+#[derive(Default)]
+struct Changes {
+    freed: Vec<Operation>,
+    singles: Vec<Operation>,
+    multipaths: Vec<Operation>,
+    ends: Vec<Operation>,
+    obsolete: Vec<Operation>,
+    foreign: Vec<Route>,
+}
+
+/// The changes from what was seen to what is desired.
+pub(crate) fn diff(desired: &Desired, rules: &[Rule], routes: &[Route]) -> Plan {
+    let mut changes = Changes::default();
+    for table in &desired.tables {
+        let seen: Vec<&Route> = routes.iter().filter(|route| route.table == table.number).collect();
+        changes.table(table, &seen);
+    }
+    // A table that is no longer in the layout, after a change of the configuration.
+    let stray = routes.iter().filter(|route| desired.tables.iter().all(|table| table.number != route.table));
+    for route in stray.filter(|route| is_ours(route.protocol)) {
+        changes.delete(route);
+    }
+    let (wanted, obsolete, conflicts) = diff_rules(desired, rules);
+    let stages = [changes.freed, changes.singles, changes.multipaths, wanted, obsolete, changes.ends, changes.obsolete];
+    let stages = stages.into_iter().filter(|stage| !stage.is_empty()).collect();
+    Plan { stages, conflicts, foreign: changes.foreign }
+}
+
+fn diff_rules(desired: &Desired, seen: &[Rule]) -> (Vec<Operation>, Vec<Operation>, Vec<Rule>) {
+    let (first, last) = desired.priorities;
+    let add = desired.rules.iter().filter(|rule| !seen.contains(rule));
+    let add = add.map(|rule| Operation::write(Write::AddRule(rule.clone()))).collect();
+    let (mut obsolete, mut conflicts) = (Vec::new(), Vec::new());
+    // From the last one on, as the new ones are added from the first one on: a packet then never meets a rule that one
+    // before it has kept it from.
+    let mut seen: Vec<&Rule> = seen.iter().collect();
+    seen.sort_by_key(|rule| Reverse(rule.priority));
+    for rule in seen {
+        if is_ours(rule.protocol) {
+            if !desired.rules.contains(rule) {
+                obsolete.push(Operation::write(Write::DeleteRule(rule.clone())));
+            }
+        } else if (first..=last).contains(&rule.priority) {
+            // The original's rules are ours but for the tag; its last one also has another priority.
+            let equal = |wanted: &Rule| {
+                Rule { protocol: wanted.protocol, priority: wanted.priority, ..rule.clone() } == *wanted
+            };
+            if desired.rules.iter().any(equal) {
+                obsolete.push(Operation::write(Write::DeleteRule(rule.clone())));
+            } else {
+                conflicts.push(rule.clone());
+            }
+        }
+    }
+    (add, obsolete, conflicts)
+}
+
+impl Changes {
+    fn table(&mut self, table: &Table, seen: &[&Route]) {
+        let Some(wishes) = &table.routes else { return };
+        let mut kept: Vec<&Route> = Vec::new();
+        let mut freed: Vec<&Route> = Vec::new();
+        for wish in wishes {
+            let met = seen.iter().filter(|route| is_ours(route.protocol) && wish.metrics.contains(&route.metric));
+            if let Some(route) = met.filter(|route| wish.is_met_by(route)).min_by_key(|route| route.metric) {
+                kept.push(route);
+            } else if let Some(metric) = self.free_metric(wish, seen, &kept, &mut freed) {
+                self.add(wish, metric);
+            }
+        }
+        for route in seen {
+            if kept.contains(route) || freed.contains(route) {
+                continue;
+            }
+            if is_ours(route.protocol) || wishes.iter().any(|wish| wish.is_met_by(route)) {
+                self.delete(route);
+            } else {
+                self.foreign.push((*route).clone());
+            }
+        }
+    }
+
+    /// A metric of the wish that no route has. If all are taken, the route of ours that matters least makes room.
+    fn free_metric<'a>(
+        &mut self,
+        wish: &Wish,
+        seen: &[&'a Route],
+        kept: &[&Route],
+        freed: &mut Vec<&'a Route>,
+    ) -> Option<u32> {
+        let holder = |metric: u32| seen.iter().find(|route| route.metric == metric && collides(wish, route));
+        if let Some(metric) = wish.metrics.into_iter().find(|metric| holder(*metric).is_none()) {
+            return Some(metric);
+        }
+        let holders = wish.metrics.into_iter().filter_map(holder);
+        let least = holders
+            .filter(|route| is_ours(route.protocol) && !kept.contains(route) && !freed.contains(route))
+            .max_by_key(|route| route.metric)?;
+        freed.push(least);
+        self.freed.push(Operation::write(Write::DeleteRoute((*least).clone())));
+        Some(least.metric)
+    }
+
+    fn add(&mut self, wish: &Wish, metric: u32) {
+        let route = Route { metric, ..wish.route.clone() };
+        let stage = match &route {
+            _ if wish.refuses() => &mut self.ends,
+            route if route.nexthops.len() > 1 => &mut self.multipaths,
+            _ => &mut self.singles,
+        };
+        stage.push(Operation::Write { write: Write::AddRoute(route), uplink: wish.uplink });
+    }
+
+    fn delete(&mut self, route: &Route) {
+        let stage = if route.kind == RouteKind::Unicast { &mut self.obsolete } else { &mut self.freed };
+        stage.push(Operation::write(Write::DeleteRoute(route.clone())));
+    }
+}
+
+/// Whether the kernel would not take the wish beside this route under the same metric.
+fn collides(wish: &Wish, route: &Route) -> bool {
+    route.destination == wish.route.destination && route.tos == wish.route.tos
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,49 @@
+//! What keeps routing from being as wanted.
+
+use std::io;
+use std::path::PathBuf;
+
+use ftr_core::Exit;
+use ftr_core::cli::Failure;
+
+/// Why the work could not be done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The exchange with the kernel failed.
+    #[error(transparent)]
+    Netlink(#[from] ftr_netlink::Error),
+    /// The kernel refuses every change.
+    #[error("{object}: {reason}: the capability CAP_NET_ADMIN is missing")]
+    NotPermitted { object: String, reason: String },
+    /// Somebody else's rules stand between ours.
+    #[error("{}", .0.join("\n"))]
+    Conflict(Vec<String>),
+    /// What is needed to undo changes cannot be kept or read.
+    #[error("{}: {reason}", .file.display())]
+    File { file: PathBuf, reason: io::Error },
+    /// Waiting for events failed.
+    #[error("{operation}: {reason}")]
+    Wait { operation: &'static str, reason: io::Error },
+    /// A file of what to undo makes no sense.
+    #[error("{}: {reason}", .file.display())]
+    Damaged { file: PathBuf, reason: serde_json::Error },
+}
+
+impl Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NotPermitted { .. } => Exit::NotPermitted,
+            Self::Netlink(error) if error.is_permission() => Exit::NotPermitted,
+            Self::Netlink(error) if error.is_transient() => Exit::Again,
+            Self::Netlink(ftr_netlink::Error::Open(_)) => Exit::Unavailable,
+            Self::Conflict(_) => Exit::No,
+            Self::Netlink(_) | Self::File { .. } | Self::Damaged { .. } | Self::Wait { .. } => Exit::Io,
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::new(error.exit(), error.to_string())
+    }
+}

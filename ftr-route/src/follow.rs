@@ -1,0 +1,225 @@
+//! `apply -`: follows `active` records and the kernel's own changes until its input ends.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use ftr_core::cli::{Failure, say};
+use ftr_core::record::{Active, Applied, Record};
+use ftr_core::{Config, Exit};
+use ftr_netlink::{Event, Group, Listener};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use crate::balance;
+use crate::cli::Apply;
+use crate::drift::Drift;
+use crate::error::Error;
+use crate::flush::Flush;
+use crate::iproute::is_ours;
+use crate::observed::{Carriers, Conflicts};
+use crate::pipe::Pipe;
+use crate::router::{Report, Router};
+use crate::{FAMILIES, TOOL};
+
+/// Runs until end of input or a signal, and leaves the kernel as it is then.
+pub(crate) fn run(config: &Config, apply: &Apply) -> Result<Exit, Failure> {
+    if apply.uplinks.len() > 1 || apply.dry.dry_run || !apply.failed.is_empty() {
+        return Err(Failure::new(Exit::Usage, "`apply -` takes no uplinks, no --failed and no --dry-run"));
+    }
+    let mut follower = Follower::open(config)?;
+    for place in 0..follower.routers.len() {
+        follower.apply(place, Conflicts::Stop, Why::Start)?;
+    }
+    while !follower.is_told_to_stop && !follower.pipe.has_ended() {
+        follower.turn()?;
+    }
+    follower.pipe.drain()?;
+    Ok(Exit::Yes)
+}
+
+/// Why the kernel is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    Start,
+    /// Another set of uplinks is asked for.
+    Asked,
+    /// A device or an address has changed.
+    Event,
+    /// Something of ours may be gone.
+    Drift,
+}
+
+/// One family, and who carries its new connections.
+struct Followed<'a> {
+    router: Router<'a>,
+    carriers: Carriers,
+    /// What was said last, so that it is not said again.
+    said: Vec<String>,
+    applied: Option<Applied>,
+}
+
+struct Follower<'a> {
+    config: &'a Config,
+    routers: Vec<Followed<'a>>,
+    listener: Listener,
+    signals: SignalFd,
+    pipe: Pipe,
+    drift: Drift,
+    flush: Flush,
+    devices: BTreeSet<u32>,
+    is_told_to_stop: bool,
+}
+
+impl<'a> Follower<'a> {
+    fn open(config: &'a Config) -> Result<Self, Error> {
+        let wait = |operation| move |errno: Errno| Error::Wait { operation, reason: errno.into() };
+        let mut set = SigSet::empty();
+        set.add(Signal::SIGTERM);
+        set.add(Signal::SIGINT);
+        set.thread_block().map_err(wait("block signals"))?;
+        let signals = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC).map_err(wait("watch signals"))?;
+        let mut groups = vec![Group::Link];
+        groups.extend(
+            FAMILIES.into_iter().flat_map(|family| [Group::Address(family), Group::Route(family), Group::Rule(family)]),
+        );
+        // Before the first look, so that nothing that happens meanwhile is missed.
+        let listener = Listener::open(&groups)?;
+        let follow = |family| {
+            let router = Router::new(config, family)?;
+            Ok(Followed { router, carriers: Carriers::AsFound, said: Vec::new(), applied: None })
+        };
+        Ok(Self {
+            config,
+            routers: FAMILIES.into_iter().map(follow).collect::<Result<_, Error>>()?,
+            listener,
+            signals,
+            pipe: Pipe::default(),
+            drift: Drift::default(),
+            flush: Flush::default(),
+            devices: BTreeSet::new(),
+            is_told_to_stop: false,
+        })
+    }
+
+    /// Waits for something to happen, and does what is to be done.
+    fn turn(&mut self) -> Result<(), Error> {
+        let ready = self.wait()?;
+        if ready.stdout {
+            self.pipe.write();
+        }
+        if ready.signal {
+            self.is_told_to_stop = true;
+            return Ok(());
+        }
+        let mut changed = false;
+        while let Some(event) = self.listener.next_event()? {
+            match self.judge(&event) {
+                Some(Why::Drift) => self.drift.suspect(),
+                Some(_) => changed = true,
+                None => {}
+            }
+        }
+        if ready.stdin {
+            self.pipe.read()?;
+        }
+        for place in 0..self.routers.len() {
+            self.follow(place, changed)?;
+        }
+        for loss in self.pipe.losses() {
+            say(TOOL, &loss);
+        }
+        Ok(())
+    }
+
+    /// What is to be done for one family.
+    fn follow(&mut self, place: usize, changed: bool) -> Result<(), Error> {
+        let Some(followed) = self.routers.get_mut(place) else { return Ok(()) };
+        if let Some(active) = self.pipe.inbox.next(followed.router.family) {
+            let (parts, unknown) = balance::asked(self.config, &active);
+            if !unknown.is_empty() {
+                say(TOOL, &format!("active record: no such uplinks: {}", unknown.join(", ")));
+            }
+            followed.carriers = Carriers::These(parts);
+            self.apply(place, Conflicts::GoOn, Why::Asked)?;
+            self.flush(place, &active);
+        } else if changed {
+            self.apply(place, Conflicts::GoOn, Why::Event)?;
+        } else if self.drift.is_due(Instant::now()) {
+            self.apply(place, Conflicts::GoOn, Why::Drift)?;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, place: usize, conflicts: Conflicts, why: Why) -> Result<(), Error> {
+        let Some(followed) = self.routers.get_mut(place) else { return Ok(()) };
+        let Report { applied, remarks, devices, .. } = followed.router.apply(&followed.carriers, conflicts)?;
+        self.devices = devices.into_iter().collect();
+        self.drift.looked(Instant::now(), why == Why::Drift && applied.writes > 0);
+        if remarks != followed.said {
+            for remark in &remarks {
+                say(TOOL, remark);
+            }
+            followed.said = remarks;
+        }
+        let same = |last: &Applied| (&last.active, &last.uplinks) == (&applied.active, &applied.uplinks);
+        let silent = applied.writes == 0 && followed.applied.as_ref().is_some_and(same);
+        if matches!(why, Why::Start | Why::Asked) || !silent {
+            self.pipe.put(&Record::Applied(applied.clone()));
+        }
+        followed.applied = Some(applied);
+        Ok(())
+    }
+
+    fn flush(&mut self, place: usize, active: &Active) {
+        if let Some(applied) = self.routers.get(place).and_then(|followed| followed.applied.as_ref()) {
+            self.flush.run(self.config, active, applied);
+        }
+    }
+
+    /// What an event calls for.
+    fn judge(&self, event: &Event) -> Option<Why> {
+        let is_uplink = |name: &str, index| self.config.position(name).is_some() || self.devices.contains(&index);
+        match event {
+            Event::Link(link) | Event::LinkGone(link) => is_uplink(&link.name, link.index).then_some(Why::Event),
+            Event::Address(address) | Event::AddressGone(address) => {
+                self.devices.contains(&address.index).then_some(Why::Event)
+            }
+            Event::RouteGone(route) => is_ours(route.protocol).then_some(Why::Drift),
+            Event::RuleGone(rule) => is_ours(rule.protocol).then_some(Why::Drift),
+            Event::Lost => Some(Why::Event),
+            _ => None,
+        }
+    }
+
+    fn wait(&self) -> Result<Ready, Error> {
+        let (stdin, stdout) = (io::stdin(), io::stdout());
+        let mut fds = vec![
+            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
+            PollFd::new(stdin.as_fd(), PollFlags::POLLIN),
+        ];
+        fds.extend(self.pipe.interest().map(|flags| PollFd::new(stdout.as_fd(), flags)));
+        let timeout = match self.drift.wait(Instant::now()) {
+            None => PollTimeout::NONE,
+            // Rounded up, lest the last fraction of a millisecond is spent turning.
+            Some(wait) => PollTimeout::try_from(wait + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX),
+        };
+        match poll(&mut fds, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(Error::Wait { operation: "wait for events", reason: errno.into() }),
+        }
+        let is_ready = |at: usize| fds.get(at).and_then(PollFd::any).unwrap_or(false);
+        Ok(Ready { signal: is_ready(0), stdin: is_ready(2), stdout: is_ready(3) })
+    }
+}
+
+/// What can be done without waiting.
+struct Ready {
+    signal: bool,
+    stdin: bool,
+    stdout: bool,
+}

@@ -1,0 +1,98 @@
+//! What has come in and is still to be done.
+
+use std::collections::BTreeSet;
+
+use ftr_core::record::{Active, Record};
+use ftr_core::{Family, InterfaceName};
+
+/// The newest `active` record of a family that is still to be applied, with what the ones before it wanted flushed.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    waiting: Vec<Active>,
+    malformed: u64,
+}
+
+/// What to do with a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// It is a record: pass it on.
+    Record,
+    /// It is none: skip it.
+    Malformed,
+}
+
+impl Inbox {
+    /// Takes in a line.
+    pub(crate) fn take(&mut self, line: &[u8]) -> Line {
+        match Record::parse(line) {
+            Ok(Record::Active(active)) => {
+                self.put(active);
+                Line::Record
+            }
+            Ok(_) => Line::Record,
+            Err(_) => {
+                self.malformed();
+                Line::Malformed
+            }
+        }
+    }
+
+    /// Counts a line that is none.
+    pub(crate) const fn malformed(&mut self) {
+        self.malformed = self.malformed.saturating_add(1);
+    }
+
+    /// How many malformed lines there have been since the last call.
+    pub(crate) const fn take_malformed(&mut self) -> u64 {
+        std::mem::replace(&mut self.malformed, 0)
+    }
+
+    /// The newest record of the family, once.
+    pub(crate) fn next(&mut self, family: Family) -> Option<Active> {
+        let at = self.waiting.iter().position(|active| active.family == family)?;
+        Some(self.waiting.swap_remove(at))
+    }
+
+    fn put(&mut self, mut active: Active) {
+        if let Some(older) = self.next(active.family) {
+            let all: BTreeSet<InterfaceName> = older.flush.into_iter().chain(active.flush).collect();
+            active.flush = all.into_iter().collect();
+        }
+        self.waiting.push(active);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Inbox, Line};
+    use ftr_core::Family;
+
+    fn active(family: u8, uplink: &str, flush: &[&str]) -> Vec<u8> {
+        let flush = serde_json::to_string(flush).unwrap();
+        let uplinks = format!(r#"[{{"uplink":"{uplink}","weight":1}}]"#);
+        format!(r#"{{"type":"active","time":"t","mono":1,"family":{family},"uplinks":{uplinks},"flush":{flush}}}"#)
+            .into_bytes()
+    }
+
+    #[test]
+    fn the_newest_of_each_family_waits_and_flushes_are_united() {
+        let mut inbox = Inbox::default();
+        assert_eq!(inbox.take(&active(4, "eth1", &["eth3"])), Line::Record);
+        assert_eq!(inbox.take(&active(6, "eth1", &[])), Line::Record);
+        assert_eq!(inbox.take(&active(4, "eth2", &["eth1", "eth3"])), Line::Record);
+        let next = inbox.next(Family::V4).unwrap();
+        assert_eq!(next.uplinks[0].uplink.as_str(), "eth2");
+        assert_eq!(next.flush.iter().map(ftr_core::InterfaceName::as_str).collect::<Vec<_>>(), ["eth1", "eth3"]);
+        assert_eq!(inbox.next(Family::V4), None);
+        assert!(inbox.next(Family::V6).is_some());
+    }
+
+    #[test]
+    fn other_records_pass_and_rubbish_is_counted() {
+        let mut inbox = Inbox::default();
+        assert_eq!(inbox.take(br#"{"type":"later","x":1}"#), Line::Record);
+        assert_eq!(inbox.take(b"rubbish"), Line::Malformed);
+        assert_eq!(inbox.take(br#"{"type":"active","family":4}"#), Line::Malformed);
+        assert_eq!((inbox.take_malformed(), inbox.take_malformed()), (2, 0));
+    }
+}

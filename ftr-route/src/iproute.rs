@@ -1,0 +1,130 @@
+//! Rules, routes and changes in the words of ip(8): what `--dry-run` prints can be run.
+
+use ftr_core::Family;
+use ftr_core::layout::PROTOCOL;
+use ftr_netlink::{Action, Nexthop, Prefix, Route, RouteKind, Rule, Write};
+
+use crate::operation::Operation;
+
+/// Names a device by its number.
+pub(crate) type Names<'a> = dyn Fn(u32) -> Option<&'a str> + 'a;
+
+/// The command that makes the change.
+pub(crate) fn command(operation: &Operation, names: &Names<'_>) -> String {
+    match operation {
+        Operation::Sysctl(setting) => format!("sysctl -q -w {}={}", setting.path, setting.value),
+        Operation::Write { write, .. } => {
+            let (family, words) = match write {
+                Write::AddRoute(it) => (it.family, format!("route add {}", route(it, names))),
+                Write::DeleteRoute(it) => (it.family, format!("route del {}", route(it, names))),
+                Write::AddRule(it) => (it.family, format!("rule add {}", rule(it))),
+                Write::DeleteRule(it) => (it.family, format!("rule del {}", rule(it))),
+            };
+            let family = if family == Family::V6 { "-6 " } else { "" };
+            format!("ip {family}{words}")
+        }
+    }
+}
+
+/// A rule as `ip rule add` takes it.
+pub(crate) fn rule(rule: &Rule) -> String {
+    let mut words = vec![format!("priority {}", rule.priority)];
+    if rule.invert {
+        words.push("not".to_owned());
+    }
+    words.extend(rule.from.map(|from| format!("from {}", prefix(from))));
+    words.extend(rule.to.map(|to| format!("to {}", prefix(to))));
+    if rule.mark != 0 || rule.mask != 0 {
+        let mask = if rule.mask == u32::MAX { String::new() } else { format!("/{:#x}", rule.mask) };
+        words.push(format!("fwmark {:#x}{mask}", rule.mark));
+    }
+    words.extend(rule.iif.iter().map(|device| format!("iif {device}")));
+    words.extend(rule.oif.iter().map(|device| format!("oif {device}")));
+    words.push(match rule.action {
+        Action::Lookup(table) => format!("lookup {table}"),
+        Action::Goto(priority) => format!("goto {priority}"),
+        Action::Other(3) => "nop".to_owned(),
+        Action::Other(6) => "blackhole".to_owned(),
+        Action::Other(7) => "unreachable".to_owned(),
+        Action::Other(8) => "prohibit".to_owned(),
+        Action::Other(number) => format!("type {number}"),
+    });
+    words.extend(rule.suppress_prefixlength.map(|length| format!("suppress_prefixlength {length}")));
+    words.push(format!("protocol {}", rule.protocol));
+    words.join(" ")
+}
+
+/// A route as `ip route add` takes it.
+pub(crate) fn route(route: &Route, names: &Names<'_>) -> String {
+    let mut words = match route.kind {
+        RouteKind::Unicast => Vec::new(),
+        RouteKind::Local => vec!["local".to_owned()],
+        RouteKind::Blackhole => vec!["blackhole".to_owned()],
+        RouteKind::Unreachable => vec!["unreachable".to_owned()],
+        RouteKind::Prohibit => vec!["prohibit".to_owned()],
+        RouteKind::Throw => vec!["throw".to_owned()],
+        RouteKind::Other(number) => vec![format!("type {number}")],
+    };
+    words.push(route.destination.map_or_else(|| "default".to_owned(), |destination| destination.to_string()));
+    if let [only] = route.nexthops.as_slice() {
+        words.extend(nexthop(only, names));
+        words.extend(only.onlink.then(|| "onlink".to_owned()));
+    }
+    words.push(format!("table {} proto {}", route.table, route.protocol));
+    words.extend(route.source.map(|source| format!("src {source}")));
+    if route.metric != 0 {
+        words.push(format!("metric {}", route.metric));
+    }
+    if route.nexthops.len() > 1 {
+        for each in &route.nexthops {
+            words.push("nexthop".to_owned());
+            words.extend(nexthop(each, names));
+            words.push(format!("weight {}", each.weight));
+            words.extend(each.onlink.then(|| "onlink".to_owned()));
+        }
+    }
+    words.join(" ")
+}
+
+fn nexthop(nexthop: &Nexthop, names: &Names<'_>) -> Vec<String> {
+    let mut words = Vec::new();
+    words.extend(nexthop.gateway.map(|gateway| format!("via {gateway}")));
+    if nexthop.index != 0 {
+        let name = names(nexthop.index).map_or_else(|| format!("if{}", nexthop.index), str::to_owned);
+        words.push(format!("dev {name}"));
+    }
+    words
+}
+
+fn prefix(prefix: Prefix) -> String {
+    if Prefix::host(prefix.address()) == prefix { prefix.address().to_string() } else { prefix.to_string() }
+}
+
+/// Whether a protocol number is our tag.
+pub(crate) const fn is_ours(protocol: u8) -> bool {
+    protocol == PROTOCOL
+}
+
+#[cfg(test)]
+mod tests {
+    use super::command;
+    use crate::operation::Operation;
+    use crate::sysctl::Setting;
+    use ftr_core::Family;
+    use ftr_netlink::{Route, RouteKind, Rule, Write};
+
+    #[test]
+    fn commands_can_be_run_as_they_are() {
+        let text = |operation: &Operation| command(operation, &|_| None);
+        let setting = Setting { path: "net/ipv4/conf/e.10/rp_filter".to_owned(), value: "2".to_owned() };
+        assert_eq!(text(&Operation::Sysctl(setting)), "sysctl -q -w net/ipv4/conf/e.10/rp_filter=2");
+        let rule = Rule { protocol: 117, ..Rule::lookup(Family::V6, 5, 6) };
+        let write = Write::DeleteRule(rule);
+        assert_eq!(text(&Operation::write(write)), "ip -6 rule del priority 5 lookup 6 protocol 117");
+        let route = Route { protocol: 117, ..Route::default(Family::V4, 9, RouteKind::Unreachable) };
+        assert_eq!(
+            text(&Operation::write(Write::AddRoute(route))),
+            "ip route add unreachable default table 9 proto 117"
+        );
+    }
+}

@@ -1,0 +1,107 @@
+//! The kernel: what it has, and changes to it.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use ftr_core::Family;
+use ftr_netlink::{Action, Address, Link, Refusal, Route, Rtnetlink, Rule, Write};
+use nix::errno::Errno;
+
+use crate::error::Error;
+use crate::iproute::is_ours;
+use crate::operation::Operation;
+use crate::sysctl;
+
+/// `RT_TABLE_DEFAULT`, `RT_TABLE_MAIN`, `RT_TABLE_LOCAL`: never ours, whatever rule points there.
+const SYSTEM_TABLES: std::ops::RangeInclusive<u32> = 253..=255;
+
+/// The kernel's routing.
+#[derive(Debug)]
+pub(crate) struct Kernel {
+    netlink: Rtnetlink,
+}
+
+/// What became of a group of changes.
+#[derive(Debug, Default)]
+pub(crate) struct Fate {
+    /// How many were made.
+    pub(crate) made: u32,
+    /// Which were refused, by their place in the group, and why.
+    pub(crate) refused: Vec<(usize, String)>,
+}
+
+impl Kernel {
+    pub(crate) fn open() -> Result<Self, Error> {
+        Ok(Self { netlink: Rtnetlink::open()? })
+    }
+
+    /// Every device.
+    pub(crate) fn links(&mut self) -> Result<Vec<Link>, Error> {
+        Ok(self.netlink.links()?)
+    }
+
+    /// Every address of the family.
+    pub(crate) fn addresses(&mut self, family: Family) -> Result<Vec<Address>, Error> {
+        Ok(self.netlink.addresses(Some(family))?)
+    }
+
+    /// Every rule of the family.
+    pub(crate) fn rules(&mut self, family: Family) -> Result<Vec<Rule>, Error> {
+        Ok(self.netlink.rules(family)?)
+    }
+
+    /// The routes of these tables, and of those that rules of ours point to.
+    pub(crate) fn routes(&mut self, family: Family, tables: &[u32], rules: &[Rule]) -> Result<Vec<Route>, Error> {
+        let table = |rule: &Rule| match rule.action {
+            Action::Lookup(table) if is_ours(rule.protocol) && !SYSTEM_TABLES.contains(&table) => Some(table),
+            _ => None,
+        };
+        let tables: BTreeSet<u32> = tables.iter().copied().chain(rules.iter().filter_map(table)).collect();
+        let mut routes = Vec::new();
+        for table in tables {
+            routes.extend(self.netlink.routes(family, Some(table))?);
+        }
+        Ok(routes)
+    }
+
+    /// Every route of the family, in all tables.
+    pub(crate) fn all_routes(&mut self, family: Family) -> Result<Vec<Route>, Error> {
+        Ok(self.netlink.routes(family, None)?)
+    }
+
+    /// Makes a group of changes. What is already gone counts as deleted.
+    pub(crate) fn make(&mut self, operations: &[Operation]) -> Result<Fate, Error> {
+        let mut fate = Fate::default();
+        let mut writes = Vec::new();
+        for (place, operation) in operations.iter().enumerate() {
+            match operation {
+                Operation::Write { write, .. } => writes.push((place, write.clone())),
+                Operation::Sysctl(setting) => match sysctl::write(setting) {
+                    Ok(()) => fate.made += 1,
+                    Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                        return Err(Error::NotPermitted { object: setting.path.clone(), reason: error.to_string() });
+                    }
+                    Err(error) => fate.refused.push((place, error.to_string())),
+                },
+            }
+        }
+        let requests: Vec<Write> = writes.iter().map(|(_, write)| write.clone()).collect();
+        let answers = self.netlink.write(&requests)?;
+        for ((place, write), answer) in writes.into_iter().zip(answers) {
+            match answer {
+                Ok(()) => fate.made += 1,
+                Err(refusal) if refusal.is_permission() => {
+                    return Err(Error::NotPermitted { object: "routing".to_owned(), reason: refusal.to_string() });
+                }
+                Err(refusal) if is_gone(&write, &refusal) => {}
+                Err(refusal) => fate.refused.push((place, refusal.to_string())),
+            }
+        }
+        Ok(fate)
+    }
+}
+
+fn is_gone(write: &Write, refusal: &Refusal) -> bool {
+    let deletion = matches!(write, Write::DeleteRoute(_) | Write::DeleteRule(_));
+    deletion && matches!(refusal.errno, Errno::ESRCH | Errno::ENOENT | Errno::ENODEV)
+}

@@ -1,0 +1,123 @@
+//! What the kernel has, and how it compares with what it should have.
+
+use std::collections::BTreeSet;
+
+use ftr_core::Family;
+use ftr_core::config::Config;
+use ftr_core::layout::Layout;
+use ftr_netlink::{Link, Route, Rule};
+
+use crate::balance::{self, Part};
+use crate::desired::{Goal, desired};
+use crate::diff::{Plan, diff};
+use crate::error::Error;
+use crate::iproute;
+use crate::kernel::Kernel;
+use crate::operation::Operation;
+use crate::standing::{Standing, standings};
+use crate::sysctl::{self, Values};
+
+/// What the kernel has for one family.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    pub(crate) links: Vec<Link>,
+    pub(crate) standings: Vec<Standing>,
+    pub(crate) rules: Vec<Rule>,
+    /// Of the tables that are ours.
+    pub(crate) routes: Vec<Route>,
+    pub(crate) sysctls: Values,
+}
+
+/// Who carries new connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Carriers {
+    /// As it is now.
+    AsFound,
+    /// These.
+    These(Vec<Part>),
+    /// Those that the configuration lets, but for these.
+    Eligible { failed: Vec<usize> },
+}
+
+/// What to do about rules of others between ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Conflicts {
+    /// Stop, and touch nothing.
+    Stop,
+    /// Say so and go on: an uplink that fails must not wait for somebody to tidy up.
+    GoOn,
+}
+
+impl Observed {
+    /// Looks at the kernel.
+    pub(crate) fn look(kernel: &mut Kernel, config: &Config, family: Family) -> Result<Self, Error> {
+        let layout = Layout::of(config);
+        let links = kernel.links()?;
+        let addresses = kernel.addresses(family)?;
+        let standings = standings(config, family, &links, &addresses);
+        let rules = kernel.rules(family)?;
+        let tables: Vec<u32> = (0..standings.len()).map(|i| layout.table(i)).chain([layout.balanced_table()]).collect();
+        let routes = kernel.routes(family, &tables, &rules)?;
+        let sysctls = sysctl::read(sysctl::relevant(config, family, &standings));
+        Ok(Self { links, standings, rules, routes, sysctls })
+    }
+
+    /// The name of a device.
+    pub(crate) fn name(&self, index: u32) -> Option<&str> {
+        self.links.iter().find(|link| link.index == index).map(|link| link.name.as_str())
+    }
+
+    /// The routes of the balanced table that are ours.
+    pub(crate) fn balanced(&self, config: &Config) -> Vec<Route> {
+        let table = Layout::of(config).balanced_table();
+        let ours = |route: &&Route| route.table == table && iproute::is_ours(route.protocol);
+        self.routes.iter().filter(ours).cloned().collect()
+    }
+
+    /// Who carries new connections now.
+    pub(crate) fn carrying(&self, config: &Config) -> Vec<Part> {
+        balance::seen(config, &self.standings, &self.balanced(config))
+    }
+
+    /// Who shall carry new connections; none where nothing about it shall change.
+    pub(crate) fn parts(&self, config: &Config, carriers: &Carriers) -> Option<Vec<Part>> {
+        match carriers {
+            Carriers::AsFound => None,
+            Carriers::These(parts) => Some(parts.clone()),
+            Carriers::Eligible { failed } => Some(balance::eligible(config, &self.standings, failed)),
+        }
+    }
+
+    /// The changes to make. Uplinks that the kernel refused are treated as if they had no way out.
+    pub(crate) fn plan(&self, config: &Config, family: Family, carriers: &Carriers, refused: &BTreeSet<usize>) -> Plan {
+        let goal = Goal { balanced: self.parts(config, carriers), refused: refused.clone() };
+        let desired = desired(config, family, &self.standings, &goal);
+        let mut plan = diff(&desired, &self.rules, &self.routes);
+        let settings = sysctl::wanted(config, family, &self.standings, &self.sysctls);
+        if !settings.is_empty() {
+            plan.stages.insert(0, settings.into_iter().map(Operation::Sysctl).collect());
+        }
+        plan
+    }
+
+    /// What others have put where ours should be, in words.
+    ///
+    /// # Errors
+    /// A rule of others stands between ours, and conflicts shall stop us.
+    pub(crate) fn objections(&self, plan: &Plan, conflicts: Conflicts) -> Result<Vec<String>, Error> {
+        let names = |index| self.name(index);
+        let rule = |rule| {
+            let rule = iproute::rule(rule);
+            format!("rule {rule}: not ours, between our priorities; remove it, or see `ftr-route clear --legacy`")
+        };
+        let rules: Vec<String> = plan.conflicts.iter().map(rule).collect();
+        if conflicts == Conflicts::Stop && !rules.is_empty() {
+            return Err(Error::Conflict(rules));
+        }
+        let route = |route| {
+            let route = iproute::route(route, &names);
+            format!("route {route}: not ours, in a table of ours; left alone, see `ftr-route clear --legacy`")
+        };
+        Ok(rules.into_iter().chain(plan.foreign.iter().map(route)).collect())
+    }
+}

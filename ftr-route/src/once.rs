@@ -1,0 +1,73 @@
+//! `prepare` and `apply`: one thing done, and the end.
+
+use std::collections::BTreeSet;
+
+use ftr_core::cli::{Common, Failure, say};
+use ftr_core::record::Record;
+use ftr_core::{Config, Exit};
+
+use crate::balance;
+use crate::cli::{Apply, DryRun};
+use crate::iproute;
+use crate::observed::{Carriers, Conflicts};
+use crate::router::{Report, Router};
+use crate::{FAMILIES, TOOL, answer, position};
+
+/// Rules, uplink tables and sysctls.
+pub(crate) fn prepare(config: &Config, common: &Common, dry: DryRun) -> Result<Exit, Failure> {
+    carry_out(config, common, dry, &Carriers::AsFound)
+}
+
+/// The same, and who carries new connections.
+pub(crate) fn apply(config: &Config, common: &Common, apply: &Apply) -> Result<Exit, Failure> {
+    let places = |names: &[String]| names.iter().map(|name| position(config, name)).collect::<Result<Vec<_>, _>>();
+    let (failed, named) = (places(&apply.failed)?, places(&apply.uplinks)?);
+    let carriers = if named.is_empty() {
+        Carriers::Eligible { failed }
+    } else {
+        Carriers::These(balance::of(config, named.into_iter().filter(|uplink| !failed.contains(uplink))))
+    };
+    carry_out(config, common, apply.dry, &carriers)
+}
+
+fn carry_out(config: &Config, common: &Common, dry: DryRun, carriers: &Carriers) -> Result<Exit, Failure> {
+    let mut exit = Exit::Yes;
+    for family in FAMILIES {
+        let mut router = Router::new(config, family)?;
+        if dry.dry_run {
+            let observed = router.look()?;
+            let plan = observed.plan(config, family, carriers, &BTreeSet::new());
+            remark(&observed.objections(&plan, Conflicts::Stop)?);
+            let names = |index| observed.name(index);
+            answer(plan.stages.iter().flatten().map(|operation| iproute::command(operation, &names)))?;
+        } else {
+            let report = router.apply(carriers, Conflicts::Stop)?;
+            tell(common, &report)?;
+            if !report.remarks.is_empty() {
+                exit = Exit::No;
+            }
+        }
+    }
+    Ok(exit)
+}
+
+fn tell(common: &Common, report: &Report) -> Result<(), Failure> {
+    remark(&report.remarks);
+    if common.quiet {
+        Ok(())
+    } else if common.json {
+        let line = Record::Applied(report.applied.clone()).line();
+        let line = line.map_err(|error| Failure::new(Exit::Bug, error.to_string()))?;
+        answer([line.trim_end()])
+    } else if common.verbose {
+        answer(&report.commands)
+    } else {
+        Ok(())
+    }
+}
+
+fn remark(remarks: &[String]) {
+    for remark in remarks {
+        say(TOOL, remark);
+    }
+}

@@ -1,0 +1,123 @@
+//! The sysctls that were changed and what they were, so that `clear` can put them back.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::sysctl::{Setting, Values};
+
+/// What a parameter was before, and what we made of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Change {
+    found: String,
+    set: String,
+}
+
+/// The parameters changed so far, in a file of the run directory, which a reboot empties as it resets the parameters.
+#[derive(Debug)]
+pub(crate) struct Remembered {
+    file: PathBuf,
+}
+
+type Changes = BTreeMap<String, Change>;
+
+impl Remembered {
+    /// The file in `$FTR_RUN_DIR`, else in `/run/ftr`.
+    pub(crate) fn usual() -> Self {
+        let directory = std::env::var_os("FTR_RUN_DIR").filter(|directory| !directory.is_empty());
+        Self { file: directory.map_or_else(|| PathBuf::from("/run/ftr"), PathBuf::from).join("sysctl.json") }
+    }
+
+    /// Notes that these settings will be made. What a parameter was at first is kept, however often it is changed.
+    pub(crate) fn note(&self, settings: &[Setting], seen: &Values) -> Result<(), Error> {
+        let mut changes = self.load()?;
+        for Setting { path, value } in settings {
+            let found = || seen.get(path).cloned().unwrap_or_default();
+            let change = changes.entry(path.clone()).or_insert_with(|| Change { found: found(), set: String::new() });
+            change.set.clone_from(value);
+        }
+        self.save(&changes)
+    }
+
+    /// The parameters that were changed.
+    pub(crate) fn paths(&self) -> Result<Vec<String>, Error> {
+        Ok(self.load()?.into_keys().collect())
+    }
+
+    /// The settings that put everything back. What somebody else has changed since is left alone, and so is what is
+    /// gone with its device.
+    pub(crate) fn undo(&self, seen: &Values) -> Result<Vec<Setting>, Error> {
+        let changes = self.load()?.into_iter();
+        let ours = changes.filter(|(path, change)| seen.get(path) == Some(&change.set) && change.found != change.set);
+        Ok(ours.map(|(path, change)| Setting { path, value: change.found }).collect())
+    }
+
+    /// Forgets everything.
+    pub(crate) fn forget(&self) -> Result<(), Error> {
+        match fs::remove_file(&self.file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn load(&self) -> Result<Changes, Error> {
+        match fs::read(&self.file) {
+            Ok(text) => {
+                serde_json::from_slice(&text).map_err(|reason| Error::Damaged { file: self.file.clone(), reason })
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Changes::new()),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// Writes a new file beside the old one and moves it over, so that there is always a whole one.
+    fn save(&self, changes: &Changes) -> Result<(), Error> {
+        let text = serde_json::to_vec(changes).map_err(|reason| Error::Damaged { file: self.file.clone(), reason })?;
+        if let Some(directory) = self.file.parent() {
+            let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(directory);
+            made.map_err(|error| self.failed(error))?;
+        }
+        let new = self.file.with_extension("new");
+        fs::write(&new, text).and_then(|()| fs::rename(&new, &self.file)).map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, reason: io::Error) -> Error {
+        Error::File { file: self.file.clone(), reason }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Remembered;
+    use crate::sysctl::{Setting, Values};
+
+    fn setting(value: &str) -> Setting {
+        Setting { path: "net/ipv4/ip_forward".to_owned(), value: value.to_owned() }
+    }
+
+    fn seen(value: &str) -> Values {
+        Values::from([("net/ipv4/ip_forward".to_owned(), value.to_owned())])
+    }
+
+    #[test]
+    fn the_first_value_found_is_the_one_to_restore() {
+        let directory = std::env::temp_dir().join(format!("ftr-remembered-{}", std::process::id()));
+        let remembered = Remembered { file: directory.join("run/sysctl.json") };
+        assert!(remembered.undo(&seen("1")).unwrap().is_empty());
+        remembered.note(&[setting("1")], &seen("0")).unwrap();
+        remembered.note(&[setting("1")], &seen("7")).unwrap();
+        assert_eq!(remembered.paths().unwrap(), ["net/ipv4/ip_forward"]);
+        assert_eq!(remembered.undo(&seen("1")).unwrap(), [setting("0")]);
+        // Somebody else has had a hand in it since.
+        assert!(remembered.undo(&seen("2")).unwrap().is_empty());
+        remembered.forget().unwrap();
+        remembered.forget().unwrap();
+        assert!(remembered.paths().unwrap().is_empty());
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+}

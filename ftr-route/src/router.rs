@@ -1,0 +1,146 @@
+//! Brings the kernel's routing to what is wanted: look, compare, change the difference.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use ftr_core::Family;
+use ftr_core::config::Config;
+use ftr_core::record::{Applied, AppliedUplink};
+use ftr_netlink::Link;
+
+use crate::clock;
+use crate::diff::Plan;
+use crate::error::Error;
+use crate::iproute;
+use crate::kernel::Kernel;
+use crate::observed::{Carriers, Conflicts, Observed};
+use crate::operation::Operation;
+use crate::remembered::Remembered;
+use crate::standing::Standing;
+use crate::sysctl::Setting;
+
+/// The router for one family.
+#[derive(Debug)]
+pub(crate) struct Router<'a> {
+    config: &'a Config,
+    pub(crate) family: Family,
+    kernel: Kernel,
+    remembered: Remembered,
+}
+
+/// What was done.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) applied: Applied,
+    /// What people should know.
+    pub(crate) remarks: Vec<String>,
+    /// The numbers of the uplinks' devices.
+    pub(crate) devices: Vec<u32>,
+    /// The changes made, as commands.
+    pub(crate) commands: Vec<String>,
+}
+
+/// What came of the changes so far.
+#[derive(Default)]
+struct Work {
+    writes: u32,
+    commands: Vec<String>,
+    remarks: Vec<String>,
+    /// Uplinks whose route the kernel refused.
+    refused: BTreeSet<usize>,
+}
+
+/// A change that the kernel refused.
+struct Refused {
+    uplink: Option<usize>,
+    words: String,
+}
+
+impl<'a> Router<'a> {
+    pub(crate) fn new(config: &'a Config, family: Family) -> Result<Self, Error> {
+        Ok(Self { config, family, kernel: Kernel::open()?, remembered: Remembered::usual() })
+    }
+
+    /// Looks at the kernel.
+    pub(crate) fn look(&mut self) -> Result<Observed, Error> {
+        Observed::look(&mut self.kernel, self.config, self.family)
+    }
+
+    /// Changes the kernel to what is wanted.
+    ///
+    /// An uplink whose route the kernel refuses is left out, so that it does not keep the others from theirs. A change
+    /// that is refused for no uplink's sake is tried once more, for the kernel may have changed since we looked.
+    pub(crate) fn apply(&mut self, carriers: &Carriers, conflicts: Conflicts) -> Result<Report, Error> {
+        let begin = Instant::now();
+        let mut work = Work::default();
+        let mut retried = false;
+        loop {
+            let observed = self.look()?;
+            let plan = observed.plan(self.config, self.family, carriers, &work.refused);
+            let objections = observed.objections(&plan, conflicts)?;
+            let refused = self.execute(&observed, &plan, &mut work)?;
+            let before = work.refused.len();
+            work.refused.extend(refused.iter().filter_map(|refused| refused.uplink));
+            // Every further round either leaves out one more uplink, or is the only one of its kind.
+            let blamed = work.refused.len() > before;
+            let again = blamed || (!refused.is_empty() && !retried);
+            if blamed || !again {
+                work.remarks.extend(refused.into_iter().map(|refused| refused.words));
+            }
+            if !again {
+                work.remarks.extend(objections);
+                return Ok(self.report(begin, work, &observed, carriers));
+            }
+            retried |= !blamed;
+        }
+    }
+
+    /// Makes the changes up to the first group in which the kernel refuses one.
+    fn execute(&mut self, observed: &Observed, plan: &Plan, work: &mut Work) -> Result<Vec<Refused>, Error> {
+        let names = |index| observed.name(index);
+        let mut refused = Vec::new();
+        for stage in &plan.stages {
+            let settings: Vec<Setting> = stage.iter().filter_map(Operation::setting).cloned().collect();
+            if !settings.is_empty() {
+                // Not to be able to undo it one day is no reason to leave people without a route now.
+                let noted = self.remembered.note(&settings, &observed.sysctls);
+                work.remarks.extend(noted.err().map(|error| error.to_string()));
+            }
+            let fate = self.kernel.make(stage)?;
+            work.writes += fate.made;
+            work.commands.extend(stage.iter().map(|operation| iproute::command(operation, &names)));
+            for (operation, reason) in fate.refused.iter().filter_map(|(at, reason)| Some((stage.get(*at)?, reason))) {
+                let words = format!("{}: {reason}", iproute::command(operation, &names));
+                refused.push(Refused { uplink: operation.uplink(), words });
+            }
+            if !refused.is_empty() && settings.is_empty() {
+                break;
+            }
+        }
+        Ok(refused)
+    }
+
+    fn report(&self, begin: Instant, work: Work, observed: &Observed, carriers: &Carriers) -> Report {
+        let parts = observed.parts(self.config, carriers).unwrap_or_else(|| observed.carrying(self.config));
+        let standing = |uplink: usize| {
+            observed.standings.get(uplink).filter(|standing| standing.way.is_some() && !work.refused.contains(&uplink))
+        };
+        let uplink = |standing: &Standing| AppliedUplink {
+            uplink: standing.name.clone(),
+            address: standing.way.as_ref().map(|way| way.source),
+            gateway: standing.far_end(),
+        };
+        let active = parts.iter().filter_map(|part| standing(part.uplink)).map(|standing| standing.name.clone());
+        let applied = Applied {
+            at: clock::now(),
+            family: self.family,
+            writes: work.writes,
+            took_us: u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX),
+            active: active.collect(),
+            uplinks: observed.standings.iter().map(uplink).collect(),
+        };
+        let ours = |link: &&Link| self.config.position(&link.name).is_some();
+        let devices = observed.links.iter().filter(ours).map(|link| link.index).collect();
+        Report { applied, remarks: work.remarks, devices, commands: work.commands }
+    }
+}
