@@ -94,3 +94,44 @@ fn time(millis: f64) -> String {
 fn count(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{asked, broken, text};
+    use crate::path::{Break, Way};
+    use crate::round::Round;
+    use crate::schedule::Timing;
+    use ftr_core::record::{Reason, Stamp};
+    use std::net::IpAddr;
+    use std::time::{Duration, SystemTime};
+
+    const WAY: Way = Way { address: IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2)), gateway: None };
+
+    fn stamp() -> Stamp {
+        Stamp::new(SystemTime::UNIX_EPOCH, Duration::from_secs(9))
+    }
+
+    #[test]
+    fn text_says_how_many_answered_and_why_not() {
+        let second = Duration::from_secs(1);
+        let targets = [[198, 51, 100, 1], [198, 51, 100, 1], [198, 51, 100, 1]].map(IpAddr::from);
+        let mut round = Round::new(Timing { required: 2, tries: 1, timeout: second }, &targets);
+        round.begin(second, &mut fastrand::Rng::with_seed(1));
+        let (to, echo) = round.ask(0, [1; 16], second).unwrap();
+        let (_, second_echo) = round.ask(1, [2; 16], second).unwrap();
+        round.answered(to, &echo, second + Duration::from_micros(12_400), Duration::ZERO);
+        let uplink = "eth2".parse().unwrap();
+        let early = asked(&uplink, WAY, true, &round, (stamp(), second + Duration::from_millis(20)));
+        assert_eq!(text(&early, true), "eth2 up 1/2 rtt 12.4ms\n  198.51.100.1 12.4ms\n  198.51.100.1 not awaited\n");
+        round.refused(second_echo.sequence, "net-unreachable", second);
+        round.ask(2, [3; 16], second).unwrap();
+        let down = asked(&uplink, WAY, false, &round, (stamp(), second * 2));
+        assert_eq!(text(&down, false), "eth2 down 1/3 no-answer\n");
+        let lines =
+            "eth2 down 1/3 no-answer\n  198.51.100.1 12.4ms\n  198.51.100.1 net-unreachable\n  198.51.100.1 timeout\n";
+        assert_eq!(text(&down, true), lines);
+        assert_eq!(down.loss, Some(0.667));
+        let broken = broken(&uplink, 2, Break { reason: Reason::NoCarrier, address: None }, stamp());
+        assert_eq!(text(&broken, true), "eth2 down 0/0 no-carrier\n");
+    }
+}

@@ -216,3 +216,6 @@ impl Round {
         self.first.wrapping_add(self.probes.len() as u16)
     }
 }
+
+#[cfg(test)]
+mod tests;

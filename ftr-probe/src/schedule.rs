@@ -82,9 +82,10 @@ impl Schedule {
         }
     }
 
-    /// This target could not be asked, for want of room on this host.
+    /// Takes back that this target was asked: this host had no room to send.
     pub(crate) fn unsent(&mut self, target: usize, now: Duration) {
         if let Some(ask) = self.asks.get_mut(target) {
+            ask.made = ask.made.saturating_sub(1);
             ask.next = Some(now + AGAIN);
         }
     }
@@ -217,6 +218,7 @@ mod tests {
     #[test]
     fn without_room_to_send_it_is_tried_again_soon() {
         let mut schedule = begun(1, 1, 1, 2000);
+        schedule.sent(0, ms(1000));
         schedule.unsent(0, ms(1000));
         assert_eq!((schedule.wake(), due(&schedule, 1, 1009)), (ms(1010), vec![]));
         assert_eq!(due(&schedule, 1, 1010), [0]);

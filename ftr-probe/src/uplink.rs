@@ -89,6 +89,7 @@ impl Uplink {
         shared: &mut Shared,
         now: Duration,
     ) -> Result<Option<Check>, Error> {
+        self.cadence.start(now);
         self.round.begin(now, &mut shared.rng);
         let found = match survey.device(self.plan.uplink.as_str(), self.plan.ip) {
             Ok(device) => self.way(&device, shared)?,
