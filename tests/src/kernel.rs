@@ -36,7 +36,9 @@ struct Nexthop {
 pub fn balanced(lab: &Lab) -> Result<BTreeMap<String, u32>> {
     let table = lab.uplinks.len() + 1;
     // A table that was never written to is an error for `ip`, and an empty one here.
-    let text = lab.router.sh(&format!("ip -j -4 route show table {table} 2>/dev/null || echo '[]'"))?;
+    let text = lab
+        .router
+        .sh(&format!("routes=$(ip -j -4 route show table {table} 2>/dev/null) && echo $routes || echo '[]'"))?;
     first_default(&text)
 }
 
