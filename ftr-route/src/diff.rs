@@ -12,6 +12,9 @@ use crate::desired::{Desired, Table, Wish};
 use crate::iproute::is_ours;
 use crate::operation::Operation;
 
+/// `RTPROT_UNSPEC`.
+const UNTAGGED: u8 = 0;
+
 /// The changes to make, and what stands in their way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
@@ -21,6 +24,9 @@ pub(crate) struct Plan {
     pub(crate) conflicts: Vec<Rule>,
     /// Routes of others in our tables.
     pub(crate) foreign: Vec<Route>,
+    /// An untagged rule of others is among the deletions. The kernel deletes the first rule that fits, and no tag fits
+    /// any tag: if ours stands before theirs it is ours that goes, and a second look is needed.
+    pub(crate) takes_over: bool,
 }
 
 impl Plan {
@@ -54,9 +60,11 @@ pub(crate) fn diff(desired: &Desired, rules: &[Rule], routes: &[Route]) -> Plan 
         changes.delete(route);
     }
     let (wanted, obsolete, conflicts) = diff_rules(desired, rules);
+    let untagged = |operation: &Operation| matches!(operation, Operation::Write { write: Write::DeleteRule(rule), .. } if rule.protocol == UNTAGGED);
+    let takes_over = obsolete.iter().any(untagged);
     let stages = [changes.freed, changes.singles, changes.multipaths, wanted, obsolete, changes.ends, changes.obsolete];
     let stages = stages.into_iter().filter(|stage| !stage.is_empty()).collect();
-    Plan { stages, conflicts, foreign: changes.foreign }
+    Plan { stages, conflicts, foreign: changes.foreign, takes_over }
 }
 
 fn diff_rules(desired: &Desired, seen: &[Rule]) -> (Vec<Operation>, Vec<Operation>, Vec<Rule>) {

@@ -7,8 +7,10 @@ use ftr_core::Family;
 use ftr_core::config::Config;
 use ftr_netlink::{Prefix, Route, RouteKind, Rule};
 
-/// `RTPROT_BOOT`: what ip(8) tags routes and rules with unless it is told otherwise.
+/// `RTPROT_BOOT`: what ip(8) tags routes with unless it is told otherwise.
 const BY_HAND: u8 = 3;
+/// `RTPROT_UNSPEC`: ip(8) does not tag rules; some versions give them the tag of routes.
+const UNTAGGED: u8 = 0;
 
 /// Whether the original would have made this rule.
 pub(crate) fn is_rule(config: &Config, rule: &Rule) -> bool {
@@ -27,7 +29,8 @@ pub(crate) fn is_rule(config: &Config, rule: &Rule) -> bool {
         *rule == Rule { mark, mask: u32::MAX, ..like }
     };
     let last = lookup(number(base, count * 2), number(config.base_table, count));
-    rule.protocol == BY_HAND && (*rule == last || (0..count).any(|uplink| by_source(uplink) || by_mark(uplink)))
+    let by_hand = matches!(rule.protocol, UNTAGGED | BY_HAND);
+    by_hand && (*rule == last || (0..count).any(|uplink| by_source(uplink) || by_mark(uplink)))
 }
 
 /// Whether the original would have made this route.
@@ -53,6 +56,7 @@ mod tests {
         let mark = |priority, table, mark| Rule { mark, mask: u32::MAX, ..rule(priority, table) };
         for theirs in [from(40000, 1), from(40002, 3), mark(40003, 1, 1), mark(40005, 3, 3), rule(40006, 4)] {
             assert!(is_rule(&config, &theirs), "{theirs:?}");
+            assert!(is_rule(&config, &Rule { protocol: 0, ..theirs.clone() }));
             assert!(!is_rule(&config, &Rule { protocol: 117, ..theirs.clone() }));
             assert!(!is_rule(&config, &Rule { iif: Some("eth0".to_owned()), ..theirs }));
         }

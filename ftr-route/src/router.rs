@@ -56,6 +56,35 @@ struct Refused {
     words: String,
 }
 
+/// What a round of changes leaves to think about.
+struct Unexplained {
+    /// An uplink was found to blame, and will be left out.
+    blamed: bool,
+    /// Refusals that no uplink can be blamed for.
+    words: Vec<String>,
+}
+
+impl Work {
+    /// Finds the uplinks to blame, and says why once for each.
+    fn blame(&mut self, refused: Vec<Refused>, observed: &Observed) -> Unexplained {
+        let known = self.refused.clone();
+        let mut unexplained = Unexplained { blamed: false, words: Vec::new() };
+        for Refused { uplink, words } in refused {
+            match uplink.filter(|uplink| !known.contains(uplink)) {
+                None => unexplained.words.push(words),
+                Some(uplink) => {
+                    unexplained.blamed = true;
+                    if self.refused.insert(uplink) {
+                        let name = observed.standings.get(uplink).map(|standing| standing.name.as_str());
+                        self.remarks.push(format!("{}: {words}", name.unwrap_or_default()));
+                    }
+                }
+            }
+        }
+        unexplained
+    }
+}
+
 impl<'a> Router<'a> {
     pub(crate) fn new(config: &'a Config, family: Family) -> Result<Self, Error> {
         Ok(Self { config, family, kernel: Kernel::open()?, remembered: Remembered::usual() })
@@ -79,15 +108,12 @@ impl<'a> Router<'a> {
             let plan = observed.plan(self.config, self.family, carriers, &work.refused);
             let objections = observed.objections(&plan, conflicts)?;
             let refused = self.execute(&observed, &plan, &mut work)?;
-            let before = work.refused.len();
-            work.refused.extend(refused.iter().filter_map(|refused| refused.uplink));
+            let unexplained = work.blame(refused, &observed);
+            let blamed = unexplained.blamed;
             // Every further round either leaves out one more uplink, or is the only one of its kind.
-            let blamed = work.refused.len() > before;
-            let again = blamed || (!refused.is_empty() && !retried);
-            if blamed || !again {
-                work.remarks.extend(refused.into_iter().map(|refused| refused.words));
-            }
+            let again = blamed || (!retried && (!unexplained.words.is_empty() || plan.takes_over));
             if !again {
+                work.remarks.extend(unexplained.words);
                 work.remarks.extend(objections);
                 return Ok(self.report(begin, work, &observed, carriers));
             }
@@ -110,7 +136,7 @@ impl<'a> Router<'a> {
             work.writes += fate.made;
             work.commands.extend(stage.iter().map(|operation| iproute::command(operation, &names)));
             for (operation, reason) in fate.refused.iter().filter_map(|(at, reason)| Some((stage.get(*at)?, reason))) {
-                let words = format!("{}: {reason}", iproute::command(operation, &names));
+                let words = format!("{reason}: {}", iproute::command(operation, &names));
                 refused.push(Refused { uplink: operation.uplink(), words });
             }
             if !refused.is_empty() && settings.is_empty() {
