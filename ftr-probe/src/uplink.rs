@@ -18,7 +18,7 @@ use crate::{Error, clock, report};
 
 /// How many packets are taken from a socket in one go, so that a flood on one uplink does not starve the others.
 const BATCH: usize = 256;
-/// How often a single check is begun again when this host could not ask.
+/// After so many checks in a row in which this host could not ask, something has to be said.
 const ATTEMPTS: u32 = 3;
 
 /// What all uplinks share.
@@ -108,9 +108,11 @@ impl Uplink {
         }
     }
 
-    /// Reads what its socket has.
-    pub(crate) fn hear(&mut self, inbox: &mut Inbox) -> Result<(), Error> {
-        self.hear_errors(inbox)?;
+    /// Reads what its socket has, for which epoll has told these events.
+    pub(crate) fn hear(&mut self, events: EpollFlags, inbox: &mut Inbox) -> Result<(), Error> {
+        if events.contains(EpollFlags::EPOLLERR) {
+            self.hear_errors(inbox)?;
+        }
         let Some(socket) = &self.socket else { return Ok(()) };
         for _ in 0..BATCH {
             match socket.receive(inbox) {
@@ -138,8 +140,11 @@ impl Uplink {
         let up = match self.round.verdict(now) {
             Verdict::Undecided => return Ok(None),
             Verdict::Up => true,
-            Verdict::Down => false,
-            Verdict::Void => return self.again(shared.watch, now),
+            Verdict::Void if self.begin_again(shared.watch)? => {
+                self.phase = Phase::Waiting(now);
+                return Ok(None);
+            }
+            Verdict::Down | Verdict::Void => false,
         };
         let record = report::asked(&self.plan.uplink, way, up, &self.round, (clock::now()?, now));
         self.end(shared.watch, now);
@@ -216,14 +221,16 @@ impl Uplink {
         self.phase = if watch { Phase::Waiting(self.cadence.next(now)) } else { Phase::Done };
     }
 
-    /// Begins anew a check that says nothing about the uplink.
-    fn again(&mut self, watch: bool, now: Duration) -> Result<Option<Check>, Error> {
+    /// Whether a check that says nothing about the uplink is begun anew. A device that takes no packet again and again
+    /// is stuck: whoever watches has to know.
+    fn begin_again(&mut self, watch: bool) -> Result<bool, Error> {
         self.voids += 1;
-        if !watch && self.voids >= ATTEMPTS {
-            return Err(Error::NoRoom { uplink: self.plan.uplink.clone(), attempts: self.voids });
+        let again = self.voids < ATTEMPTS;
+        if again || watch {
+            Ok(again)
+        } else {
+            Err(Error::NoRoom { uplink: self.plan.uplink.clone(), attempts: self.voids })
         }
-        self.phase = Phase::Waiting(now);
-        Ok(None)
     }
 }
 

@@ -165,7 +165,7 @@ impl Watch {
                 }
                 mark => {
                     let uplink = usize::try_from(mark).ok().and_then(|mark| self.uplinks.get_mut(mark));
-                    uplink.map_or(Ok(()), |uplink| uplink.hear(&mut self.shared.inbox))?;
+                    uplink.map_or(Ok(()), |uplink| uplink.hear(event.events(), &mut self.shared.inbox))?;
                 }
             }
         }
