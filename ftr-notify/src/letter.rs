@@ -2,8 +2,8 @@
 
 use std::time::SystemTime;
 
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message};
+use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::{Body, Mailbox, Message};
 use lettre::{Address, address::AddressError};
 
 use crate::message::Mail;
@@ -94,8 +94,23 @@ impl Addresses {
         Ok(Letter {
             from: self.from.email.clone(),
             to: self.to.iter().map(|to| to.email.clone()).collect(),
-            bytes: message.body(mail.body.clone())?.formatted(),
+            bytes: message.body(body(&mail.body))?.formatted(),
         })
+    }
+}
+
+/// The longest line that servers must take, in bytes without the line's end (RFC 5322, section 2.1.1).
+const LONGEST_LINE: usize = 998;
+
+/// ASCII goes as it is, all else as lettre encodes it.
+///
+/// lettre would encode ASCII too if a line is longer than 76 bytes, and what reads mail raw, such as a gateway to
+/// pagers, would show `=20` and broken lines.
+fn body(text: &str) -> Body {
+    if text.is_ascii() && text.lines().all(|line| line.len() <= LONGEST_LINE) {
+        Body::dangerous_pre_encoded(text.replace('\n', "\r\n").into_bytes(), ContentTransferEncoding::SevenBit)
+    } else {
+        Body::new(text.to_owned())
     }
 }
 
@@ -125,6 +140,21 @@ mod tests {
         assert!(headers.contains("\r\nMessage-ID: <") && !headers.contains("\r\nBcc"), "{headers}");
         assert_eq!(body, "one\r\n.\r\ntwo\r\n");
         assert_eq!(letter.to.iter().map(AsRef::as_ref).collect::<Vec<&str>>(), ["a@example.com", "b@example.com"]);
+    }
+
+    #[test]
+    fn long_ascii_lines_stay_readable_and_all_else_is_encoded() {
+        let addresses = Addresses::new("r@example.com", &["a@example.com".to_owned()]).unwrap();
+        let text = |body: &str| {
+            let letter = addresses.letter(&of_text("r", None, body), SystemTime::UNIX_EPOCH).unwrap();
+            assert!(letter.bytes.is_ascii());
+            assert!(letter.bytes.split(|&b| b == b'\n').all(|line| line.len() <= 999));
+            String::from_utf8(letter.bytes).unwrap()
+        };
+        let long = "word ".repeat(30);
+        assert!(text(&long).contains(&long));
+        assert!(text("Provider Ünö is down").contains("Provider =C3=9Cn=C3=B6 is down"));
+        text(&"x".repeat(5000));
     }
 
     #[test]
