@@ -10,6 +10,7 @@ use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 
 use crate::cadence::Cadence;
 use crate::echo::{EchoSocket, Inbox, Mail};
+use crate::icmp::Token;
 use crate::path::{Break, Device, Survey, Way};
 use crate::plan::Plan;
 use crate::round::Round;
@@ -182,7 +183,7 @@ impl Uplink {
             if !self.round.is_due(question, now) {
                 continue;
             }
-            let mut token = [0; _];
+            let mut token = Token::default();
             getrandom::fill(&mut token)?;
             let now = clock::since_boot()?;
             let Some((to, echo)) = self.round.ask(question, token, now) else { continue };
