@@ -12,15 +12,20 @@ pub(crate) fn event(event: &Event) -> String {
     let to = word(&event.to);
     match event.kind {
         EventKind::State => {
-            let why = event.reason.map(|reason| {
-                format!(": {reason}, {} of {} asked answered, {} needed", event.answered, event.asked, event.required)
-            });
+            let why = event.reason.map_or_else(String::new, |reason| format!(": {reason}"));
+            // Nobody is asked through a device that is not fit to ask.
+            let (answered, asked, required) = (event.answered, event.asked, event.required);
+            let counts = if asked > 0 && event.reason.is_some() {
+                format!(", {answered} of {asked} asked answered, {required} needed")
+            } else {
+                String::new()
+            };
             // Before the first decision nobody is known to carry anything.
             let carriers = match event.active.as_slice() {
                 [] => String::new(),
                 active => format!("; new connections use {}", list(active)),
             };
-            format!("{uplink}{described} is {to}{}{carriers}", why.unwrap_or_default())
+            format!("{uplink}{described} is {to}{why}{counts}{carriers}")
         }
         EventKind::Role => format!("{uplink}{described} is {to} now, was {}", word(&event.from)),
         EventKind::Address | EventKind::Gateway => {
