@@ -96,7 +96,8 @@ impl Follower {
                 }
             }
             self.send()?;
-            if end.is_some_and(|end| self.digest.open() == 0 || self.now() >= end) {
+            let done = self.digest.open() == 0 && self.acknowledgements.wants().is_none();
+            if end.is_some_and(|end| done || self.now() >= end) {
                 return Ok(self.farewell());
             }
         }
@@ -196,8 +197,8 @@ impl Follower {
             say(TOOL, &format!("smtp {}: {}: {}", self.server, refusal.recipient, refusal.reply));
         }
         if self.verbose {
-            let count = numbers.len();
-            say(TOOL, &format!("smtp {}: {count} events mailed to {}", self.server, delivery.accepted.join(", ")));
+            let (count, to) = (events(numbers.len()), delivery.accepted.join(", "));
+            say(TOOL, &format!("smtp {}: {count} mailed to {to}", self.server));
         }
         self.acknowledgements.add(numbers);
     }
@@ -205,31 +206,37 @@ impl Follower {
     fn give_up(&mut self, error: &SmtpError) {
         let numbers = self.digest.settled();
         self.given_up += numbers.len();
-        say(TOOL, &format!("smtp {}: {error}; {} events are given up", self.server, numbers.len()));
+        say(TOOL, &format!("smtp {}: {error}; given up: {}", self.server, events(numbers.len())));
         self.acknowledgements.add(numbers);
     }
 
     fn postpone(&mut self, reason: &str) {
         let postponed = self.digest.failed(self.now());
         let pause = humantime::format_duration(postponed.pause);
-        say(TOOL, &format!("{reason}; {} events wait, next attempt in {pause}", postponed.waiting));
+        say(TOOL, &format!("{reason}; next attempt in {pause}, waiting: {}", events(postponed.waiting)));
         self.acknowledgements.add(postponed.given_up);
     }
 
     /// The last words: what was not delivered is not hushed up.
     fn farewell(&mut self) -> Exit {
-        if self.acknowledgements.wants().is_some_and(writable) {
+        // After a signal only what fits without waiting.
+        while self.acknowledgements.wants().is_some_and(writable) {
             self.acknowledgements.write();
         }
         match (self.digest.open(), self.given_up) {
             (0, 0) => Exit::Yes,
             (0, _) => Exit::No,
             (open, _) => {
-                say(TOOL, &format!("smtp {}: {open} events are not delivered", self.server));
+                say(TOOL, &format!("smtp {}: not delivered: {}", self.server, events(open)));
                 Exit::Again
             }
         }
     }
+}
+
+/// `1 event`, `2 events`.
+fn events(count: usize) -> String {
+    format!("{count} event{}", if count == 1 { "" } else { "s" })
 }
 
 /// Whether a write would not block.

@@ -2,6 +2,9 @@
 //!
 //! The steps are taken one by one rather than by lettre's `send`, which gives up the whole mail at the first recipient
 //! that the server refuses.
+//!
+//! Known: lettre 0.11.23 panics where a line of the server's answer to EHLO has nothing but blanks. No server is known to
+//! say so; one that does ends the program, as any bug would, and whoever feeds it events sends them again.
 
 mod error;
 mod tls;

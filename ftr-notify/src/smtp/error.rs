@@ -147,6 +147,7 @@ fn reason(error: &Error) -> String {
     }
     let text = error.source().map_or_else(|| error.to_string(), ToString::to_string);
     match error.status() {
+        None if error.is_response() => format!("the answer is not SMTP ({})", clean(text.trim())),
         Some(code) => format!("the server says {code} {}", clean(text.trim())),
         None => clean(&text).into_owned(),
     }
