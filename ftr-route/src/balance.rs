@@ -66,10 +66,14 @@ pub(crate) fn seen(config: &Config, standings: &[Standing], routes: &[Route]) ->
 
 #[cfg(test)]
 mod tests {
-    use super::{Part, eligible, of};
+    use super::{Part, asked, eligible, of, seen};
+    use crate::desired::{Goal, desired};
     use crate::standing::tests::{CONFIG, address, config, link};
     use crate::standing::{Standing, standings};
     use ftr_core::Family;
+    use ftr_core::record::Record;
+    use ftr_netlink::Route;
+    use proptest::prelude::*;
 
     fn standing() -> Vec<Standing> {
         let addresses = [address(3, "1.0.0.2", None, 24), address(4, "2.0.0.2", None, 24)];
@@ -82,6 +86,35 @@ mod tests {
         let parts = |failed: &[usize]| eligible(&config, &standing(), failed);
         assert_eq!(parts(&[]), [Part { uplink: 0, weight: 1 }, Part { uplink: 1, weight: 2 }]);
         assert_eq!(parts(&[0]), [Part { uplink: 1, weight: 2 }]);
+    }
+
+    #[test]
+    fn a_record_names_uplinks_and_weights() {
+        let active = r#"{"type":"active","time":"t","mono":1,"family":4,"uplinks":[{"uplink":"eth2","weight":300},
+            {"uplink":"eth9","weight":1},{"uplink":"eth1","weight":7}]}"#;
+        let Record::Active(active) = Record::parse(active.as_bytes()).unwrap() else { panic!("not active") };
+        let parts = vec![Part { uplink: 0, weight: 7 }, Part { uplink: 1, weight: 256 }];
+        assert_eq!(asked(&config(CONFIG), &active), (parts, vec!["eth9".to_owned()]));
+    }
+
+    proptest! {
+        #[test]
+        fn who_carries_can_be_read_from_the_routes(weights in prop::collection::btree_map(0usize..2, 1u16..=256, 0..3)) {
+            let (config, standings) = (config(CONFIG), standing());
+            let mut parts: Vec<Part> = weights.into_iter().map(|(uplink, weight)| Part { uplink, weight }).collect();
+            if let [alone] = parts.as_mut_slice() {
+                alone.weight = config.uplinks[alone.uplink].weight;
+            }
+            let goal = Goal { balanced: Some(parts.clone()), ..Goal::default() };
+            let tables = desired(&config, Family::V4, &standings, &goal).tables;
+            let routes: Vec<Route> =
+                tables.last().unwrap().routes.iter().flatten().map(|wish| wish.route.clone()).collect();
+            prop_assert_eq!(seen(&config, &standings, &routes), parts.clone());
+            // The kernel has dropped the multipath route with one of its devices.
+            let singles: Vec<Route> = routes.into_iter().filter(|route| route.nexthops.len() < 2).collect();
+            let left: Vec<usize> = seen(&config, &standings, &singles).iter().map(|part| part.uplink).collect();
+            prop_assert_eq!(left, parts.iter().map(|part| part.uplink).collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(crate) fn run(config: &Config, common: &Common) -> Result<Exit, Failure> {
             answer([line.map_err(|error| Failure::new(Exit::Bug, error.to_string()))?])?;
         } else if !common.quiet {
             answer(commands)?;
-            for line in &foreign {
+            for line in foreign.iter().chain(&observed.warnings) {
                 say(TOOL, line);
             }
         }

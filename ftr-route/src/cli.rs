@@ -23,6 +23,9 @@ Examples:
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) common: Common,
+    /// IPv4 (the default)
+    #[arg(short = '4', global = true)]
+    pub(crate) ipv4: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

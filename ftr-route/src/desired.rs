@@ -8,6 +8,7 @@ use ftr_core::layout::{Layout, PROTOCOL};
 use ftr_netlink::{Nexthop, Prefix, Route, RouteKind, Rule};
 
 use crate::balance::Part;
+use crate::kernel::MAIN_TABLE;
 use crate::standing::{Standing, Way};
 
 /// The two metrics between which a route changes hands: the new one takes the free one, then the old one goes. The
@@ -81,7 +82,7 @@ fn rules(layout: &Layout, family: Family, standings: &[Standing]) -> Vec<Rule> {
     let lookup = |priority, table| Rule { protocol: PROTOCOL, ..Rule::lookup(family, priority, table) };
     let mut rules = Vec::new();
     if let Some(priority) = layout.local_priority() {
-        rules.push(Rule { suppress_prefixlength: Some(0), ..lookup(priority, MAIN) });
+        rules.push(Rule { suppress_prefixlength: Some(0), ..lookup(priority, MAIN_TABLE) });
     }
     for (i, standing) in standings.iter().enumerate() {
         let table = layout.table(i);
@@ -97,9 +98,6 @@ fn rules(layout: &Layout, family: Family, standings: &[Standing]) -> Vec<Rule> {
     rules.sort_by_key(|rule| rule.priority);
     rules
 }
-
-/// `RT_TABLE_MAIN`.
-const MAIN: u32 = 254;
 
 fn uplink_routes(family: Family, table: u32, uplink: usize, way: Option<&Way>) -> Vec<Wish> {
     let mut wishes = Vec::new();

@@ -156,14 +156,16 @@ impl<'a> Follower<'a> {
 
     fn apply(&mut self, place: usize, conflicts: Conflicts, why: Why) -> Result<(), Error> {
         let Some(followed) = self.routers.get_mut(place) else { return Ok(()) };
-        let Report { applied, remarks, devices, .. } = followed.router.apply(&followed.carriers, conflicts)?;
+        let Report { applied, remarks, warnings, devices, .. } =
+            followed.router.apply(&followed.carriers, conflicts)?;
         self.devices = devices.into_iter().collect();
         self.drift.looked(Instant::now(), why == Why::Drift && applied.writes > 0);
-        if remarks != followed.said {
-            for remark in &remarks {
-                say(TOOL, remark);
+        let sayings: Vec<String> = remarks.into_iter().chain(warnings).collect();
+        if sayings != followed.said {
+            for saying in &sayings {
+                say(TOOL, saying);
             }
-            followed.said = remarks;
+            followed.said = sayings;
         }
         let same = |last: &Applied| (&last.active, &last.uplinks) == (&applied.active, &applied.uplinks);
         let silent = applied.writes == 0 && followed.applied.as_ref().is_some_and(same);

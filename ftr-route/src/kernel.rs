@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::net::IpAddr;
 
 use ftr_core::Family;
-use ftr_netlink::{Action, Address, Link, Refusal, Route, Rtnetlink, Rule, Write};
+use ftr_netlink::{Action, Address, Link, Lookup, Refusal, Route, Rtnetlink, Rule, Write};
 use nix::errno::Errno;
 
 use crate::error::Error;
@@ -14,6 +15,9 @@ use crate::sysctl;
 
 /// `RT_TABLE_DEFAULT`, `RT_TABLE_MAIN`, `RT_TABLE_LOCAL`: never ours, whatever rule points there.
 const SYSTEM_TABLES: std::ops::RangeInclusive<u32> = 253..=255;
+
+/// `RT_TABLE_MAIN`.
+pub(crate) const MAIN_TABLE: u32 = 254;
 
 /// The kernel's routing.
 #[derive(Debug)]
@@ -67,6 +71,16 @@ impl Kernel {
     /// Every route of the family, in all tables.
     pub(crate) fn all_routes(&mut self, family: Family) -> Result<Vec<Route>, Error> {
         Ok(self.netlink.routes(family, None)?)
+    }
+
+    /// Whether a new connection of this host to `destination` is routed by the table main.
+    pub(crate) fn is_routed_by_main(&mut self, destination: IpAddr) -> Result<bool, Error> {
+        match self.netlink.lookup(&Lookup::to(destination)) {
+            Ok(route) => Ok(route.table == MAIN_TABLE),
+            // No way at all is no way through main.
+            Err(ftr_netlink::Error::Refused { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Makes a group of changes. What is already gone counts as deleted.

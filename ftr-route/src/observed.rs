@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ftr_core::Family;
 use ftr_core::config::Config;
-use ftr_core::layout::Layout;
+use ftr_core::layout::{Layout, MAIN_PRIORITY};
 use ftr_netlink::{Link, Route, Rule};
 
 use crate::balance::{self, Part};
@@ -26,6 +26,8 @@ pub(crate) struct Observed {
     /// Of the tables that are ours.
     pub(crate) routes: Vec<Route>,
     pub(crate) sysctls: Values,
+    /// What works against us although nothing of ours is wrong.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Who carries new connections.
@@ -59,7 +61,8 @@ impl Observed {
         let tables: Vec<u32> = (0..standings.len()).map(|i| layout.table(i)).chain([layout.balanced_table()]).collect();
         let routes = kernel.routes(family, &tables, &rules)?;
         let sysctls = sysctl::read(sysctl::relevant(config, family, &standings));
-        Ok(Self { links, standings, rules, routes, sysctls })
+        let warnings = bypass(kernel, config, family)?.into_iter().collect();
+        Ok(Self { links, standings, rules, routes, sysctls, warnings })
     }
 
     /// The name of a device.
@@ -120,4 +123,18 @@ impl Observed {
         };
         Ok(rules.into_iter().chain(plan.foreign.iter().map(route)).collect())
     }
+}
+
+/// Our rules come after the one for the table main, and main leads to the internet by itself.
+fn bypass(kernel: &mut Kernel, config: &Config, family: Family) -> Result<Option<String>, Error> {
+    let layout = Layout::of(config);
+    let mut targets = config.tests.targets.iter().map(|target| target.address());
+    let Some(target) = targets.find(|target| Family::of(*target) == family) else { return Ok(None) };
+    if layout.local_priority().is_some() || !kernel.is_routed_by_main(target)? {
+        return Ok(None);
+    }
+    Ok(Some(format!(
+        "warning: table main has a route to {target}, and its rule ({MAIN_PRIORITY}) comes before ours: new \
+         connections are not balanced; set base_priority below {MAIN_PRIORITY}, or delete the route"
+    )))
 }

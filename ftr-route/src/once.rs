@@ -38,6 +38,7 @@ fn carry_out(config: &Config, common: &Common, dry: DryRun, carriers: &Carriers)
             let observed = router.look()?;
             let plan = observed.plan(config, family, carriers, &BTreeSet::new());
             remark(&observed.objections(&plan, Conflicts::Stop)?);
+            warn(common, &observed.warnings);
             let names = |index| observed.name(index);
             answer(plan.stages.iter().flatten().map(|operation| iproute::command(operation, &names)))?;
         } else {
@@ -53,6 +54,7 @@ fn carry_out(config: &Config, common: &Common, dry: DryRun, carriers: &Carriers)
 
 fn tell(common: &Common, report: &Report) -> Result<(), Failure> {
     remark(&report.remarks);
+    warn(common, &report.warnings);
     if common.quiet {
         Ok(())
     } else if common.json {
@@ -69,5 +71,11 @@ fn tell(common: &Common, report: &Report) -> Result<(), Failure> {
 fn remark(remarks: &[String]) {
     for remark in remarks {
         say(TOOL, remark);
+    }
+}
+
+fn warn(common: &Common, warnings: &[String]) {
+    if !common.quiet {
+        remark(warnings);
     }
 }

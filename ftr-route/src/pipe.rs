@@ -89,11 +89,12 @@ impl Pipe {
         }
     }
 
-    /// What was lost since the last call, in words.
+    /// What was lost since the last call, in words. What was dropped is told once the reader has caught up.
     pub(crate) fn losses(&mut self) -> Vec<String> {
+        let dropped = if self.outbox.is_waiting() && !self.has_ended { 0 } else { self.outbox.take_dropped() };
         let counts = [
             ("malformed input lines, skipped", self.inbox.take_malformed()),
-            ("records that nobody read in time, dropped", self.outbox.take_dropped()),
+            ("records that nobody read in time, dropped", dropped),
         ];
         counts.into_iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")).collect()
     }

@@ -32,8 +32,10 @@ pub(crate) struct Router<'a> {
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) applied: Applied,
-    /// What people should know.
+    /// Why not everything is as wanted.
     pub(crate) remarks: Vec<String>,
+    /// What people should know although everything is as wanted.
+    pub(crate) warnings: Vec<String>,
     /// The numbers of the uplinks' devices.
     pub(crate) devices: Vec<u32>,
     /// The changes made, as commands.
@@ -167,6 +169,7 @@ impl<'a> Router<'a> {
         };
         let ours = |link: &&Link| self.config.position(&link.name).is_some();
         let devices = observed.links.iter().filter(ours).map(|link| link.index).collect();
-        Report { applied, remarks: work.remarks, devices, commands: work.commands }
+        let warnings = observed.warnings.clone();
+        Report { applied, remarks: work.remarks, warnings, devices, commands: work.commands }
     }
 }
