@@ -6,6 +6,7 @@
 pub mod clean;
 pub mod cli;
 pub mod config;
+pub mod duration;
 pub mod exit;
 pub mod family;
 pub mod layout;

@@ -26,10 +26,10 @@ pub struct Command {
     #[arg(long = "retries", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) tries: Option<u32>,
     /// How long to wait for an answer, such as 2s or 450ms [default: as configured; 2s]
-    #[arg(short = 'W', long, value_name = "DUR", value_parser = duration)]
+    #[arg(short = 'W', long, value_name = "DUR", value_parser = ftr_core::duration::parse)]
     pub(crate) timeout: Option<Duration>,
     /// From the start of one check to that of the next, with --watch [default: as configured; 60s]
-    #[arg(short, long, value_name = "DUR", value_parser = duration, requires = "watch")]
+    #[arg(short, long, value_name = "DUR", value_parser = ftr_core::duration::parse, requires = "watch")]
     pub(crate) interval: Option<Duration>,
     /// Check again and again, and print every result
     #[arg(short, long)]
@@ -50,38 +50,14 @@ const EXAMPLES: &str = "Examples:
   ftr-probe -t 9.9.9.9 -t 1.1.1.1 -r 1 eth1    without a configuration
   ftr-probe --watch --json           a record for every check, for other programs";
 
-/// Seconds as a number, or text such as `500ms`: as in the configuration.
-fn duration(text: &str) -> Result<Duration, String> {
-    let parsed = match text.parse::<f64>() {
-        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?,
-        Err(_) => humantime::parse_duration(text).map_err(|error| error.to_string())?,
-    };
-    if (Duration::from_millis(1)..=Duration::from_secs(366 * 86_400)).contains(&parsed) {
-        Ok(parsed)
-    } else {
-        Err("allowed: at least 1ms and at most a year".to_owned())
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Command, duration};
+    use super::Command;
     use clap::{CommandFactory, Parser};
-    use std::time::Duration;
 
     #[test]
     fn the_command_line_is_consistent() {
         Command::command().debug_assert();
-    }
-
-    #[test]
-    fn durations_are_seconds_or_words() {
-        assert_eq!(duration("2"), Ok(Duration::from_secs(2)));
-        assert_eq!(duration("0.45"), Ok(Duration::from_millis(450)));
-        assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
-        for text in ["", "0", "-1", "nan", "inf", "soon", "0.0001", "9999 years"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
     }
 
     #[test]

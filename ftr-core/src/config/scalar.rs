@@ -82,21 +82,9 @@ where
     }
 }
 
-/// Seconds as a number, or a text such as `500ms` or `2m`; more than nothing, at most a year.
+/// A time span: see [`crate::duration`].
 pub(super) fn duration(value: &Value) -> Result<Duration, String> {
-    const ALLOWED: &str = "allowed: seconds as a number, or text such as 500ms, 2s, 1m, more than 0 and at most a year";
-    let text = text(value)?;
-    let parsed = text
-        .parse::<f64>()
-        .ok()
-        .map_or_else(|| humantime::parse_duration(&text).ok(), |seconds| Duration::try_from_secs_f64(seconds).ok());
-    match parsed {
-        Some(duration) if duration >= Duration::from_millis(1) && duration <= Duration::from_secs(366 * 86_400) => {
-            Ok(duration)
-        }
-        Some(_) => Err(format!("{text} is out of range, {ALLOWED}")),
-        None => Err(format!("{text:?} is no duration, {ALLOWED}")),
-    }
+    crate::duration::parse(&text(value)?)
 }
 
 /// The path of a file.
@@ -140,11 +128,11 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_seconds_or_words() {
-        for (text, millis) in [("2", 2000), ("0.45", 450), ("500ms", 500), ("'2m'", 120_000), ("1m 30s", 90_000)] {
+    fn durations_are_numbers_or_text() {
+        for (text, millis) in [("2", 2000), ("0.45", 450), ("500ms", 500)] {
             assert_eq!(duration(&yaml(text)).unwrap(), Duration::from_millis(millis), "{text}");
         }
-        for text in ["0", "-1", "soon", "0s", ".inf", ".nan", "1e99", "9999 years", "[]", "0.0001"] {
+        for text in [".inf", ".nan", "[]", "0"] {
             assert!(duration(&yaml(text)).is_err(), "{text}");
         }
     }
