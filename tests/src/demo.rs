@@ -21,6 +21,9 @@ use std::time::{Duration, Instant};
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Parts of the log lines that are shown.
+const TOLD: [&str; 3] = [" is down", " is up", "IPv4 routing"];
+
 const PICTURE: &str = "\
 A router with three uplinks, in network namespaces of this machine and nowhere else:
 
@@ -41,13 +44,13 @@ pub fn show(out: &mut impl Write) -> Result<()> {
     stage.deed("$ ftr-rules | iptables-restore; ftr-monitor run")?;
     stage.open()?;
     stage.watch(4)?;
-    stage.deed("The network behind provider 2 fails. Its cable is fine: only a check can tell.")?;
+    stage.deed("\nThe network behind provider 2 fails. Its cable is fine: only a check can tell.")?;
     stage.suffer("eth2", Fault::Silent, 5)?;
-    stage.deed("Provider 2 is mended.")?;
+    stage.deed("\nProvider 2 is mended.")?;
     stage.recover("eth2", 4)?;
-    stage.deed("Somebody pulls the cable of eth1.")?;
+    stage.deed("\nSomebody pulls the cable of eth1.")?;
     stage.suffer("eth1", Fault::Carrier, 4)?;
-    stage.deed("The cable is put back.")?;
+    stage.deed("\nThe cable is put back.")?;
     stage.recover("eth1", 4)?;
     stage.close()
 }
@@ -151,7 +154,7 @@ impl<'a, W: Write> Stage<'a, W> {
         let failed = report.failed(self.began, Instant::now()).count();
         let broke = report.held.iter().filter(|held| held.broke.is_some()).count();
         self.deed(&format!(
-            "ftr-monitor stopped in {} ms and left the routing in place ({left} uplinks). In all, {failed} of {} new \
+            "\nftr-monitor stopped in {} ms and left the routing in place ({left} uplinks). In all, {failed} of {} new \
              connections failed; of {} held ones the {broke} on dead uplinks were reset to reconnect.",
             took.as_millis(),
             report.attempts.len(),
@@ -166,10 +169,12 @@ impl<'a, W: Write> Stage<'a, W> {
             return Ok(());
         };
         for line in log.get(self.log_shown..whole).unwrap_or_default().lines() {
-            // The time of day says nothing here.
+            // The time of day says nothing here, and of the rest only what the story is about.
             let text = line.split_once(' ').map_or(line, |(_, text)| text);
-            let shown = self.paint.word(text);
-            self.say(&shown)?;
+            if TOLD.iter().any(|part| text.contains(part)) {
+                let shown = self.paint.word(text);
+                self.say(&shown)?;
+            }
         }
         self.log_shown = whole;
         Ok(())
@@ -180,8 +185,8 @@ impl<'a, W: Write> Stage<'a, W> {
     }
 
     fn deed(&mut self, text: &str) -> Result<()> {
-        let line = self.paint.deed(text);
-        self.say(&line)
+        let lines = self.paint.deed(text);
+        self.say(&lines)
     }
 
     fn say(&mut self, text: &str) -> Result<()> {
