@@ -60,14 +60,15 @@ pub(crate) fn diff(desired: &Desired, rules: &[Rule], routes: &[Route]) -> Plan 
         changes.delete(route);
     }
     let (wanted, obsolete, conflicts) = diff_rules(desired, rules);
-    let untagged = |operation: &Operation| matches!(operation, Operation::Write { write: Write::DeleteRule(rule), .. } if rule.protocol == UNTAGGED);
-    let takes_over = obsolete.iter().any(untagged);
+    let takes_over = obsolete.iter().any(|rule| rule.protocol == UNTAGGED);
+    let obsolete = obsolete.into_iter().map(|rule| Operation::write(Write::DeleteRule(rule))).collect();
     let stages = [changes.freed, changes.singles, changes.multipaths, wanted, obsolete, changes.ends, changes.obsolete];
     let stages = stages.into_iter().filter(|stage| !stage.is_empty()).collect();
     Plan { stages, conflicts, foreign: changes.foreign, takes_over }
 }
 
-fn diff_rules(desired: &Desired, seen: &[Rule]) -> (Vec<Operation>, Vec<Operation>, Vec<Rule>) {
+/// The rules to add, in this order; to delete, in this order; and those in the way.
+fn diff_rules(desired: &Desired, seen: &[Rule]) -> (Vec<Operation>, Vec<Rule>, Vec<Rule>) {
     let (first, last) = desired.priorities;
     let add = desired.rules.iter().filter(|rule| !seen.contains(rule));
     let add = add.map(|rule| Operation::write(Write::AddRule(rule.clone()))).collect();
@@ -79,7 +80,7 @@ fn diff_rules(desired: &Desired, seen: &[Rule]) -> (Vec<Operation>, Vec<Operatio
     for rule in seen {
         if is_ours(rule.protocol) {
             if !desired.rules.contains(rule) {
-                obsolete.push(Operation::write(Write::DeleteRule(rule.clone())));
+                obsolete.push(rule.clone());
             }
         } else if (first..=last).contains(&rule.priority) {
             // The original's rules are ours but for the tag; its last one also has another priority.
@@ -87,7 +88,7 @@ fn diff_rules(desired: &Desired, seen: &[Rule]) -> (Vec<Operation>, Vec<Operatio
                 Rule { protocol: wanted.protocol, priority: wanted.priority, ..rule.clone() } == *wanted
             };
             if desired.rules.iter().any(equal) {
-                obsolete.push(Operation::write(Write::DeleteRule(rule.clone())));
+                obsolete.push(rule.clone());
             } else {
                 conflicts.push(rule.clone());
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ftr_core::Family;
 use ftr_core::config::Config;
 use ftr_core::layout::{Layout, MAIN_PRIORITY};
-use ftr_netlink::{Link, Route, Rule};
+use ftr_netlink::{Action, Link, Route, Rule};
 
 use crate::balance::{self, Part};
 use crate::desired::{Goal, desired};
@@ -70,22 +70,36 @@ impl Observed {
         self.links.iter().find(|link| link.index == index).map(|link| link.name.as_str())
     }
 
-    /// The routes of the balanced table that are ours.
-    pub(crate) fn balanced(&self, config: &Config) -> Vec<Route> {
-        let table = Layout::of(config).balanced_table();
-        let ours = |route: &&Route| route.table == table && iproute::is_ours(route.protocol);
-        self.routes.iter().filter(ours).cloned().collect()
-    }
-
     /// Who carries new connections now.
     pub(crate) fn carrying(&self, config: &Config) -> Vec<Part> {
-        balance::seen(config, &self.standings, &self.balanced(config))
+        self.carrying_by(config, self.moved_from(config).unwrap_or_else(|| Layout::of(config).balanced_table()))
+    }
+
+    fn carrying_by(&self, config: &Config, table: u32) -> Vec<Part> {
+        let ours = |route: &&Route| route.table == table && iproute::is_ours(route.protocol);
+        let routes: Vec<Route> = self.routes.iter().filter(ours).cloned().collect();
+        balance::seen(config, &self.standings, &routes)
+    }
+
+    /// The balanced table of an earlier configuration, with another number, where it is still in use.
+    fn moved_from(&self, config: &Config) -> Option<u32> {
+        let now = Layout::of(config).balanced_table();
+        let last = |rule: &&Rule| iproute::is_ours(rule.protocol) && rule.suppress_prefixlength.is_none();
+        let rule = self.rules.iter().filter(last).max_by_key(|rule| rule.priority)?;
+        match rule.action {
+            Action::Lookup(table) if table != now => {
+                let plain = Rule { protocol: rule.protocol, ..Rule::lookup(rule.family, rule.priority, table) };
+                (*rule == plain).then_some(table)
+            }
+            _ => None,
+        }
     }
 
     /// Who shall carry new connections; none where nothing about it shall change.
     pub(crate) fn parts(&self, config: &Config, carriers: &Carriers) -> Option<Vec<Part>> {
         match carriers {
-            Carriers::AsFound => None,
+            // What is in a table that is no longer the balanced one has to move with it.
+            Carriers::AsFound => self.moved_from(config).map(|table| self.carrying_by(config, table)),
             Carriers::These(parts) => Some(parts.clone()),
             Carriers::Eligible { failed } => Some(balance::eligible(config, &self.standings, failed)),
         }
