@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -122,8 +123,9 @@ pub fn say(tool: &str, message: &str) {
 
 /// Runs a tool: parses the command line, calls `body`, and turns its end into an exit code.
 ///
-/// Wrong usage is exit 64, with clap's explanation on stderr; `--help` and `--version` are exit 0.
-pub fn run<C: Parser>(tool: &str, body: impl FnOnce(C) -> Result<Exit, Failure>) -> ExitCode {
+/// Wrong usage is exit 64, with clap's explanation on stderr; `--help` and `--version` are exit 0. A panic is a bug of
+/// ours, and exit 70.
+pub fn run<C: Parser>(tool: &str, body: impl FnOnce(&C) -> Result<Exit, Failure>) -> ExitCode {
     let command = match C::try_parse() {
         Ok(command) => command,
         Err(error) => {
@@ -133,9 +135,11 @@ pub fn run<C: Parser>(tool: &str, body: impl FnOnce(C) -> Result<Exit, Failure>)
             return exit.into();
         }
     };
-    match body(command) {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
+    // Nothing that the panic may have left half done is looked at again.
+    match catch_unwind(AssertUnwindSafe(|| body(&command))) {
+        Err(_) => Exit::Bug.into(),
+        Ok(Ok(exit)) => exit.into(),
+        Ok(Err(failure)) => {
             for line in &failure.lines {
                 if failure.named {
                     say(tool, line);

@@ -11,7 +11,7 @@ use crate::{check, daemon, demo, filter, init, once, status};
 /// Decide which uplinks carry traffic, and keep the other ftr tools running
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(flatten)]
     common: Common,
     #[command(subcommand)]
@@ -64,14 +64,11 @@ pub(crate) struct RunOptions {
 }
 
 /// Does what the command line asks for.
-///
-/// # Errors
-/// What stops the task, with the exit code that says so.
-pub fn main(cli: Cli) -> Result<Exit, Failure> {
+pub(crate) fn run(cli: &Cli) -> Result<Exit, Failure> {
     let common = &cli.common;
-    match cli.task {
+    match &cli.task {
         Task::Run(options) if options.demo => demo::run(common),
-        Task::Run(options) => daemon::run(common, options),
+        Task::Run(options) => daemon::run(common, *options),
         Task::Once => once::run(common),
         Task::Decide => filter::run(common),
         Task::Init { file } => init::run(file.as_deref()),

@@ -7,6 +7,7 @@ use ftr_core::cli::{Common, Failure, say};
 use ftr_core::lines::{Line, Lines};
 use ftr_core::record::Record;
 
+use crate::TOOL;
 use crate::decide::Decider;
 
 /// Runs until the input ends or the output's reader goes away.
@@ -36,7 +37,7 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
     }
     malformed += u64::from(lines.has_rest());
     if malformed > 0 && !common.quiet {
-        say("ftr-monitor", &format!("decide: {malformed} malformed lines skipped"));
+        say(TOOL, &format!("decide: {malformed} malformed lines skipped"));
     }
     Ok(Exit::Yes)
 }

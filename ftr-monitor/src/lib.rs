@@ -25,4 +25,12 @@ mod queue;
 mod status;
 mod words;
 
-pub use cli::{Cli, main};
+use std::process::ExitCode;
+
+const TOOL: &str = "ftr-monitor";
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    ftr_core::cli::run(TOOL, cli::run)
+}

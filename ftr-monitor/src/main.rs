@@ -1,7 +1,7 @@
-//! Decides which uplinks carry traffic, and keeps the other ftr tools running.
+//! `ftr-monitor`: see [`ftr_monitor`].
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ftr_core::cli::run("ftr-monitor", ftr_monitor::main)
+    ftr_monitor::main()
 }

@@ -8,6 +8,7 @@ use ftr_core::cli::{Common, Failure, say};
 use ftr_core::record::Record;
 use ftr_core::{Config, Exit};
 
+use crate::TOOL;
 use crate::child::beside_us;
 use crate::decide::Decider;
 use crate::instance::Instance;
@@ -49,7 +50,7 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
     expect_success("ftr-route", pipe("ftr-route", &file, &["apply", "-"], &actives)?.0)?;
     // Remembered before people are told: a mail server that hangs must not make the next cycle tell it all again.
     if let Err(error) = remember(&config, decider.memory()) {
-        say("ftr-monitor", &format!("once: what is known cannot be remembered: {error}"));
+        say(TOOL, &format!("once: what is known cannot be remembered: {error}"));
     }
     if config.email.send && !events.is_empty() {
         expect_success("ftr-notify", pipe("ftr-notify", &file, &["-"], &events)?.0)?;

@@ -28,16 +28,15 @@ pub fn main() -> ExitCode {
     ftr_core::cli::run(TOOL, notify)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the signature of what ftr_core::cli::run calls")]
-fn notify(cli: Cli) -> Result<Exit, Failure> {
+fn notify(cli: &Cli) -> Result<Exit, Failure> {
     let config = cli.common.load()?;
     if cli.follows() {
-        let addresses = if config.email.send { Some(addresses(&cli, &config)?) } else { None };
+        let addresses = if config.email.send { Some(addresses(cli, &config)?) } else { None };
         follow::follow(&config.email, addresses, &cli.common)
     } else if cli.test {
-        once::test(&config, &addresses(&cli, &config)?, &cli)
+        once::test(&config, &addresses(cli, &config)?, cli)
     } else {
-        once::send(&config, &addresses(&cli, &config)?, &cli)
+        once::send(&config, &addresses(cli, &config)?, cli)
     }
 }
 

@@ -2,14 +2,12 @@
 //!
 //! The steps are taken one by one rather than by lettre's `send`, which gives up the whole mail at the first recipient
 //! that the server refuses.
-//!
-//! Known: lettre 0.11.23 panics where a line of the server's answer to EHLO has nothing but blanks. No server is known to
-//! say so; one that does ends the program, as any bug would, and whoever feeds it events sends them again.
 
 mod error;
 mod tls;
 
 use std::io::{BufRead, BufReader, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ftr_core::config::{Authentication, Encryption, Smtp};
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
@@ -56,6 +54,12 @@ pub fn server(smtp: &Smtp) -> String {
 /// # Errors
 /// No recipient got it: [`SmtpError::is_permanent`] tells whether trying again is of any use.
 pub fn deliver(smtp: &Smtp, letter: &Letter) -> Result<Delivery, SmtpError> {
+    // lettre 0.11.23 panics where a line of the server's answer to EHLO has nothing but blanks. What a server says must
+    // not end us; nothing that lettre may have left half done is looked at again.
+    catch_unwind(AssertUnwindSafe(|| exchange(smtp, letter))).unwrap_or(Err(SmtpError::Panic))
+}
+
+fn exchange(smtp: &Smtp, letter: &Letter) -> Result<Delivery, SmtpError> {
     let mut connection = connect(smtp)?;
     authenticate(smtp, &mut connection)?;
     let delivery = transfer(&mut connection, letter);

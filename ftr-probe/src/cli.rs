@@ -12,7 +12,7 @@ use ftr_core::config::Target;
 /// Exit: 0 all are up, 1 any is down, 64 wrong usage, 75 try again, 77 not permitted, 78 configuration.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "ftr-probe", version, after_help = EXAMPLES)]
-pub struct Command {
+pub(crate) struct Command {
     /// Uplinks to check [default: all of the configuration]
     #[arg(value_name = "UPLINK")]
     pub(crate) uplinks: Vec<InterfaceName>,

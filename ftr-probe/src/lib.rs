@@ -22,18 +22,23 @@ mod uplink;
 mod verdict;
 mod watch;
 
+use std::process::ExitCode;
+
 use ftr_core::cli::Failure;
 use ftr_core::{Config, Exit};
 
-pub use cli::Command;
+use cli::Command;
 pub(crate) use error::Error;
 
-/// Runs a command.
-///
-/// # Errors
-/// The command or the configuration is wrong, or this host cannot ask: see [`Exit`].
-#[expect(clippy::needless_pass_by_value, reason = "the shape that ftr_core::cli::run calls")]
-pub fn run(command: Command) -> Result<Exit, Failure> {
+const TOOL: &str = "ftr-probe";
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    ftr_core::cli::run(TOOL, probe)
+}
+
+fn probe(command: &Command) -> Result<Exit, Failure> {
     let bare = !command.targets.is_empty() && !command.uplinks.is_empty();
     let config = match command.common.config_file() {
         Ok(file) => Some(Config::load(&file)?),
@@ -41,7 +46,7 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Err(_) if bare => None,
         Err(failure) => return Err(failure),
     };
-    let plans = plan::plans(&command, config.as_ref())?;
+    let plans = plan::plans(command, config.as_ref())?;
     let form = watch::Form { json: command.common.json, quiet: command.common.quiet, verbose: command.common.verbose };
     let all_up = watch::run(plans, command.watch, form)?;
     Ok(if all_up { Exit::Yes } else { Exit::No })

@@ -1,7 +1,7 @@
-//! The command `ftr-probe`.
+//! `ftr-probe`: see [`ftr_probe`].
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ftr_core::cli::run("ftr-probe", ftr_probe::run)
+    ftr_probe::main()
 }

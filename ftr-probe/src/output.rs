@@ -94,7 +94,7 @@ impl Output {
         if self.queue.is_empty() {
             let dropped = self.queue.take_dropped();
             if dropped > 0 {
-                say("ftr-probe", &format!("standard output: {dropped} records dropped: the reader did not keep up"));
+                say(crate::TOOL, &format!("standard output: {dropped} records dropped: the reader did not keep up"));
             }
         }
     }

@@ -43,7 +43,7 @@ const TOOL: &str = "ftr-route";
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    ftr_core::cli::run(TOOL, |cli: Cli| run(&cli))
+    ftr_core::cli::run(TOOL, run)
 }
 
 fn run(cli: &Cli) -> Result<Exit, Failure> {

@@ -24,8 +24,7 @@ pub fn main() -> ExitCode {
     ftr_core::cli::run(TOOL, print)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the signature of what ftr_core::cli::run calls")]
-fn print(cli: Cli) -> Result<Exit, Failure> {
+fn print(cli: &Cli) -> Result<Exit, Failure> {
     if cli.common.json {
         return Err(Failure::new(Exit::Usage, "--json: firewall rules have no JSON form"));
     }

@@ -71,6 +71,9 @@ pub enum SmtpError {
     /// The timeout cannot be set.
     #[error("timeout: {0}")]
     Timeout(io::Error),
+    /// The mail library has a bug.
+    #[error("the mail library panicked; what it said is on stderr")]
+    Panic,
     /// The server refused every recipient.
     #[error("RCPT TO: {}", refusals(refused))]
     AllRefused {
@@ -93,7 +96,7 @@ impl SmtpError {
         match self {
             Self::NoStartTls => true,
             Self::AllRefused { again, .. } => !again,
-            Self::Password { .. } | Self::Timeout(_) => false,
+            Self::Password { .. } | Self::Timeout(_) | Self::Panic => false,
             Self::Step { source, .. } => source.is_permanent() || is_untrusted(source),
         }
     }
