@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 fn rules(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ftr-rules"));
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/static3.conf");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/static3.conf");
     command.env("FTR_CONFIG", fixture).args(args);
     command
 }

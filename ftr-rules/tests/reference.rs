@@ -6,7 +6,7 @@ use ftr_core::Config;
 use ftr_rules::render::{Table, render};
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name)
 }
 
 #[expect(clippy::expect_used, reason = "a test that cannot read its fixture has failed")]

@@ -50,9 +50,9 @@ fn a_modern_file_is_read_with_its_defaults() {
 #[test]
 fn files_of_the_original_load_unchanged() {
     for (text, uplinks) in [
-        (include_str!("../../tests/fixtures/static3.conf"), 3),
-        (include_str!("../../tests/fixtures/ppp.conf"), 3),
-        (include_str!("../../tests/fixtures/symbols.conf"), 2),
+        (include_str!("../../../tests/fixtures/static3.conf"), 3),
+        (include_str!("../../../tests/fixtures/ppp.conf"), 3),
+        (include_str!("../../../tests/fixtures/symbols.conf"), 2),
     ] {
         let config = parse(text).unwrap();
         assert_eq!(config.uplinks.len(), uplinks);
@@ -65,7 +65,7 @@ fn files_of_the_original_load_unchanged() {
 
 #[test]
 fn ruby_symbols_and_booleans_are_understood() {
-    let config = parse(include_str!("../../tests/fixtures/symbols.conf")).unwrap();
+    let config = parse(include_str!("../../../tests/fixtures/symbols.conf")).unwrap();
     let smtp = &config.email.smtp;
     assert!(config.email.send);
     assert_eq!((smtp.port, smtp.authentication), (587, Some(Authentication::Login)));
@@ -193,7 +193,7 @@ proptest::proptest! {
 #[test]
 fn the_effective_configuration_means_the_same() {
     for text in
-        [MODERN, include_str!("../../tests/fixtures/ppp.conf"), include_str!("../../tests/fixtures/symbols.conf")]
+        [MODERN, include_str!("../../../tests/fixtures/ppp.conf"), include_str!("../../tests/fixtures/symbols.conf")]
     {
         let config = parse(text).unwrap();
         let mut again = parse(&config.effective_yaml()).unwrap();
