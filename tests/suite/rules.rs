@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 fn main() -> ExitCode {
-    let files = ["static3", "ppp"];
+    let files = ["static3", "ppp", "dmz-mask"];
     suite::run(files.map(|name| Trial::test(name, move || equal_to_the_original(name).map_err(Failed::from))).into())
 }
 

@@ -193,7 +193,7 @@ proptest::proptest! {
 #[test]
 fn the_effective_configuration_means_the_same() {
     for text in
-        [MODERN, include_str!("../../../tests/fixtures/ppp.conf"), include_str!("../../tests/fixtures/symbols.conf")]
+        [MODERN, include_str!("../../../tests/fixtures/ppp.conf"), include_str!("../../../tests/fixtures/symbols.conf")]
     {
         let config = parse(text).unwrap();
         let mut again = parse(&config.effective_yaml()).unwrap();
