@@ -152,3 +152,52 @@ fn bypass(kernel: &mut Kernel, config: &Config, family: Family) -> Result<Option
          connections are not balanced; set base_priority below {MAIN_PRIORITY}, or delete the route"
     )))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Carriers, Conflicts, Observed};
+    use crate::balance;
+    use crate::diff::Plan;
+    use crate::standing::standings;
+    use crate::standing::tests::{CONFIG, address, config, link};
+    use crate::sysctl::Values;
+    use ftr_core::Family;
+    use ftr_core::layout::PROTOCOL;
+    use ftr_netlink::{Nexthop, Route, RouteKind, Rule};
+
+    /// A kernel whose last rule of ours looks into this table, with a default through eth2 in it.
+    fn observed(table: u32) -> Observed {
+        let links = vec![link(3, "eth1"), link(4, "eth2")];
+        let addresses = [address(3, "1.0.0.2", None, 24), address(4, "2.0.0.2", None, 24)];
+        let mut route = Route { protocol: PROTOCOL, ..Route::default(Family::V4, table, RouteKind::Unicast) };
+        route.nexthops.push(Nexthop::new(None, 4));
+        let rule = |priority, table| Rule { protocol: PROTOCOL, ..Rule::lookup(Family::V4, priority, table) };
+        Observed {
+            standings: standings(&config(CONFIG), Family::V4, &links, &addresses),
+            links,
+            rules: vec![Rule { oif: Some("eth1".to_owned()), ..rule(40006, 1) }, rule(40009, table)],
+            routes: vec![route],
+            sysctls: Values::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn balanced_routes_are_left_as_found_unless_their_table_has_another_number_now() {
+        let config = config(CONFIG);
+        assert_eq!(observed(4).parts(&config, &Carriers::AsFound), None);
+        assert_eq!(observed(7).parts(&config, &Carriers::AsFound), Some(balance::of(&config, [1])));
+        for table in [4, 7] {
+            assert_eq!(observed(table).carrying(&config), balance::of(&config, [1]));
+        }
+    }
+
+    #[test]
+    fn a_rule_of_others_stops_or_is_told() {
+        let rule = Rule::lookup(Family::V4, 40001, 99);
+        let plan = Plan { conflicts: vec![rule], ..Plan::default() };
+        assert!(observed(4).objections(&plan, Conflicts::Stop).is_err());
+        let told = observed(4).objections(&plan, Conflicts::GoOn).unwrap();
+        assert!(told[0].starts_with("rule priority 40001 lookup 99 protocol 0: not ours"), "{told:?}");
+    }
+}

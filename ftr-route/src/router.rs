@@ -173,3 +173,35 @@ impl<'a> Router<'a> {
         Report { applied, remarks: work.remarks, warnings, devices, commands: work.commands }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Refused, Work};
+    use crate::observed::Observed;
+    use crate::standing::standings;
+    use crate::standing::tests::{CONFIG, config};
+    use crate::sysctl::Values;
+    use ftr_core::Family;
+
+    #[test]
+    fn an_uplink_is_blamed_once_and_what_it_is_not_to_blame_for_is_told_apart() {
+        let observed = Observed {
+            standings: standings(&config(CONFIG), Family::V4, &[], &[]),
+            links: Vec::new(),
+            rules: Vec::new(),
+            routes: Vec::new(),
+            sysctls: Values::new(),
+            warnings: Vec::new(),
+        };
+        let refused = |uplink, words: &str| Refused { uplink, words: words.to_owned() };
+        let mut work = Work::default();
+        let round = vec![refused(Some(1), "no"), refused(Some(1), "no again"), refused(None, "why")];
+        let left = work.blame(round, &observed);
+        assert!(left.blamed);
+        assert_eq!((work.remarks.as_slice(), left.words), (&["eth2: no".to_owned()][..], vec!["why".to_owned()]));
+        // Left out already, so it is not its way out that the kernel does not like.
+        let left = work.blame(vec![refused(Some(1), "end")], &observed);
+        assert!(!left.blamed);
+        assert_eq!((work.remarks.len(), left.words), (1, vec!["end".to_owned()]));
+    }
+}
