@@ -15,7 +15,8 @@ use crate::instance::Instance;
 use crate::memory::{recall, remember};
 use crate::words;
 
-/// Prepares, probes every uplink once, decides, routes, notifies. 0: all uplinks are up, 1: any is down.
+/// Prepares, probes every uplink once, decides, routes, notifies. Says what changed, so nothing where nothing did.
+/// 0: all uplinks are up, 1: any is down.
 pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
     let file = common.config_file()?;
     let config = Config::load(&file)?;
@@ -37,7 +38,10 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
             match &decided {
                 Record::Active(active) => {
                     actives.push_str(&line);
-                    tell(common, &words::active(active))?;
+                    // Decided anew in every cycle, so no news: cron mails what it is told.
+                    if common.verbose {
+                        tell(common, &words::active(active))?;
+                    }
                 }
                 Record::Event(event) => {
                     events.push_str(&line);
