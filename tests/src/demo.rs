@@ -25,7 +25,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const TOLD: [&str; 3] = [" is down", " is up", "IPv4 routing"];
 
 const PICTURE: &str = "\
-A router with three uplinks, in network namespaces of this machine and nowhere else:
+A router with three uplinks, all of it in network namespaces of this machine:
 
                               +-- eth1 -- provider 1 --+
     a user's host -- router --+-- eth2 -- provider 2 --+-- internet
@@ -191,5 +191,15 @@ impl<'a, W: Write> Stage<'a, W> {
 
     fn say(&mut self, text: &str) -> Result<()> {
         self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()).context(|| "write to stdout".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PICTURE;
+
+    #[test]
+    fn the_picture_fits_eighty_columns() {
+        assert!(PICTURE.lines().all(|line| line.len() <= 80));
     }
 }

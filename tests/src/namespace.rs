@@ -103,7 +103,7 @@ impl Drop for Namespace {
 /// # Errors
 /// When it cannot start or fails; its stderr is in the error.
 pub fn run(command: &mut Command) -> Result<String> {
-    let output = command.stdin(Stdio::null()).output().context(|| format!("start {command:?}"))?;
+    let output = command.stdin(Stdio::null()).output().context(|| format!("start {}", typed(command)))?;
     answer(command, &output)
 }
 
@@ -113,13 +113,13 @@ pub fn run(command: &mut Command) -> Result<String> {
 /// As [`run`].
 pub fn feed(command: &mut Command, input: &str) -> Result<String> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().context(|| format!("start {command:?}"))?;
+    let mut child = command.spawn().context(|| format!("start {}", typed(command)))?;
     let written = child.stdin.take().map_or(Ok(()), |mut pipe| pipe.write_all(input.as_bytes()));
-    let output = child.wait_with_output().context(|| format!("wait for {command:?}"))?;
+    let output = child.wait_with_output().context(|| format!("wait for {}", typed(command)))?;
     match written {
         // A command that fails early leaves the rest of its input unread; its own message says more.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(LabError::Io { what: format!("write to {command:?}"), source: error })
+            Err(LabError::Io { what: format!("write to {}", typed(command)), source: error })
         }
         _ => answer(command, &output),
     }
@@ -130,8 +130,14 @@ fn answer(command: &Command, output: &Output) -> Result<String> {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     Err(LabError::Command {
-        command: format!("{command:?}").replace('"', ""),
+        command: typed(command),
         status: output.status,
         stderr: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
     })
+}
+
+/// The command as one would type it. Its environment is the lab's business and would hide the rest.
+fn typed(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(std::ffi::OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
 }
