@@ -29,6 +29,12 @@ use std::process::ExitCode;
 
 const TOOL: &str = "ftr-monitor";
 
+/// The command line, for its man page and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    <cli::Cli as clap::CommandFactory>::command()
+}
+
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {

@@ -22,6 +22,12 @@ use letter::Addresses;
 
 const TOOL: &str = "ftr-notify";
 
+/// The command line, for its man page and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {

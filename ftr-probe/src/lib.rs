@@ -32,6 +32,12 @@ pub(crate) use error::Error;
 
 const TOOL: &str = "ftr-probe";
 
+/// The command line, for its man page and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    <Command as clap::CommandFactory>::command()
+}
+
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {

@@ -40,6 +40,12 @@ use cli::{Cli, Command};
 
 const TOOL: &str = "ftr-route";
 
+/// The command line, for its man page and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {

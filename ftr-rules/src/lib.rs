@@ -18,6 +18,12 @@ use render::Table;
 
 const TOOL: &str = "ftr-rules";
 
+/// The command line, for its man page and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
