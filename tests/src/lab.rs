@@ -190,6 +190,8 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
+        // Whoever still runs in the router may write into the directory.
+        teardown::remove(self.router.name());
         teardown::remove_directory(&self.directory);
     }
 }

@@ -13,6 +13,27 @@ use std::time::Duration;
 /// The port of the configuration that the lab writes.
 pub const PORT: u16 = 2525;
 
+/// How the mail server wants to be spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line {
+    /// Anybody may send, nothing is encrypted.
+    Plain,
+    /// STARTTLS and a password.
+    StartTls,
+    /// TLS from the first byte and a password.
+    Tls,
+}
+
+impl Line {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "real",
+            Self::StartTls => "starttls",
+            Self::Tls => "tls",
+        }
+    }
+}
+
 /// aiosmtpd on the router's loopback, which files messages into a maildir.
 #[derive(Debug)]
 pub struct Mailbox {
@@ -25,15 +46,25 @@ impl Mailbox {
     ///
     /// # Errors
     /// When aiosmtpd is not installed and cannot be, or does not start.
-    pub fn open(space: &Namespace, directory: &Path) -> Result<Self> {
+    pub fn open(space: &Namespace, directory: &Path, line: Line) -> Result<Self> {
         let python = environment()?.join("bin/python");
         let maildir = directory.join("mail");
         let mut command = space.command(python);
-        command.args(["-m", "aiosmtpd", "-n", "-l"]).arg(format!("127.0.0.1:{PORT}"));
-        command.args(["-c", "aiosmtpd.handlers.Mailbox"]).arg(&maildir);
-        let server = Daemon::start("aiosmtpd", &mut command, directory)?;
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/smtpd.py"));
+        command.arg(line.name()).arg(&maildir).arg(PORT.to_string());
+        if line != Line::Plain {
+            let (certificate, key) = (directory.join("smtp.crt"), directory.join("smtp.key"));
+            run(Command::new("openssl")
+                .args(["req", "-x509", "-nodes", "-newkey", "rsa:2048", "-days", "2", "-subj", "/CN=localhost"])
+                .arg("-keyout")
+                .arg(&key)
+                .arg("-out")
+                .arg(&certificate))?;
+            command.arg(certificate).arg(key);
+        }
+        let server = Daemon::start("smtpd", &mut command, directory)?;
         let reach = || space.enter(|| Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, PORT)).is_ok()));
-        wait_for("aiosmtpd to accept", Duration::from_secs(20), reach, |reached| *reached)?;
+        wait_for("the mail server to accept", Duration::from_secs(20), reach, |reached| *reached)?;
         Ok(Self { _server: server, maildir })
     }
 

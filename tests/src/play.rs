@@ -6,7 +6,7 @@ use crate::error::{LabError, Result, malformed};
 use crate::expect;
 use crate::kernel;
 use crate::lab::Lab;
-use crate::mail::{Mailbox, MuteServer};
+use crate::mail::{Line, Mailbox, MuteServer};
 use crate::program;
 use crate::report::Report;
 use crate::router::{self, Router};
@@ -45,10 +45,13 @@ struct Stage {
 impl Stage {
     fn set(scenario: &Scenario) -> Result<Self> {
         let lab = Lab::build(&scenario.uplinks)?;
-        let mailbox = match scenario.mail {
-            MailServer::Real => Some(Mailbox::open(&lab.router, lab.directory())?),
-            _ => None,
+        let line = match scenario.mail {
+            MailServer::Real => Some(Line::Plain),
+            MailServer::StartTls => Some(Line::StartTls),
+            MailServer::Tls => Some(Line::Tls),
+            MailServer::None | MailServer::Mute => None,
         };
+        let mailbox = line.map(|line| Mailbox::open(&lab.router, lab.directory(), line)).transpose()?;
         let mute = match scenario.mail {
             MailServer::Mute => Some(MuteServer::open(&lab.router)?),
             _ => None,

@@ -66,6 +66,10 @@ pub enum MailServer {
     None,
     /// A server that keeps what it gets.
     Real,
+    /// The same, which wants STARTTLS and a password.
+    StartTls,
+    /// The same, which wants TLS from the start and a password.
+    Tls,
     /// A server that accepts and says nothing.
     Mute,
 }

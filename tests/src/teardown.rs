@@ -12,6 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long killed processes may take to be gone.
+const DYING: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -107,14 +111,27 @@ fn everything() {
     }
 }
 
+/// Kills until nobody is left: a shell may have started one more in the meantime, and who dies may still be writing.
 fn end_processes(namespace: &str) {
-    let Ok(output) = Command::new("ip").args(["netns", "pids", namespace]).output() else { return };
     let own = Pid::this();
-    for word in String::from_utf8_lossy(&output.stdout).split_whitespace() {
-        if let Some(pid) = word.parse().ok().map(Pid::from_raw).filter(|pid| *pid != own) {
+    let deadline = Instant::now() + DYING;
+    loop {
+        let Ok(output) = Command::new("ip").args(["netns", "pids", namespace]).output() else { return };
+        let text = String::from_utf8_lossy(&output.stdout);
+        let pids = text.split_whitespace().filter_map(|word| word.parse().ok().map(Pid::from_raw));
+        let living: Vec<Pid> = pids.filter(|pid| *pid != own).collect();
+        if living.is_empty() {
+            return;
+        }
+        if Instant::now() > deadline {
+            eprintln!("lab: {namespace}: still used by {living:?}");
+            return;
+        }
+        for pid in living {
             // Gone by itself in the meantime is as good.
             let _ = kill(pid, Signal::SIGKILL);
         }
+        thread::sleep(Duration::from_millis(2));
     }
 }
 
