@@ -1,4 +1,4 @@
-//! The daemon's log: a file with rotation by size, and the system log; stderr where neither is configured.
+//! The daemon's log: a file with rotation by size, and the system log; stderr where neither takes a line.
 
 use std::fmt::Display;
 use std::fs::{File, OpenOptions, rename};
@@ -16,7 +16,6 @@ use crate::clock;
 pub(crate) struct Log {
     file: Option<Rotating>,
     system: Option<System>,
-    stderr: bool,
 }
 
 impl Log {
@@ -26,21 +25,19 @@ impl Log {
     /// The file cannot be opened. A system log that is not there is no error: it may come later.
     pub(crate) fn open(settings: &Settings) -> io::Result<Self> {
         let file = settings.file.as_deref().map(|path| Rotating::open(path, settings)).transpose()?;
-        let stderr = file.is_none() && !settings.syslog;
-        Ok(Self { file, system: settings.syslog.then(System::default), stderr })
+        Ok(Self { file, system: settings.syslog.then(System::default) })
     }
 
     /// Writes a line wherever lines go, with the time where a file or a terminal keeps it.
     ///
-    /// A disk that is full or a log that cannot be reached never stops the daemon: the line goes to stderr instead.
+    /// A disk that is full or a log that cannot be reached never stops the daemon: a line that found no place goes to
+    /// stderr.
     pub(crate) fn line(&mut self, text: &str) {
         let text = clean(text);
         let stamped = format!("{} {text}\n", clock::now().time);
-        let failed = self.file.as_mut().and_then(|file| file.write(stamped.as_bytes()).err());
-        if let Some(system) = &mut self.system {
-            system.write(&text);
-        }
-        if self.stderr || failed.is_some() {
+        let filed = self.file.as_mut().is_some_and(|file| file.write(stamped.as_bytes()).is_ok());
+        let logged = self.system.as_mut().is_some_and(|system| system.write(&text));
+        if !filed && !logged {
             // Nobody is left to tell when stderr is gone as well.
             let _ = io::stderr().write_all(stamped.as_bytes());
         }
@@ -103,18 +100,21 @@ struct System {
 }
 
 impl System {
-    /// Writes a line, or does without: a system log that is away, or too slow, must not hold the daemon up.
-    fn write(&mut self, text: &str) {
+    /// Writes a line, or does without: a system log that is away, or too slow, must not hold the daemon up. Whether it
+    /// was taken.
+    fn write(&mut self, text: &str) -> bool {
         for _ in 0..2 {
             if self.logger.is_none() {
                 self.logger = connect().ok();
             }
-            if self.logger.as_mut().is_none_or(|logger| logger.info(text).is_ok()) {
-                return;
+            match self.logger.as_mut().map(|logger| logger.info(text)) {
+                Some(Ok(())) => return true,
+                // Sent to a daemon that is gone: it may have a successor.
+                Some(Err(_)) => self.logger = None,
+                None => return false,
             }
-            // Sent to a daemon that is gone: it may have a successor.
-            self.logger = None;
         }
+        false
     }
 }
 
