@@ -1,5 +1,6 @@
 //! Measurements of ftr and, in the same run and the same kind of lab, of what people use otherwise.
 
+pub mod burden;
 pub mod contender;
 pub mod failover;
 pub mod figure;

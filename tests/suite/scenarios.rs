@@ -19,8 +19,9 @@ fn main() -> ExitCode {
 
 fn trials() -> std::io::Result<Vec<Trial>> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let paths: Vec<PathBuf> =
+    let mut paths: Vec<PathBuf> =
         std::fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+    paths.sort();
     let yaml = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "yaml");
     Ok(paths.into_iter().filter(yaml).map(trial).collect())
 }

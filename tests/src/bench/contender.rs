@@ -1,5 +1,6 @@
 //! The daemons that are compared, behind one face.
 
+use super::burden::Burden;
 use super::{fping, keepalived};
 use crate::by_hand;
 use crate::config::parse;
@@ -65,11 +66,19 @@ impl Running {
     /// # Errors
     /// When it cannot be started or does not use every uplink in time.
     pub fn start(contender: Contender, lab: &Lab, overrides: &str) -> Result<Self> {
+        Self::burdened(contender, lab, overrides, Burden::Nothing)
+    }
+
+    /// The same, with ftr started as a burden wants it.
+    ///
+    /// # Errors
+    /// As [`Running::start`].
+    pub fn burdened(contender: Contender, lab: &Lab, overrides: &str, burden: Burden) -> Result<Self> {
         let kind = match contender {
             Contender::Ftr => {
                 let overrides: Mapping = parse(overrides)?;
                 let mut router = Router::prepare(lab, &overrides)?;
-                router.start(lab)?;
+                burden.start(&mut router, lab)?;
                 Kind::Ftr(router)
             }
             peer => {

@@ -1,5 +1,6 @@
 //! What users lose when an uplink breaks, and how soon it serves them again after the mend.
 
+use super::burden::Burden;
 use super::contender::{Contender, Running};
 use super::figure::Figure;
 use crate::by_hand;
@@ -55,9 +56,29 @@ pub struct Outcome {
 /// # Errors
 /// When the lab or the contender fails.
 pub fn measure(contender: Contender, fault: Fault, runs: usize, overrides: &str, seed: u64) -> Result<Outcome> {
+    under(Burden::Nothing, contender, fault, runs, overrides, seed)
+}
+
+/// The same for ftr with something wrong on the router itself.
+///
+/// # Errors
+/// As [`measure`].
+pub fn burdened(burden: Burden, runs: usize, seed: u64) -> Result<Outcome> {
+    under(burden, Contender::Ftr, Fault::Silent, runs, burden.configuration(), seed)
+}
+
+fn under(
+    burden: Burden,
+    contender: Contender,
+    fault: Fault,
+    runs: usize,
+    overrides: &str,
+    seed: u64,
+) -> Result<Outcome> {
     let mut lab = Lab::build(&plan::three())?;
     let _server = Server::start(&lab.internet)?;
-    let running = Running::start(contender, &lab, overrides)?;
+    let laid = burden.lay(&lab)?;
+    let running = Running::burdened(contender, &lab, overrides, burden)?;
     let habit = Habit { held: 0, seed, ..Habit::default() };
     let client = Client::start(&lab.lan, &habit)?;
     let mut random = fastrand::Rng::with_seed(seed);
@@ -66,6 +87,7 @@ pub fn measure(contender: Contender, fault: Fault, runs: usize, overrides: &str,
     for _ in 0..runs {
         // Anywhere in the contender's interval.
         thread::sleep(Duration::from_millis(random.u64(0..1000)));
+        laid.press(&running)?;
         trials.push(trial(&mut lab, contender, fault)?);
         running.ready(&lab)?;
     }

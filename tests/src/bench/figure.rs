@@ -44,13 +44,15 @@ impl Figure {
     }
 }
 
-/// `0.41 / 0.62 / 0.98 s (10)`: least, median, most and how many; a single value stands alone.
+/// `0.41 / 0.62 / 0.98 s (10)`: least, median, most and how many; a single value stands alone, a count has no unit
+/// and no fraction.
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (digits, space) = if self.unit.is_empty() { (0, "") } else { (2, " ") };
         match (self.least(), self.median(), self.most(), self.values.len()) {
-            (Some(only), _, _, 1) => write!(f, "{only:.2} {}", self.unit),
+            (Some(only), _, _, 1) => write!(f, "{only:.digits$}{space}{}", self.unit),
             (Some(least), Some(median), Some(most), count) => {
-                write!(f, "{least:.2} / {median:.2} / {most:.2} {} ({count})", self.unit)
+                write!(f, "{least:.digits$} / {median:.digits$} / {most:.digits$}{space}{} ({count})", self.unit)
             }
             _ => f.write_str("–"),
         }
@@ -66,6 +68,7 @@ mod tests {
         let figure = Figure::new([3.0, 1.0, 2.0], "s");
         assert_eq!(figure.to_string(), "1.00 / 2.00 / 3.00 s (3)");
         assert_eq!(Figure::new([0.5], "%").to_string(), "0.50 %");
+        assert_eq!(Figure::new([2.0, 4.0], "").to_string(), "2 / 4 / 4 (2)");
         assert_eq!(Figure::default().to_string(), "–");
     }
 }

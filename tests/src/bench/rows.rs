@@ -1,5 +1,6 @@
 //! The rows of the published table.
 
+use super::burden::Burden;
 use super::contender::Contender;
 use super::{failover, restart, spread, upkeep};
 use crate::error::Result;
@@ -32,6 +33,8 @@ pub enum Row {
     Main,
     /// Distribution of connections over the uplinks.
     Spread,
+    /// A mute mail server, the mailer stopped or killed, a reader that does not read.
+    Burdens,
     /// Processor time, 3 uplinks.
     Cpu3,
     /// Processor time and memory, 16 uplinks.
@@ -42,7 +45,7 @@ pub enum Row {
 
 impl Row {
     /// Every row in the order of the table.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Silent2s,
         Self::Silent,
         Self::Mute,
@@ -54,6 +57,7 @@ impl Row {
         Self::RestartDead,
         Self::Main,
         Self::Spread,
+        Self::Burdens,
         Self::Cpu3,
         Self::Cpu16,
         Self::DeadRound,
@@ -130,6 +134,14 @@ fn measure(row: Row, effort: Effort) -> Vec<Line> {
             let seeds = [effort.seed, effort.seed + 1, effort.seed + 2];
             spread::measure(&seeds, "{}", false).map(|seen| spreads(&seen))
         })],
+        Row::Burdens => [Burden::MuteMail, Burden::NotifyStopped, Burden::NotifyKilled, Burden::StuckReader]
+            .map(|burden| {
+                ours(&format!("{burden}; upstream silently dead, timeout 450 ms: last failed new connection"), || {
+                    let seen = failover::burdened(burden, effort.runs, effort.seed)?;
+                    Ok(format!("{}, mean {:.2}", seen.last_failed, seen.mean))
+                })
+            })
+            .into(),
         Row::Cpu3 => upkeep(3, effort),
         Row::Cpu16 => upkeep(16, effort),
         Row::DeadRound => vec![ours("one round, 16 uplinks all dead, timeout 450 ms", || {
