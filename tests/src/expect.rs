@@ -1,10 +1,11 @@
 //! Holds what the client saw against what the scenario expects.
 
 use crate::error::{LabError, Result};
+use crate::expectation::Expectation;
 use crate::lab::Lab;
 use crate::plan;
 use crate::report::{Held, Outcome, Report};
-use crate::scenario::{Expectation, Span};
+use crate::span::Span;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;

@@ -1,14 +1,15 @@
 //! A scenario as its file has it: what is there, what happens, and what must be true then.
 
 use crate::error::{Context, Result, malformed};
+use crate::expectation::Expectation;
 use crate::fault::Fault;
 use crate::plan::{self, Wish};
-use serde::{Deserialize, Deserializer};
+use crate::span::Span;
+use serde::Deserialize;
 use serde_yaml::Mapping;
 use serde_yaml::with::singleton_map_recursive;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 /// A whole scenario file.
 #[derive(Debug, Deserialize)]
@@ -168,69 +169,6 @@ pub struct Command {
     pub within: Option<Span>,
 }
 
-/// What must be true of the client's connections. `after` names a step, such as `break eth1`, `mend eth1` or
-/// `restart`; its last occurrence counts; absent: the beginning.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Expectation {
-    /// New connections that failed.
-    Failures {
-        /// Counted from there.
-        #[serde(default)]
-        after: Option<String>,
-        /// Counted until there.
-        #[serde(default)]
-        until: Option<String>,
-        /// None begins later than this after the step.
-        #[serde(default)]
-        settled: Option<Span>,
-        /// No more than so many.
-        #[serde(default)]
-        at_most: Option<usize>,
-    },
-    /// The held connections of these uplinks neither broke nor stalled longer.
-    Unharmed {
-        /// Which uplinks; all when absent.
-        #[serde(default)]
-        uplinks: Option<Vec<String>>,
-        /// The longest silence allowed.
-        stall: Span,
-    },
-    /// The held connections of an uplink were reset within this time of the step.
-    Reset {
-        /// Which uplink.
-        uplink: String,
-        /// The step.
-        after: String,
-        /// At most this long.
-        within: Span,
-    },
-    /// Every one of these uplinks carried new connections after the step.
-    Used {
-        /// Which.
-        uplinks: Vec<String>,
-        /// The step.
-        #[serde(default)]
-        after: Option<String>,
-        /// The first one at most so long after it.
-        #[serde(default)]
-        within: Option<Span>,
-    },
-    /// Packets with another uplink's source that reached a provider, at most.
-    Foreign(u64),
-}
-
-/// A length of time as people write it: `300ms`, `2s`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span(pub Duration);
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text).map(Self).map_err(serde::de::Error::custom)
-    }
-}
-
 impl Scenario {
     /// Reads a scenario file.
     ///
@@ -249,6 +187,7 @@ fn yes() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn steps_are_read_as_people_write_them() {

@@ -1,0 +1,56 @@
+//! What a scenario expects of the client's connections, as its file has it.
+
+use crate::span::Span;
+use serde::Deserialize;
+
+/// What must be true of the client's connections. `after` names a step, such as `break eth1`, `mend eth1` or
+/// `restart`; its last occurrence counts; absent: the beginning.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Expectation {
+    /// New connections that failed.
+    Failures {
+        /// Counted from there.
+        #[serde(default)]
+        after: Option<String>,
+        /// Counted until there.
+        #[serde(default)]
+        until: Option<String>,
+        /// None begins later than this after the step.
+        #[serde(default)]
+        settled: Option<Span>,
+        /// No more than so many.
+        #[serde(default)]
+        at_most: Option<usize>,
+    },
+    /// The held connections of these uplinks neither broke nor stalled longer.
+    Unharmed {
+        /// Which uplinks; all when absent.
+        #[serde(default)]
+        uplinks: Option<Vec<String>>,
+        /// The longest silence allowed.
+        stall: Span,
+    },
+    /// The held connections of an uplink were reset within this time of the step.
+    Reset {
+        /// Which uplink.
+        uplink: String,
+        /// The step.
+        after: String,
+        /// At most this long.
+        within: Span,
+    },
+    /// Every one of these uplinks carried new connections after the step.
+    Used {
+        /// Which.
+        uplinks: Vec<String>,
+        /// The step.
+        #[serde(default)]
+        after: Option<String>,
+        /// The first one at most so long after it.
+        #[serde(default)]
+        within: Option<Span>,
+    },
+    /// Packets with another uplink's source that reached a provider, at most.
+    Foreign(u64),
+}
