@@ -33,7 +33,8 @@ pub struct Cost {
 /// When the lab or the contender fails.
 pub fn measure(contender: Contender, uplinks: u8, runs: usize) -> Result<Cost> {
     let lab = Lab::build(&plan::alike(uplinks))?;
-    let running = Running::start(contender, &lab, "{}")?;
+    // With mail, so that the mailer is among the processes.
+    let running = Running::start(contender, &lab, "{email: {send: true}}")?;
     thread::sleep(SETTLING);
     let mut shares = Vec::new();
     let mut sizes = Vec::new();
