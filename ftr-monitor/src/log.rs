@@ -3,11 +3,14 @@
 use std::fmt::Display;
 use std::fs::{File, OpenOptions, rename};
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
 use ftr_core::clean::clean;
 use ftr_core::config::Log as Settings;
+use nix::libc::PIPE_BUF;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use syslog::{Facility, LogFormat, Logger, LoggerBackend, Severity};
 
 use crate::clock;
@@ -38,9 +41,21 @@ impl Log {
         let filed = self.file.as_mut().is_some_and(|file| file.write(stamped.as_bytes()).is_ok());
         let logged = self.system.as_mut().is_some_and(|system| system.write(&text));
         if !filed && !logged {
-            // Nobody is left to tell when stderr is gone as well.
-            let _ = io::stderr().write_all(stamped.as_bytes());
+            last_resort(stamped.as_bytes());
         }
+    }
+}
+
+/// Writes to stderr if that takes a line right now: its reader may have stopped, and must not stop us.
+///
+/// Stderr is shared with other programs, so it is not made non-blocking; a pipe that polls as writable has room for
+/// `PIPE_BUF` bytes, pipe(7).
+fn last_resort(line: &[u8]) {
+    let stderr = io::stderr();
+    let mut ready = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+    if matches!(poll(&mut ready, PollTimeout::ZERO), Ok(1)) {
+        // Nobody is left to tell when stderr is gone as well.
+        let _ = stderr.lock().write_all(line.get(..PIPE_BUF).unwrap_or(line));
     }
 }
 
