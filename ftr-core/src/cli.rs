@@ -130,9 +130,11 @@ pub fn run<C: Parser>(tool: &str, body: impl FnOnce(&C) -> Result<Exit, Failure>
         Ok(command) => command,
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Yes };
-            // A closed stdout or stderr leaves nobody to explain it to.
-            let _ = error.print();
-            return exit.into();
+            return match error.print() {
+                Err(failed) if !error.use_stderr() => Failure::stdout(&failed).exit.into(),
+                // Nobody is left to explain it to when stderr is gone.
+                _ => exit.into(),
+            };
         }
     };
     // Nothing that the panic may have left half done is looked at again.

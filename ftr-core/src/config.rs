@@ -130,10 +130,10 @@ impl Config {
     pub fn load(file: &Path) -> Result<Self, Problems> {
         let (text, mode) = read(file).map_err(|reason| Problems::of_file(file, reason))?;
         let mut config = Self::parse(file, &text)?;
-        if config.email.smtp.password.is_some() && mode & 0o077 != 0 {
+        if config.email.smtp.password.is_some() && mode & 0o006 != 0 {
             let path = NodePath::default().key("email").key("smtp_parameters").key("password");
             let what = format!(
-                "a password in a file that others can read (mode {:04o}): chmod 600, or use password_file",
+                "a password in a file that others can read (mode {:04o}): chmod o-rw, or use password_file",
                 mode & 0o7777
             );
             config.warnings.extend(place::found(&text, vec![Problem::new(path, what)]));

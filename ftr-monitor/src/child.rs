@@ -17,8 +17,8 @@ use nix::unistd::Pid;
 use crate::backoff::Backoff;
 use crate::privilege;
 
-/// How much of what waits for a child is kept as bytes; the rest waits as records in its queue.
-const OUTGOING: usize = 64 * 1024;
+/// How much is read from a pipe in one go, so that a child that talks without end does not hold up the others.
+const CHUNKS: usize = 4;
 
 /// A program that is kept running.
 pub(crate) struct Child {
@@ -69,7 +69,7 @@ impl Child {
         self.running.is_some()
     }
 
-    /// When it last said anything, or was started; none while it does not run.
+    /// When it last said anything on its stdout, or was started; none while it does not run.
     pub(crate) fn heard(&self) -> Option<Duration> {
         self.running.as_ref().map(|running| running.heard)
     }
@@ -141,13 +141,10 @@ impl Child {
         let Some(running) = &mut self.running else { return };
         let Some(stdin) = &mut running.stdin else { return };
         loop {
-            while running.outgoing.len() < OUTGOING
-                && let Some(line) = next()
-            {
-                running.outgoing.extend_from_slice(line.as_bytes());
-            }
+            // Not before the last line is gone: until then a newer one may take the place of the next.
             if running.outgoing.is_empty() {
-                return;
+                let Some(line) = next() else { return };
+                running.outgoing = line.into_bytes();
             }
             match stdin.write(&running.outgoing) {
                 Ok(written) => drop(running.outgoing.drain(..written)),
@@ -166,7 +163,7 @@ impl Child {
     pub(crate) fn read(&mut self, pipe: Pipe, now: Duration, mut each: impl FnMut(Option<&[u8]>)) {
         let Some(running) = &mut self.running else { return };
         let mut chunk = [0; 16 * 1024];
-        loop {
+        for _ in 0..CHUNKS {
             let read = match pipe {
                 Pipe::Stdin => return,
                 Pipe::Stdout => running.stdout.as_mut().map(|pipe| pipe.read(&mut chunk)),
@@ -175,7 +172,9 @@ impl Child {
             match read {
                 Some(Ok(count)) if count > 0 => {
                     let lines = if pipe == Pipe::Stdout { &mut running.answers } else { &mut running.complaints };
-                    running.heard = now;
+                    if pipe == Pipe::Stdout {
+                        running.heard = now;
+                    }
                     lines.push(chunk.get(..count).unwrap_or_default(), |line| match line {
                         Line::Whole(line) => each(Some(line)),
                         Line::TooLong => each(None),

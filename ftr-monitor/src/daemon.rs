@@ -3,6 +3,8 @@
 //! One loop waits for everything there is to wait for: signals, the children's pipes, people who ask for the status, and
 //! the next time something is due. Nothing in it blocks, so no child can hold up another.
 
+mod hear;
+
 use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
@@ -22,31 +24,36 @@ use crate::decide::Decider;
 use crate::hazards;
 use crate::instance::Instance;
 use crate::log::Log;
-use crate::memory::{recall, remember};
+use crate::memory::{own_run_dir, recall};
 use crate::privilege;
 use crate::queue::{Newest, Unacknowledged};
-use crate::status::{self, ChildStatus, Status};
-use crate::words;
+use crate::throttle::Throttle;
 
 /// How long children get to end by themselves, so that the whole daemon stops within a second.
 const GRACE: Duration = Duration::from_millis(700);
-/// How long the route program may take for an order before it counts as hung.
-const ROUTE_PATIENCE: Duration = Duration::from_secs(5);
+/// When the notifier, which may still be sending what was gathered, is told to end at once.
+const NOTIFY_GRACE: Duration = Duration::from_millis(500);
+/// How long the route program may take to prepare the tables before it counts as hung.
+const PREPARE_PATIENCE: Duration = Duration::from_secs(5);
+/// How long it may take to carry out an order, which is a matter of milliseconds.
+const ORDER_PATIENCE: Duration = Duration::from_secs(1);
+/// How often it is given its order again while nothing happens: it looks at the kernel then, and shows that it lives.
+const REMINDER: Duration = Duration::from_secs(10);
 
 /// Runs until a signal ends it.
 pub(crate) fn run(common: &Common, options: RunOptions) -> Result<Exit, Failure> {
     let file = common.config_file()?;
     let config = Config::load(&file)?;
     let signals = watch_signals(&[Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGCHLD])?;
-    let io = |what: &str, error: &std::io::Error| Failure::new(Exit::Io, format!("{what}: {error}"));
-    let instance = Instance::claim().map_err(|error| io("instance", &error))?;
-    let instance =
-        instance.ok_or_else(|| Failure::new(Exit::Again, "run: another ftr-monitor runs in this network namespace"))?;
-    let mut log = Log::open(&config.log).map_err(|error| {
-        let name = config.log.file.as_deref().unwrap_or(std::path::Path::new("log")).display().to_string();
-        io(&name, &error)
-    })?;
-    privilege::keep_only_what_is_handed_on()?;
+    let instance = Instance::claim_or_fail("run")?;
+    // While it still can be done.
+    let owned = own_run_dir();
+    let mut log = Log::open(&config.log);
+    if let Err(error) = owned {
+        log.line(&format!("what is known cannot be remembered over a restart: {error}"));
+    }
+    let both = [Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW];
+    privilege::keep_only(if options.dry_run { &both[1..] } else { &both })?;
     for warning in config.warning_lines().iter().chain(&hazards::of_this_host(&config)) {
         log.line(warning);
     }
@@ -77,9 +84,13 @@ struct Daemon {
     children: [Child; 3],
     /// Whether the uplink tables are in the kernel, so that probes make sense.
     prepared: bool,
-    /// Since when the route program has owed an answer to an order.
-    ordered: Option<Duration>,
-    /// When children that have not ended by themselves are killed; none while running.
+    /// By when the route program has to answer; none while it owes no answer.
+    answer_due: Option<Duration>,
+    /// When it is reminded.
+    reminder: Duration,
+    /// What each child may complain of.
+    throttles: [Throttle; 3],
+    /// Since when it is stopping; none while running.
     stopping: Option<Duration>,
     /// How long the probe may be silent before it counts as hung.
     probe_patience: Duration,
@@ -109,18 +120,26 @@ impl Daemon {
         route.due = (!options.dry_run).then_some(now);
         probe.due = options.dry_run.then_some(now);
         notify.due = (config.email.send && !options.dry_run).then_some(now);
-        let patience = config.uplinks.iter().map(|uplink| uplink.tests.interval * 3 + uplink.tests.deadline()).max();
+        // The uplink that is checked most often is heard of most often.
+        let patience = config.uplinks.iter().map(|uplink| uplink.tests.interval * 3 + uplink.tests.deadline()).min();
+        let (memory, waiting) = recall(&config).unzip();
+        let mut events = Unacknowledged::default();
+        if config.email.send {
+            waiting.unwrap_or_default().into_iter().for_each(|event| events.put(event));
+        }
         Self {
-            decider: Decider::new(&config, recall(&config)),
+            decider: Decider::new(&config, memory),
             config,
             options,
             log,
             instance,
             newest: Newest::default(),
-            events: Unacknowledged::default(),
+            events,
             children,
             prepared: options.dry_run,
-            ordered: None,
+            answer_due: None,
+            reminder: now + REMINDER,
+            throttles: Default::default(),
             stopping: None,
             probe_patience: patience.unwrap_or_default(),
         }
@@ -153,7 +172,7 @@ impl Daemon {
                 ROUTE => {
                     self.newest.start_over();
                     // It owes a first answer once it has prepared the tables.
-                    self.ordered = Some(now);
+                    self.answer_due = Some(now + PREPARE_PATIENCE);
                 }
                 NOTIFY => self.events.start_over(),
                 _ => {}
@@ -166,20 +185,21 @@ impl Daemon {
 
     /// A child that was silent for too long is killed, so that its successor can do better.
     fn end_what_hangs(&mut self, now: Duration) {
-        let late = |since: Option<Duration>, patience: Duration| since.is_some_and(|since| now >= since + patience);
+        let [route, probe, notify] = &mut self.children;
         if let Some(stop) = self.stopping {
-            if now >= stop {
+            if now >= stop + GRACE {
                 self.children.iter().for_each(|child| child.signal(Signal::SIGKILL));
+            } else if now >= stop + NOTIFY_GRACE {
+                notify.signal(Signal::SIGTERM);
             }
             return;
         }
-        let [route, probe, _] = &mut self.children;
-        if route.runs() && late(self.ordered, ROUTE_PATIENCE) {
+        if route.runs() && self.answer_due.is_some_and(|due| now >= due) {
             self.log.line("ftr-route has not answered an order for too long: killed");
-            self.ordered = None;
+            self.answer_due = None;
             route.signal(Signal::SIGKILL);
         }
-        if late(probe.heard(), self.probe_patience) {
+        if probe.heard().is_some_and(|heard| now >= heard + self.probe_patience) {
             self.log.line("ftr-probe has said nothing for too long: killed");
             probe.forgive(now);
             probe.signal(Signal::SIGKILL);
@@ -191,10 +211,14 @@ impl Daemon {
             return;
         }
         let [route, _, notify] = &mut self.children;
-        let (newest, ordered) = (&mut self.newest, &mut self.ordered);
+        if now >= self.reminder && route.runs() && !self.newest.is_owed() {
+            self.newest.start_over();
+        }
+        let (newest, answer_due, reminder) = (&mut self.newest, &mut self.answer_due, &mut self.reminder);
         route.feed(|| {
             let line = Record::Active(newest.take()?).line().ok();
-            ordered.get_or_insert(now);
+            answer_due.get_or_insert(now + ORDER_PATIENCE);
+            *reminder = now + REMINDER;
             line
         });
         let events = &mut self.events;
@@ -226,151 +250,16 @@ impl Daemon {
         let [route, probe, _] = &self.children;
         let starts = self.children.iter().filter_map(|child| child.due).filter(|_| self.stopping.is_none());
         let silence = probe.heard().map(|heard| heard + self.probe_patience);
-        let answer = self.ordered.filter(|_| route.runs()).map(|since| since + ROUTE_PATIENCE);
+        let answer = self.answer_due.filter(|_| route.runs());
+        let reminder = Some(self.reminder).filter(|_| route.runs() && !self.newest.is_owed());
         let due = match self.stopping {
-            Some(stop) => Some(stop.max(now + Duration::from_millis(10))),
-            None => starts.chain(silence).chain(answer).min(),
+            Some(stop) if now < stop + NOTIFY_GRACE => Some(stop + NOTIFY_GRACE),
+            Some(stop) => Some((stop + GRACE).max(now + Duration::from_millis(10))),
+            None => starts.chain(silence).chain(answer).chain(reminder).min(),
         };
         // One more millisecond, because poll rounds down and would come back early.
         due.map_or(PollTimeout::NONE, |due| {
             PollTimeout::try_from(due.saturating_sub(now) + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
         })
-    }
-
-    fn attend(&mut self, source: Source, signals: &SignalFd, now: Duration) {
-        match source {
-            Source::Signals => self.signals(signals, now),
-            Source::Instance => {
-                let status = self.status();
-                if let Ok(text) = serde_json::to_string(&status) {
-                    self.instance.answer(&format!("{text}\n"));
-                }
-            }
-            Source::Child(place, pipe) => {
-                let mut lines: Vec<Option<Vec<u8>>> = Vec::new();
-                if let Some(child) = self.children.get_mut(place) {
-                    child.read(pipe, now, |line| lines.push(line.map(<[u8]>::to_vec)));
-                }
-                for line in lines {
-                    match (pipe, line) {
-                        (Pipe::Stdout, Some(line)) => self.answer(place, &line, now),
-                        (_, Some(line)) => self.log.line(&String::from_utf8_lossy(&line)),
-                        (_, None) => {
-                            self.log.line(&format!("{}: a line was too long and is lost", self.program(place)));
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    fn program(&self, place: usize) -> &'static str {
-        self.children.get(place).map_or("child", Child::program)
-    }
-
-    /// A record from a child.
-    fn answer(&mut self, place: usize, line: &[u8], now: Duration) {
-        match (place, Record::parse(line)) {
-            (PROBE, Ok(record @ Record::Check(_))) => self.decide(&record),
-            (ROUTE, Ok(Record::Applied(applied))) => {
-                self.ordered = None;
-                if !self.prepared {
-                    self.prepared = true;
-                    self.children.iter_mut().skip(PROBE).take(1).for_each(|probe| probe.due = Some(now));
-                }
-                if applied.writes > 0 {
-                    let (writes, took) = (applied.writes, applied.took_us);
-                    self.log.line(&format!("{} routing: {writes} changes in {took} us", applied.family));
-                }
-            }
-            (NOTIFY, Ok(Record::Spooled(spooled))) => self.events.acknowledge(spooled.seq),
-            (_, Ok(_)) => {}
-            (_, Err(error)) => self.log.line(&format!("{}: a record is malformed: {error}", self.program(place))),
-        }
-    }
-
-    fn decide(&mut self, record: &Record) {
-        if let (true, Record::Check(check)) = (self.options.debug, record) {
-            self.log.line(&words::check(check));
-        }
-        let decided = self.decider.hear(record);
-        if decided.is_empty() {
-            return;
-        }
-        for record in decided {
-            match record {
-                Record::Active(active) => {
-                    self.log.line(&words::active(&active));
-                    self.newest.put(active);
-                }
-                Record::Event(event) => {
-                    self.log.line(&words::event(&event));
-                    if self.config.email.send {
-                        self.events.put(event);
-                    }
-                }
-                _ => {}
-            }
-        }
-        // Routing first: the disk may be slow.
-        self.feed(clock::since_boot());
-        if let Err(error) = remember(&self.config, self.decider.memory()) {
-            self.log.line(&format!("what is known cannot be remembered over a restart: {error}"));
-        }
-    }
-
-    fn signals(&mut self, signals: &SignalFd, now: Duration) {
-        while let Ok(Some(info)) = signals.read_signal() {
-            match i32::try_from(info.ssi_signo).map(Signal::try_from) {
-                Ok(Ok(Signal::SIGCHLD)) => self.reap(now),
-                Ok(Ok(Signal::SIGHUP)) => self.log.line("SIGHUP: the configuration is read at a restart only"),
-                _ if self.stopping.is_none() => {
-                    self.stopping = Some(now + GRACE);
-                    for child in &mut self.children {
-                        child.close_input();
-                        child.signal(Signal::SIGTERM);
-                        // One that is stopped takes the signal only when it goes on.
-                        child.signal(Signal::SIGCONT);
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn reap(&mut self, now: Duration) {
-        for place in 0..self.children.len() {
-            let Some(child) = self.children.get_mut(place) else { continue };
-            // Its last words first: they may say why it ended.
-            let mut words: Vec<String> = Vec::new();
-            child.read(Pipe::Stderr, now, |line| {
-                words.extend(line.map(|line| String::from_utf8_lossy(line).into_owned()));
-            });
-            let ended = child.reap(now);
-            if place == ROUTE && ended.is_some() {
-                self.ordered = None;
-            }
-            if self.stopping.is_none() {
-                words.extend(ended);
-            }
-            for line in &words {
-                self.log.line(line);
-            }
-        }
-    }
-
-    fn status(&self) -> Status {
-        let at = clock::now();
-        let wanted = self.children.iter().filter(|child| child.runs() || child.due.is_some());
-        let children =
-            wanted.map(|child| ChildStatus { program: child.program().to_owned(), pid: child.pid() }).collect();
-        Status {
-            uplinks: status::uplinks(&self.decider, at.mono),
-            at,
-            pid: std::process::id(),
-            children,
-            events_waiting: self.events.len(),
-            events_dropped: self.events.dropped(),
-        }
     }
 }

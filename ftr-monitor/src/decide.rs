@@ -12,8 +12,8 @@ use crate::elect::{Candidate, candidates, elect};
 use crate::judge::{Change, Judged, Turn};
 
 /// How far `mono` may go backwards between two records before it means a reboot: records of several writers may be
-/// a little out of order.
-const BACKWARDS_MS: u64 = 1000;
+/// somewhat out of order.
+const BACKWARDS_MS: u64 = 10_000;
 
 /// Decides who carries traffic, from one check to the next.
 #[derive(Clone, Debug)]
@@ -104,13 +104,14 @@ impl Decider {
 
     /// After a reboot nothing that was known holds.
     fn notice_reboot(&mut self, mono: u64) {
-        if mono + BACKWARDS_MS < self.latest {
+        if mono.saturating_add(BACKWARDS_MS) < self.latest {
             self.memory.judged.clear();
             self.said.clear();
             self.first = None;
+            self.latest = mono;
         }
         self.first.get_or_insert(mono);
-        self.latest = mono;
+        self.latest = self.latest.max(mono);
     }
 
     /// The active set, if it or the set of the failed is another than was last said.
@@ -125,7 +126,10 @@ impl Decider {
         let failed: Vec<usize> =
             (0..up.len()).filter(|&i| judged.get(i).is_some_and(|one| one.up == Some(false))).collect();
         let said = self.said.get(&check.family.number());
-        let active = elect(&self.uplinks, &up, self.all_down, said.map(|said| said.0.as_slice()));
+        // Before anything was said, what is remembered of the roles tells who carried new connections last.
+        let remembered = || (0..judged.len()).filter(|&i| judged.get(i).is_some_and(|one| one.routing == Some(true)));
+        let before = said.map_or_else(|| remembered().collect(), |said| said.0.clone());
+        let active = elect(&self.uplinks, &up, self.all_down, &before);
         if said.is_some_and(|said| said.0 == active && said.1 == failed) {
             return None;
         }
@@ -137,8 +141,8 @@ impl Decider {
         let flush = if self.flush && died && rescued && said.is_some() { self.names(&[place]) } else { Vec::new() };
         let reason = match (said, rescued) {
             (None, _) => "start".to_owned(),
-            (_, false) => format!("no uplink works since {} went down", check.uplink),
-            _ => format!("{} {}", check.uplink, if check.up { "up" } else { "down" }),
+            (_, false) => format!("{} {}, and none that may carry them works", check.uplink, word(check.up)),
+            _ => format!("{} {}", check.uplink, word(check.up)),
         };
         let record = Active {
             at: check.at.clone(),
@@ -175,10 +179,15 @@ impl Decider {
         carriers: &[InterfaceName],
         out: &mut Vec<Record>,
     ) {
-        let word = |up: bool| if up { "up" } else { "down" }.to_owned();
         // An uplink that works from the start is no news.
         if let Some(turn) = change.turn.filter(|turn| turn.from.is_some() || !check.up) {
-            out.push(self.event(EventKind::State, place, check, (turn.from.map(word), Some(word(check.up))), carriers));
+            out.push(self.event(
+                EventKind::State,
+                place,
+                check,
+                (turn.from.map(|up| word(up).to_owned()), Some(word(check.up).to_owned())),
+                carriers,
+            ));
         }
         let moved =
             [(EventKind::Address, change.address, check.address), (EventKind::Gateway, change.gateway, check.gateway)];
@@ -230,6 +239,10 @@ impl Decider {
         let chosen = places.iter().filter_map(|&i| self.uplinks.get(i));
         chosen.map(|uplink| Share { uplink: uplink.name.clone(), weight: uplink.weight }).collect()
     }
+}
+
+const fn word(up: bool) -> &'static str {
+    if up { "up" } else { "down" }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `ftr-monitor run --demo`: uplinks that come and go by chance, and what would be done. No root, no network.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::daemon::watch_signals;
 use crate::decide::Decider;
 use crate::words;
 
-/// The configuration when none is there: people who try a program out have none yet.
+/// The configuration where none is there or may be read: people who try a program out have none yet.
 const UPLINKS: &str = "\
 uplinks:
 - {interface: eth1, ip: 192.0.2.2, gateway: 192.0.2.1, description: Fibre, weight: 2, priority_group: 1}
@@ -27,9 +28,10 @@ tests: {ips: [8.8.8.8, 8.8.4.4, 1.1.1.1, 9.9.9.9], required_successful: 3, inter
 
 /// Runs until it is told to stop, or its reader goes away.
 pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
-    let config = match common.config_file() {
-        Ok(file) => Config::load(&file)?,
-        Err(_) => Config::parse(Path::new("demo"), UPLINKS)?,
+    let named = common.config_file().ok().filter(|file| common.config.is_some() || File::open(file).is_ok());
+    let config = match named {
+        Some(file) => Config::load(&file)?,
+        None => Config::parse(Path::new("demo"), UPLINKS)?,
     };
     let signals = watch_signals(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])?;
     let mut chance = fastrand::Rng::new();

@@ -28,12 +28,7 @@ pub(crate) fn candidates(config: &Config) -> Vec<Candidate> {
 /// The places of those that carry new connections: the members that are up of the lowest-numbered group that has any.
 ///
 /// If none is up, all that are eligible (so that whichever comes back is used at once), or those of before.
-pub(crate) fn elect(
-    candidates: &[Candidate],
-    up: &[bool],
-    all_down: WhenAllDown,
-    before: Option<&[usize]>,
-) -> Vec<usize> {
+pub(crate) fn elect(candidates: &[Candidate], up: &[bool], all_down: WhenAllDown, before: &[usize]) -> Vec<usize> {
     let working = |&(_, _, up): &(usize, u32, bool)| up;
     let eligible: Vec<(usize, u32, bool)> = candidates
         .iter()
@@ -45,7 +40,7 @@ pub(crate) fn elect(
         return eligible.iter().filter(|one| working(one) && one.1 == best).map(|one| one.0).collect();
     }
     match (all_down, before) {
-        (WhenAllDown::Keep, Some(before)) => before.to_vec(),
+        (WhenAllDown::Keep, [_, ..]) => before.to_vec(),
         _ => eligible.iter().map(|one| one.0).collect(),
     }
 }
@@ -72,15 +67,15 @@ mod tests {
             ([false, false, true, true], vec![2]),
             ([false, false, false, true], vec![0, 1, 2]),
         ] {
-            assert_eq!(elect(&candidates, &up, WhenAllDown::All, None), expected, "{up:?}");
+            assert_eq!(elect(&candidates, &up, WhenAllDown::All, &[]), expected, "{up:?}");
         }
     }
 
     #[test]
     fn with_keep_the_last_ones_stay() {
         let candidates = group(&[Some(1), Some(2)]);
-        assert_eq!(elect(&candidates, &[false, false], WhenAllDown::Keep, Some(&[1])), [1]);
-        assert_eq!(elect(&candidates, &[false, false], WhenAllDown::Keep, None), [0, 1]);
+        assert_eq!(elect(&candidates, &[false, false], WhenAllDown::Keep, &[1]), [1]);
+        assert_eq!(elect(&candidates, &[false, false], WhenAllDown::Keep, &[]), [0, 1]);
     }
 
     proptest! {
@@ -90,7 +85,7 @@ mod tests {
         ) {
             let (groups, up): (Vec<_>, Vec<_>) = uplinks.into_iter().unzip();
             let candidates = group(&groups);
-            let chosen = elect(&candidates, &up, WhenAllDown::All, None);
+            let chosen = elect(&candidates, &up, WhenAllDown::All, &[]);
             prop_assert!(chosen.iter().all(|&i| groups[i].is_some()));
             let works = |i: usize| up[i] && groups[i].is_some();
             if (0..up.len()).any(works) {

@@ -1,11 +1,15 @@
 //! `ftr-monitor decide`: check records from stdin, active and event records to stdout.
 
-use std::io::{Read, Write};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
 
 use ftr_core::Exit;
 use ftr_core::cli::{Common, Failure, say};
 use ftr_core::lines::{Line, Lines};
 use ftr_core::record::Record;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::read;
 
 use crate::TOOL;
 use crate::decide::Decider;
@@ -16,13 +20,14 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
     let mut decider = Decider::new(&config, None);
     let mut lines = Lines::default();
     let mut malformed = 0u64;
-    let (mut input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
+    let mut output = io::stdout().lock();
     let mut chunk = [0; 16 * 1024];
-    loop {
-        let count = match input.read(&mut chunk) {
+    while wait_for_input()? {
+        // Not by way of std's buffer, whose content poll would not know of.
+        let count = match read(io::stdin(), &mut chunk) {
             Ok(0) => break,
             Ok(count) => count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(Errno::EINTR) => continue,
             Err(error) => return Err(Failure::new(Exit::Io, format!("standard input: {error}"))),
         };
         let mut said = String::new();
@@ -40,4 +45,25 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
         say(TOOL, &format!("decide: {malformed} malformed lines skipped"));
     }
     Ok(Exit::Yes)
+}
+
+/// Waits for input; false when the output's reader has gone away. There may be nothing to say to it for days, and whoever
+/// writes to us should hear of it now.
+fn wait_for_input() -> Result<bool, Failure> {
+    let (input, output) = (io::stdin(), io::stdout());
+    loop {
+        let mut fds = [PollFd::new(input.as_fd(), PollFlags::POLLIN), PollFd::new(output.as_fd(), PollFlags::empty())];
+        match poll(&mut fds, PollTimeout::NONE) {
+            Ok(_) => {}
+            Err(Errno::EINTR) => continue,
+            Err(error) => return Err(Failure::new(Exit::Io, format!("waiting for input: {error}"))),
+        }
+        let [input, output] = fds.map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
+        if output.intersects(PollFlags::POLLERR) {
+            return Ok(false);
+        }
+        if !input.is_empty() {
+            return Ok(true);
+        }
+    }
 }

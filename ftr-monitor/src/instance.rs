@@ -4,10 +4,23 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::time::Duration;
 
+use ftr_core::Exit;
+use ftr_core::cli::Failure;
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
+use nix::unistd::geteuid;
+
+use crate::memory::run_dir;
+
 const NAME: &[u8] = b"ftr-monitor";
+/// How many askers are answered in one go, so that a crowd does not hold up the checks.
+const ASKERS: usize = 16;
+/// The longest answer that is believed.
+const LONGEST: u64 = 1024 * 1024;
 
 /// The right to be the monitor of this network namespace.
 pub(crate) struct Instance {
@@ -30,10 +43,23 @@ impl Instance {
         }
     }
 
-    /// Answers everybody who asks at the moment. The answer fits into a socket's buffer, so nobody is waited for; one
-    /// who goes away meanwhile gets none.
+    /// Claims the right for a task, or says who has it.
+    ///
+    /// # Errors
+    /// Exit 75 if another process has it, 74 if the socket cannot be made.
+    pub(crate) fn claim_or_fail(task: &str) -> Result<Self, Failure> {
+        let claimed = Self::claim().map_err(|error| Failure::new(Exit::Io, format!("{task}: instance: {error}")))?;
+        claimed.ok_or_else(|| {
+            let who = holder();
+            Failure::new(Exit::Again, format!("{task}: another ftr-monitor runs in this network namespace ({who})"))
+        })
+    }
+
+    /// Answers those who ask at the moment. The answer fits into a socket's buffer, so nobody is waited for; one who goes
+    /// away meanwhile gets none.
     pub(crate) fn answer(&self, text: &str) {
-        while let Ok((mut asker, _)) = self.listener.accept() {
+        for _ in 0..ASKERS {
+            let Ok((mut asker, _)) = self.listener.accept() else { return };
             let _ = asker.set_nonblocking(true).and_then(|()| asker.write_all(text.as_bytes()));
         }
     }
@@ -50,13 +76,32 @@ impl AsFd for Instance {
 /// # Errors
 /// It does not answer in time.
 pub(crate) fn ask() -> io::Result<Option<String>> {
-    let mut monitor = match UnixStream::connect_addr(&SocketAddr::from_abstract_name(NAME)?) {
+    let monitor = match UnixStream::connect_addr(&SocketAddr::from_abstract_name(NAME)?) {
         Ok(monitor) => monitor,
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => return Ok(None),
         Err(error) => return Err(error),
     };
     monitor.set_read_timeout(Some(Duration::from_secs(2)))?;
+    // The name belongs to whoever comes first: not everybody on this host is to be believed.
+    let holder = getsockopt(&monitor, PeerCredentials)?;
+    let owner = std::fs::metadata(run_dir()).ok().map(|dir| dir.uid());
+    if holder.uid() != 0 && Some(holder.uid()) != owner && holder.uid() != geteuid().as_raw() {
+        let who = format!("process {} of user {} holds its name, and is not the monitor", holder.pid(), holder.uid());
+        return Err(io::Error::new(ErrorKind::PermissionDenied, who));
+    }
     let mut text = String::new();
-    monitor.read_to_string(&mut text)?;
+    monitor.take(LONGEST).read_to_string(&mut text).map_err(|error| match error.kind() {
+        ErrorKind::WouldBlock => io::Error::new(ErrorKind::TimedOut, "the monitor does not answer"),
+        _ => error,
+    })?;
     Ok(Some(text))
+}
+
+/// Who holds the name, for messages.
+fn holder() -> String {
+    let credentials = SocketAddr::from_abstract_name(NAME)
+        .and_then(|name| UnixStream::connect_addr(&name))
+        .and_then(|monitor| Ok(getsockopt(&monitor, PeerCredentials)?));
+    credentials
+        .map_or_else(|_| "another process".to_owned(), |who| format!("process {} of user {}", who.pid(), who.uid()))
 }

@@ -23,6 +23,7 @@ mod once;
 mod privilege;
 mod queue;
 mod status;
+mod throttle;
 mod words;
 
 use std::process::ExitCode;

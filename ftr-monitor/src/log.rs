@@ -4,12 +4,13 @@ use std::fmt::Display;
 use std::fs::{File, OpenOptions, rename};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
 use ftr_core::clean::clean;
 use ftr_core::config::Log as Settings;
-use nix::libc::PIPE_BUF;
+use nix::libc::{O_NONBLOCK, PIPE_BUF};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use syslog::{Facility, LogFormat, Logger, LoggerBackend, Severity};
 
@@ -17,18 +18,27 @@ use crate::clock;
 
 /// Where the daemon's lines go.
 pub(crate) struct Log {
+    settings: Settings,
     file: Option<Rotating>,
     system: Option<System>,
 }
 
 impl Log {
-    /// Opens what the configuration names.
-    ///
-    /// # Errors
-    /// The file cannot be opened. A system log that is not there is no error: it may come later.
-    pub(crate) fn open(settings: &Settings) -> io::Result<Self> {
-        let file = settings.file.as_deref().map(|path| Rotating::open(path, settings)).transpose()?;
-        Ok(Self { file, system: settings.syslog.then(System::default) })
+    /// Opens what the configuration names. A router is to start whatever its disk is like: what cannot be opened is said
+    /// where lines still go, and a system log that is not there may come later.
+    pub(crate) fn open(settings: &Settings) -> Self {
+        let mut log = Self { settings: settings.clone(), file: None, system: settings.syslog.then(System::default) };
+        log.reopen();
+        log
+    }
+
+    /// Opens the file anew, under its name: somebody may have moved the old one away.
+    pub(crate) fn reopen(&mut self) {
+        let Some(path) = self.settings.file.clone() else { return };
+        match Rotating::open(&path, &self.settings) {
+            Ok(file) => self.file = Some(file),
+            Err(error) => self.line(&format!("{}: the log cannot be opened: {error}", path.display())),
+        }
     }
 
     /// Writes a line wherever lines go, with the time where a file or a terminal keeps it.
@@ -70,15 +80,17 @@ struct Rotating {
 
 impl Rotating {
     fn open(path: &Path, settings: &Settings) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create(true).open(path)?;
+        let file = append(path)?;
         let size = file.metadata()?.len();
         Ok(Self { path: path.to_owned(), file, size, max_size: settings.max_size, old_files: settings.old_files })
     }
 
     fn write(&mut self, line: &[u8]) -> io::Result<()> {
         let length = line.len() as u64;
-        if self.size > 0 && self.size + length > self.max_size {
-            self.rotate()?;
+        if self.size > 0 && self.size + length > self.max_size && self.rotate().is_err() {
+            // To go on in a file that is too large is better than to fall silent; the next try comes a file later.
+            let _ = self.file.write_all(b"the log cannot be put aside, so it goes on in this file\n");
+            self.size = 0;
         }
         self.file.write_all(line)?;
         self.size += length;
@@ -99,13 +111,18 @@ impl Rotating {
         }
         if self.old_files > 0 {
             rename(&self.path, aside(1))?;
-            self.file = OpenOptions::new().append(true).create(true).open(&self.path)?;
+            self.file = append(&self.path)?;
         } else {
             self.file.set_len(0)?;
         }
         self.size = 0;
         Ok(())
     }
+}
+
+/// Opens a file to append to. Without waiting: it may be a pipe that nobody reads.
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).custom_flags(O_NONBLOCK).open(path)
 }
 
 /// The system log, connected when it is there, and anew after it was restarted.

@@ -3,10 +3,12 @@
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
 use std::path::PathBuf;
 
 use ftr_core::Config;
+use ftr_core::record::Event;
+use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 
 use crate::decide::Memory;
@@ -18,9 +20,12 @@ struct Remembered {
     boot: String,
     /// Another network namespace has other uplinks of the same names.
     namespace: u64,
-    /// Another configuration may mean other uplinks by the same places.
+    /// Other uplinks may stand in the same places. Thresholds and weights may change: what was found out still holds.
     fingerprint: u64,
     memory: Memory,
+    /// Events that nobody has taken charge of yet.
+    #[serde(default)]
+    events: Vec<Event>,
 }
 
 /// Where the memory is kept: `$FTR_RUN_DIR`, else `/run/ftr`.
@@ -29,25 +34,53 @@ pub(crate) fn run_dir() -> PathBuf {
     stated.map_or_else(|| PathBuf::from("/run/ftr"), PathBuf::from)
 }
 
-/// What is remembered, if anything that holds for this boot, network namespace and configuration.
-pub(crate) fn recall(config: &Config) -> Option<Memory> {
+/// What is remembered, if anything that holds for this boot, network namespace and configuration, and the events that
+/// nobody had taken charge of.
+pub(crate) fn recall(config: &Config) -> Option<(Memory, Vec<Event>)> {
     let text = fs::read(file()).ok()?;
     let remembered: Remembered = serde_json::from_slice(&text).ok()?;
     let here = surroundings(config).ok()?;
-    (here == (remembered.boot, remembered.namespace, remembered.fingerprint)).then_some(remembered.memory)
+    (here == (remembered.boot, remembered.namespace, remembered.fingerprint))
+        .then_some((remembered.memory, remembered.events))
 }
 
 /// Remembers, in one step: a reader finds the old memory or the new one, never half of one.
 ///
 /// # Errors
 /// The run directory cannot be made or written.
-pub(crate) fn remember(config: &Config, memory: &Memory) -> io::Result<()> {
+pub(crate) fn remember<'a>(
+    config: &Config,
+    memory: &Memory,
+    events: impl Iterator<Item = &'a Event>,
+) -> io::Result<()> {
     let (boot, namespace, fingerprint) = surroundings(config)?;
-    let text = serde_json::to_vec(&Remembered { boot, namespace, fingerprint, memory: memory.clone() })?;
-    fs::DirBuilder::new().recursive(true).mode(0o755).create(run_dir())?;
+    let text = serde_json::to_vec(&Remembered {
+        boot,
+        namespace,
+        fingerprint,
+        memory: memory.clone(),
+        events: events.cloned().collect(),
+    })?;
     let next = run_dir().join("monitor.json.next");
-    fs::write(&next, text)?;
-    fs::rename(next, file())
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", next.display()));
+    fs::write(&next, text).map_err(named)?;
+    fs::rename(&next, file()).map_err(named)
+}
+
+/// Makes the run directory, and root its owner where root is who runs: without the power to write what belongs to others
+/// it could not remember anything in a directory that the service's user has left behind.
+///
+/// # Errors
+/// It cannot be made or taken over.
+pub(crate) fn own_run_dir() -> io::Result<()> {
+    let dir = run_dir();
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", dir.display()));
+    fs::DirBuilder::new().recursive(true).mode(0o755).create(&dir).map_err(named)?;
+    let owner = fs::metadata(&dir).map_err(named)?.uid();
+    if geteuid().is_root() && owner != 0 {
+        chown(&dir, Some(0), Some(0)).map_err(named)?;
+    }
+    Ok(())
 }
 
 fn file() -> PathBuf {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
 use ftr_core::cli::{Common, Failure, say};
-use ftr_core::record::Record;
+use ftr_core::record::{Event, Record};
 use ftr_core::{Config, Exit};
 
 use crate::TOOL;
@@ -20,47 +20,76 @@ use crate::words;
 pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
     let file = common.config_file()?;
     let config = Config::load(&file)?;
-    // Held to the end, so that two cycles, or a cycle and the daemon, never work against each other.
-    let instance = Instance::claim().map_err(|error| Failure::new(Exit::Io, format!("instance: {error}")))?;
-    let _instance = instance
-        .ok_or_else(|| Failure::new(Exit::Again, "once: another ftr-monitor runs in this network namespace"))?;
+    // Held while anything is decided, so that two cycles, or a cycle and the daemon, never work against each other.
+    let instance = Instance::claim_or_fail("once")?;
     expect_success("ftr-route", pipe("ftr-route", &file, &["prepare"], "")?.0)?;
     let (status, checks) = pipe("ftr-probe", &file, &["--json"], "")?;
     if !matches!(status.code(), Some(0 | 1)) {
         expect_success("ftr-probe", status)?;
     }
-    let mut decider = Decider::new(&config, recall(&config));
-    let (mut actives, mut events) = (String::new(), String::new());
-    for line in checks.lines() {
-        let Ok(record) = Record::parse(line.as_bytes()) else { continue };
+    let (memory, mut events) = recall(&config).unzip();
+    let mut events: Vec<Event> = events.take().unwrap_or_default();
+    let mut decider = Decider::new(&config, memory);
+    let mut actives = String::new();
+    for check in checks.lines() {
+        let Ok(record) = Record::parse(check.as_bytes()) else { continue };
         for decided in decider.hear(&record) {
-            let line = decided.line().map_err(|error| Failure::new(Exit::Bug, format!("record: {error}")))?;
-            match &decided {
+            match decided {
                 Record::Active(active) => {
-                    actives.push_str(&line);
+                    actives.push_str(&line(&Record::Active(active.clone()))?);
                     // Decided anew in every cycle, so no news: cron mails what it is told.
                     if common.verbose {
-                        tell(common, &words::active(active))?;
+                        tell(common, &words::active(&active))?;
                     }
                 }
                 Record::Event(event) => {
-                    events.push_str(&line);
-                    tell(common, &words::event(event))?;
+                    tell(common, &words::event(&event))?;
+                    events.push(event);
                 }
                 _ => {}
             }
         }
     }
     expect_success("ftr-route", pipe("ftr-route", &file, &["apply", "-"], &actives)?.0)?;
-    // Remembered before people are told: a mail server that hangs must not make the next cycle tell it all again.
-    if let Err(error) = remember(&config, decider.memory()) {
-        say(TOOL, &format!("once: what is known cannot be remembered: {error}"));
+    let keep = |events: &[Event]| {
+        if let Err(error) = remember(&config, decider.memory(), events.iter()) {
+            say(TOOL, &format!("once: what is known cannot be remembered: {error}"));
+        }
+    };
+    events = if config.email.send { events } else { Vec::new() };
+    keep(&events);
+    // A mail server that takes its time must hold up neither the next cycle nor the daemon.
+    drop(instance);
+    if !events.is_empty() && notify(&file, &events)? {
+        let again = Instance::claim().ok().flatten();
+        // Another cycle may have come and gone meanwhile, and knows better.
+        let latest = again.and_then(|_| recall(&config)).is_some_and(|(memory, _)| memory == *decider.memory());
+        if latest {
+            keep(&[]);
+        }
     }
-    if config.email.send && !events.is_empty() {
-        expect_success("ftr-notify", pipe("ftr-notify", &file, &["-"], &events)?.0)?;
+    let mut verdicts = decider.judged().map(|(.., judged)| judged.up == Some(true)).peekable();
+    if verdicts.peek().is_none() {
+        return Err(Failure::new(Exit::Unavailable, "ftr-probe: told nothing of any uplink"));
     }
-    let all_up = decider.judged().all(|(.., judged)| judged.up == Some(true));
-    Ok(if all_up { Exit::Yes } else { Exit::No })
+    Ok(if verdicts.all(|up| up) { Exit::Yes } else { Exit::No })
+}
+
+/// Hands events to the notifier; whether it took them. The next cycle tries again what it did not.
+fn notify(config: &Path, events: &[Event]) -> Result<bool, Failure> {
+    let mut lines = String::new();
+    for event in events {
+        lines.push_str(&line(&Record::Event(event.clone()))?);
+    }
+    let (status, _) = pipe("ftr-notify", config, &["-"], &lines)?;
+    if !status.success() {
+        say(TOOL, &format!("once: ftr-notify: ended with {status}; the next cycle tries again"));
+    }
+    Ok(status.success())
+}
+
+fn line(record: &Record) -> Result<String, Failure> {
+    record.line().map_err(|error| Failure::new(Exit::Bug, format!("record: {error}")))
 }
 
 fn tell(common: &Common, line: &str) -> Result<(), Failure> {

@@ -9,16 +9,13 @@ use caps::{CapSet, Capability, CapsHashSet};
 use ftr_core::Exit;
 use ftr_core::cli::Failure;
 
-/// What the children need.
-const HANDED_ON: [Capability; 2] = [Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW];
-
-/// Gives up everything but what is handed on; what remains is permitted, not effective.
+/// Gives up everything but what is handed on to the children; what remains is permitted, not effective.
 ///
 /// # Errors
 /// Exit 77, naming what is missing.
-pub(crate) fn keep_only_what_is_handed_on() -> Result<(), Failure> {
+pub(crate) fn keep_only(handed_on: &[Capability]) -> Result<(), Failure> {
     let held = caps::read(None, CapSet::Permitted).map_err(|error| refused(&error))?;
-    let missing: Vec<String> = HANDED_ON.iter().filter(|cap| !held.contains(cap)).map(ToString::to_string).collect();
+    let missing: Vec<String> = handed_on.iter().filter(|cap| !held.contains(cap)).map(ToString::to_string).collect();
     if !missing.is_empty() {
         let names = missing.join(" and ");
         return Err(Failure::new(
@@ -28,7 +25,7 @@ pub(crate) fn keep_only_what_is_handed_on() -> Result<(), Failure> {
     }
     // CAP_SETPCAP is what lets a child's thread shrink its bounding set.
     let kept: CapsHashSet =
-        HANDED_ON.into_iter().chain([Capability::CAP_SETPCAP]).filter(|cap| held.contains(cap)).collect();
+        handed_on.iter().copied().chain([Capability::CAP_SETPCAP]).filter(|cap| held.contains(cap)).collect();
     caps::set(None, CapSet::Effective, &CapsHashSet::new()).map_err(|error| refused(&error))?;
     caps::set(None, CapSet::Permitted, &kept).map_err(|error| refused(&error))
 }

@@ -1,48 +1,77 @@
 //! What waits for a child that does not read at the moment. Bounded: a stopped child costs nothing but its own service.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ftr_core::record::{Active, Event};
+use ftr_core::{Family, InterfaceName};
 
 /// The most events that wait for the notifier. Older ones are given up first, and counted.
 pub(crate) const MAX_EVENTS: usize = 1024;
 
 /// The newest active set of each family: a newer one replaces one that was not sent yet.
+///
+/// What a set flushes stays with it until the route program has said that it was done: if that program dies or is killed
+/// in between, its successor is told again.
 #[derive(Debug, Default)]
 pub(crate) struct Newest {
     current: BTreeMap<u8, Active>,
     unsent: Vec<u8>,
+    /// Sets that were sent and not confirmed, and whether the route program has passed them on, as it does with every
+    /// record that it has read.
+    owed: BTreeMap<u8, bool>,
 }
 
 impl Newest {
-    /// Takes a set in. What an unsent one would have flushed, the new one flushes too.
+    /// Takes a set in. What one that was not carried out would have flushed, the new one flushes too.
     pub(crate) fn put(&mut self, mut active: Active) {
         let family = active.family.number();
-        if self.unsent.contains(&family) {
-            let waiting = self.current.get(&family).map(|before| before.flush.clone()).unwrap_or_default();
+        if let Some(before) = self.current.get(&family) {
             // One that has come back in the meantime has connections again that nobody wants to lose.
-            active.flush.extend(waiting.into_iter().filter(|name| active.failed.contains(name)));
-            active.flush.sort();
-            active.flush.dedup();
-        } else {
-            self.unsent.push(family);
+            let still = before.flush.iter().filter(|name| active.failed.contains(name)).cloned();
+            let flush: BTreeSet<InterfaceName> = active.flush.iter().cloned().chain(still).collect();
+            active.flush = flush.into_iter().collect();
         }
         self.current.insert(family, active);
+        if !self.unsent.contains(&family) {
+            self.unsent.push(family);
+        }
     }
 
     /// The next set to send.
     pub(crate) fn take(&mut self) -> Option<Active> {
         let family = if self.unsent.is_empty() { return None } else { self.unsent.remove(0) };
-        let active = self.current.get_mut(&family)?;
-        let sent = active.clone();
-        // A child started later gets the set, but connections are flushed once.
-        active.flush.clear();
-        Some(sent)
+        self.owed.insert(family, false);
+        self.current.get(&family).cloned()
     }
 
-    /// The reader is a new process that knows nothing: everything current is to be sent again.
+    /// The route program has passed this set on, so it has read it.
+    pub(crate) fn read(&mut self, active: &Active) {
+        let family = active.family.number();
+        let newest = self.current.get(&family).is_some_and(|current| current.at == active.at);
+        if let (true, Some(read)) = (newest, self.owed.get_mut(&family)) {
+            *read = true;
+        }
+    }
+
+    /// The route program has told what the kernel has now. That answers a set only if it had read it.
+    pub(crate) fn applied(&mut self, family: Family) {
+        if self.owed.get(&family.number()) == Some(&true) {
+            self.owed.remove(&family.number());
+            if let Some(current) = self.current.get_mut(&family.number()) {
+                current.flush.clear();
+            }
+        }
+    }
+
+    /// Whether a set was sent that is not confirmed.
+    pub(crate) fn is_owed(&self) -> bool {
+        !self.owed.is_empty()
+    }
+
+    /// Everything current is to be sent again: to a new reader that knows nothing, or to hear whether the old one lives.
     pub(crate) fn start_over(&mut self) {
         self.unsent = self.current.keys().copied().collect();
+        self.owed.clear();
     }
 }
 
@@ -86,6 +115,11 @@ impl Unacknowledged {
         self.sent = 0;
     }
 
+    /// Every event that was not acknowledged.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Event> {
+        self.events.iter()
+    }
+
     /// How many events were given up for want of room.
     pub(crate) const fn dropped(&self) -> u64 {
         self.dropped
@@ -120,6 +154,10 @@ mod tests {
         (actives, events)
     }
 
+    fn flushed(newest: &mut Newest) -> Vec<String> {
+        newest.take().unwrap().flush.iter().map(ToString::to_string).collect()
+    }
+
     #[test]
     fn a_newer_set_replaces_an_unsent_one_and_unites_their_flush() {
         let (actives, _) = two_failures();
@@ -127,19 +165,36 @@ mod tests {
         actives.iter().cloned().for_each(|active| newest.put(active));
         let sent = newest.take().unwrap();
         assert_eq!(sent.uplinks.len(), 1);
-        assert_eq!(sent.flush.iter().map(ftr_core::InterfaceName::as_str).collect::<Vec<_>>(), ["eth1", "eth2"]);
+        assert_eq!(sent.flush.iter().map(InterfaceName::as_str).collect::<Vec<_>>(), ["eth1", "eth2"]);
         assert_eq!(newest.take(), None);
-        newest.start_over();
-        assert!(newest.take().unwrap().flush.is_empty(), "a new reader flushes nothing a second time");
     }
 
     #[test]
-    fn what_came_back_before_it_was_sent_keeps_its_connections() {
+    fn a_flush_is_told_again_until_it_is_confirmed() {
         let (actives, _) = two_failures();
         let mut newest = Newest::default();
         newest.put(actives[1].clone());
+        assert_eq!(flushed(&mut newest), ["eth1"]);
+        // An answer of before, or to an event of the kernel: the set was not read yet.
+        newest.applied(Family::V4);
+        assert!(newest.is_owed());
+        newest.start_over();
+        assert_eq!(flushed(&mut newest), ["eth1"], "the successor of a killed reader is told again");
+        newest.read(&actives[1]);
+        newest.applied(Family::V4);
+        assert!(!newest.is_owed());
+        newest.start_over();
+        assert_eq!(flushed(&mut newest), [""; 0], "nothing is flushed a second time");
+    }
+
+    #[test]
+    fn what_came_back_before_it_was_carried_out_keeps_its_connections() {
+        let (actives, _) = two_failures();
+        let mut newest = Newest::default();
+        newest.put(actives[1].clone());
+        newest.take();
         newest.put(Active { flush: Vec::new(), failed: Vec::new(), ..actives[0].clone() });
-        assert!(newest.take().unwrap().flush.is_empty());
+        assert_eq!(flushed(&mut newest), [""; 0]);
     }
 
     #[test]

@@ -81,13 +81,13 @@ pub(crate) fn uplinks(decider: &Decider, now: u64) -> Vec<UplinkStatus> {
 
 /// `ftr-monitor status`: 0 all up, 1 degraded, 69 not running.
 pub(crate) fn show(common: &Common) -> Result<Exit, Failure> {
-    let answer = instance::ask().map_err(|error| Failure::new(Exit::Io, format!("status: {error}")))?;
+    let answer = instance::ask().map_err(|error| Failure::new(Exit::Unavailable, format!("status: {error}")))?;
     let answer = answer.ok_or_else(|| Failure::new(Exit::Unavailable, "status: ftr-monitor is not running"))?;
     let status: Status = serde_json::from_str(&answer)
         .map_err(|error| Failure::new(Exit::Io, format!("status: the monitor's answer is not understood: {error}")))?;
     let text = match (common.quiet, common.json) {
         (true, _) => String::new(),
-        (false, true) => answer,
+        (false, true) => format!("{}\n", clean(answer.trim_end())),
         (false, false) => table(&status, colour(&std::io::stdout())),
     };
     std::io::stdout().write_all(text.as_bytes()).map_err(|error| Failure::stdout(&error))?;
@@ -125,8 +125,14 @@ fn table(status: &Status, colour: bool) -> String {
     }
     let down: Vec<&str> =
         status.children.iter().filter(|child| child.pid.is_none()).map(|child| child.program.as_str()).collect();
+    if status.uplinks.is_empty() {
+        text.push_str("no check has come in yet\n");
+    }
     if !down.is_empty() {
-        let _ = writeln!(text, "not running at the moment: {}", down.join(", "));
+        let _ = writeln!(text, "not running at the moment: {}", clean(&down.join(", ")));
+    }
+    if status.events_dropped > 0 {
+        let _ = writeln!(text, "events given up because nobody took them: {}", status.events_dropped);
     }
     text
 }

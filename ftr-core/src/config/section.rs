@@ -54,7 +54,9 @@ impl<'a> Section<'a> {
 
     /// The value of a key; a blank one counts as absent.
     fn value(&mut self, key: &'static str) -> Option<&'a Value> {
-        self.asked.push(key);
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
         self.entries.iter().find(|(known, value)| known == key && !value.is_null()).map(|(_, value)| *value)
     }
 
