@@ -20,7 +20,7 @@ use crate::drift::Drift;
 use crate::error::Error;
 use crate::flush::Flush;
 use crate::iproute::is_ours;
-use crate::observed::{Carriers, Conflicts};
+use crate::observed::{Carriers, Conflicts, Observed};
 use crate::pipe::Pipe;
 use crate::router::{Report, Router};
 use crate::{FAMILIES, TOOL};
@@ -31,9 +31,7 @@ pub(crate) fn run(config: &Config, apply: &Apply) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Usage, "`apply -` takes no uplinks, no --failed and no --dry-run"));
     }
     let mut follower = Follower::open(config)?;
-    for place in 0..follower.routers.len() {
-        follower.apply(place, Conflicts::Stop, Why::Start)?;
-    }
+    follower.start()?;
     while !follower.is_told_to_stop && !follower.pipe.has_ended() {
         follower.turn()?;
     }
@@ -103,6 +101,26 @@ impl<'a> Follower<'a> {
             devices: BTreeSet::new(),
             is_told_to_stop: false,
         })
+    }
+
+    /// Brings every family into shape, or none where rules of others stop us.
+    fn start(&mut self) -> Result<(), Error> {
+        let look = |followed: &mut Followed<'_>| followed.router.look();
+        let seen = self.routers.iter_mut().map(look).collect::<Result<Vec<Observed>, Error>>()?;
+        let conflicts = Conflicts::at_start(seen.iter().flat_map(|observed| &observed.rules));
+        let mut crowded = false;
+        for (followed, observed) in self.routers.iter().zip(&seen) {
+            let plan = observed.plan(self.config, followed.router.family, &followed.carriers, &BTreeSet::new());
+            observed.objections(&plan, conflicts)?;
+            crowded |= !plan.conflicts.is_empty();
+        }
+        if crowded {
+            say(TOOL, "warning: rules of others stand between ours; going on, for ours are in the kernel already");
+        }
+        for place in 0..self.routers.len() {
+            self.apply(place, conflicts, Why::Start)?;
+        }
+        Ok(())
     }
 
     /// Waits for something to happen, and does what is to be done.

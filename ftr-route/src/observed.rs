@@ -50,6 +50,15 @@ pub(crate) enum Conflicts {
     GoOn,
 }
 
+impl Conflicts {
+    /// What to do on starting to follow, by the rules that the kernel has of any family.
+    ///
+    /// Where some are ours, an earlier run of ours was at work, and to stop would leave nobody to act on a failure.
+    pub(crate) fn at_start<'a>(seen: impl IntoIterator<Item = &'a Rule>) -> Self {
+        if seen.into_iter().any(|rule| iproute::is_ours(rule.protocol)) { Self::GoOn } else { Self::Stop }
+    }
+}
+
 impl Observed {
     /// Looks at the kernel.
     pub(crate) fn look(kernel: &mut Kernel, config: &Config, family: Family) -> Result<Self, Error> {
@@ -190,6 +199,15 @@ mod tests {
         for table in [4, 7] {
             assert_eq!(observed(table).carrying(&config), balance::of(&config, [1]));
         }
+    }
+
+    #[test]
+    fn only_a_kernel_without_rules_of_ours_stops_the_start() {
+        let foreign = Rule::lookup(Family::V4, 40001, 99);
+        let ours = Rule { protocol: PROTOCOL, ..Rule::lookup(Family::V6, 40002, 1) };
+        assert_eq!(Conflicts::at_start([]), Conflicts::Stop);
+        assert_eq!(Conflicts::at_start([&foreign]), Conflicts::Stop);
+        assert_eq!(Conflicts::at_start([&foreign, &ours]), Conflicts::GoOn);
     }
 
     #[test]
