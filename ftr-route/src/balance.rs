@@ -37,7 +37,10 @@ pub(crate) fn eligible(config: &Config, standings: &[Standing], failed: &[usize]
 }
 
 /// What an `active` record asks for, and the names in it that the configuration does not have.
-pub(crate) fn asked(config: &Config, active: &Active) -> (Vec<Part>, Vec<String>) {
+///
+/// It asks for nothing where it names uplinks, but none of ours: to act on it would leave new connections without a
+/// route. That no uplink shall carry them is said by naming none.
+pub(crate) fn asked(config: &Config, active: &Active) -> (Option<Vec<Part>>, Vec<String>) {
     let (mut parts, mut unknown) = (Vec::new(), Vec::new());
     for share in &active.uplinks {
         match config.position(share.uplink.as_str()) {
@@ -47,7 +50,8 @@ pub(crate) fn asked(config: &Config, active: &Active) -> (Vec<Part>, Vec<String>
     }
     parts.sort_unstable();
     parts.dedup_by_key(|part| part.uplink);
-    (parts, unknown)
+    let is_strange = parts.is_empty() && !unknown.is_empty();
+    ((!is_strange).then_some(parts), unknown)
 }
 
 /// Who carries new connections by what stands in the table.
@@ -88,13 +92,25 @@ mod tests {
         assert_eq!(parts(&[0]), [Part { uplink: 1, weight: 2 }]);
     }
 
+    fn asked_by(shares: &[(&str, u16)]) -> (Option<Vec<Part>>, Vec<String>) {
+        let share = |(uplink, weight): &(&str, u16)| format!(r#"{{"uplink":"{uplink}","weight":{weight}}}"#);
+        let uplinks = shares.iter().map(share).collect::<Vec<_>>().join(",");
+        let active = format!(r#"{{"type":"active","time":"t","mono":1,"family":4,"uplinks":[{uplinks}]}}"#);
+        let Record::Active(active) = Record::parse(active.as_bytes()).unwrap() else { panic!("not active") };
+        asked(&config(CONFIG), &active)
+    }
+
     #[test]
     fn a_record_names_uplinks_and_weights() {
-        let active = r#"{"type":"active","time":"t","mono":1,"family":4,"uplinks":[{"uplink":"eth2","weight":300},
-            {"uplink":"eth9","weight":1},{"uplink":"eth1","weight":7}]}"#;
-        let Record::Active(active) = Record::parse(active.as_bytes()).unwrap() else { panic!("not active") };
         let parts = vec![Part { uplink: 0, weight: 7 }, Part { uplink: 1, weight: 256 }];
-        assert_eq!(asked(&config(CONFIG), &active), (parts, vec!["eth9".to_owned()]));
+        let unknown = vec!["eth9".to_owned()];
+        assert_eq!(asked_by(&[("eth2", 300), ("eth9", 1), ("eth1", 7)]), (Some(parts), unknown));
+    }
+
+    #[test]
+    fn a_record_of_strange_uplinks_only_asks_for_nothing_and_an_empty_one_for_none() {
+        assert_eq!(asked_by(&[("wan1", 1), ("wan2", 1)]), (None, vec!["wan1".to_owned(), "wan2".to_owned()]));
+        assert_eq!(asked_by(&[]), (Some(Vec::new()), Vec::new()));
     }
 
     proptest! {

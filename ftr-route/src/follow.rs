@@ -161,6 +161,11 @@ impl<'a> Follower<'a> {
             if !unknown.is_empty() {
                 say(TOOL, &format!("active record: no such uplinks: {}", unknown.join(", ")));
             }
+            let Some(parts) = parts else {
+                say(TOOL, "active record: ignored, for it names none of our uplinks; is it of another configuration?");
+                // Whoever asked waits for an answer.
+                return self.apply(place, Conflicts::GoOn, Why::Asked);
+            };
             followed.carriers = Carriers::These(parts);
             self.apply(place, Conflicts::GoOn, Why::Asked)?;
             self.flush(place, &active);
