@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use ftr_core::record::{Active, Record};
 use ftr_core::{Family, InterfaceName};
 
-/// The newest `active` record of a family that is still to be applied, with what the ones before it wanted flushed.
+/// The newest `active` record of a family that is still to be applied, with what the ones before it wanted
+/// flushed and is down still.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     waiting: Vec<Active>,
@@ -55,7 +56,9 @@ impl Inbox {
 
     fn put(&mut self, mut active: Active) {
         if let Some(older) = self.next(active.family) {
-            let all: BTreeSet<InterfaceName> = older.flush.into_iter().chain(active.flush).collect();
+            // One that is back has connections again that nobody wants to lose.
+            let still = older.flush.into_iter().filter(|uplink| active.failed.contains(uplink));
+            let all: BTreeSet<InterfaceName> = still.chain(std::mem::take(&mut active.flush)).collect();
             active.flush = all.into_iter().collect();
         }
         self.waiting.push(active);
@@ -65,26 +68,42 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::{Inbox, Line};
-    use ftr_core::Family;
+    use ftr_core::record::Active;
+    use ftr_core::{Family, InterfaceName};
 
-    fn active(family: u8, uplink: &str, flush: &[&str]) -> Vec<u8> {
-        let flush = serde_json::to_string(flush).unwrap();
-        let uplinks = format!(r#"[{{"uplink":"{uplink}","weight":1}}]"#);
-        format!(r#"{{"type":"active","time":"t","mono":1,"family":{family},"uplinks":{uplinks},"flush":{flush}}}"#)
-            .into_bytes()
+    fn active(family: u8, uplink: &str, failed: &[&str], flush: &[&str]) -> Vec<u8> {
+        let (failed, flush) = (serde_json::to_string(failed).unwrap(), serde_json::to_string(flush).unwrap());
+        let uplinks = format!(r#"[{{"uplink":"{uplink}","weight":1}}],"failed":{failed},"flush":{flush}"#);
+        format!(r#"{{"type":"active","time":"t","mono":1,"family":{family},"uplinks":{uplinks}}}"#).into_bytes()
+    }
+
+    fn flushed(active: &Active) -> Vec<&str> {
+        active.flush.iter().map(InterfaceName::as_str).collect()
     }
 
     #[test]
     fn the_newest_of_each_family_waits_and_flushes_are_united() {
         let mut inbox = Inbox::default();
-        assert_eq!(inbox.take(&active(4, "eth1", &["eth3"])), Line::Record);
-        assert_eq!(inbox.take(&active(6, "eth1", &[])), Line::Record);
-        assert_eq!(inbox.take(&active(4, "eth2", &["eth1", "eth3"])), Line::Record);
+        assert_eq!(inbox.take(&active(4, "eth1", &["eth3"], &["eth3"])), Line::Record);
+        assert_eq!(inbox.take(&active(6, "eth1", &[], &[])), Line::Record);
+        assert_eq!(inbox.take(&active(4, "eth2", &["eth1", "eth3"], &["eth1"])), Line::Record);
         let next = inbox.next(Family::V4).unwrap();
         assert_eq!(next.uplinks[0].uplink.as_str(), "eth2");
-        assert_eq!(next.flush.iter().map(ftr_core::InterfaceName::as_str).collect::<Vec<_>>(), ["eth1", "eth3"]);
+        assert_eq!(flushed(&next), ["eth1", "eth3"]);
         assert_eq!(inbox.next(Family::V4), None);
         assert!(inbox.next(Family::V6).is_some());
+    }
+
+    #[test]
+    fn an_uplink_that_came_back_keeps_its_connections() {
+        let mut inbox = Inbox::default();
+        inbox.take(&active(4, "eth1", &["eth2", "eth3"], &["eth2", "eth3"]));
+        inbox.take(&active(4, "eth2", &["eth3"], &[]));
+        assert_eq!(flushed(&inbox.next(Family::V4).unwrap()), ["eth3"]);
+        // It failed again before anyone looked: once is enough.
+        inbox.take(&active(4, "eth1", &["eth2"], &["eth2"]));
+        inbox.take(&active(4, "eth1", &["eth2"], &["eth2"]));
+        assert_eq!(flushed(&inbox.next(Family::V4).unwrap()), ["eth2"]);
     }
 
     #[test]
