@@ -18,6 +18,12 @@ pub struct Addresses {
 /// An address that no mail can go to or come from.
 #[derive(Debug, thiserror::Error)]
 pub enum BadAddress {
+    /// Neither sender nor recipient.
+    #[error("email: no sender and no recipients; state both in section email of the configuration")]
+    Unconfigured,
+    /// No sender.
+    #[error("email.sender: none; state it in the configuration")]
+    NoSender,
     /// No recipient at all.
     #[error("email.recipients: none; state them in the configuration, or with --to")]
     NoRecipient,
@@ -40,10 +46,10 @@ pub enum BadAddress {
 }
 
 impl BadAddress {
-    /// Whether it is the sender's: only the configuration can state that one.
+    /// Whether it is the sender's (too): only the configuration can state that one.
     #[must_use]
     pub const fn of_sender(&self) -> bool {
-        matches!(self, Self::Sender { .. })
+        matches!(self, Self::Unconfigured | Self::NoSender | Self::Sender { .. })
     }
 }
 
@@ -62,14 +68,20 @@ impl Addresses {
     /// Reads addresses such as `user@example.com` and `Router <router@example.com>`.
     ///
     /// # Errors
-    /// One is none, or there is no recipient.
+    /// One is none, or there is no sender or no recipient.
     pub fn new(sender: &str, recipients: &[String]) -> Result<Self, BadAddress> {
+        match (sender.trim().is_empty(), recipients.is_empty()) {
+            (true, true) => return Err(BadAddress::Unconfigured),
+            (true, false) => return Err(BadAddress::NoSender),
+            (false, true) => return Err(BadAddress::NoRecipient),
+            (false, false) => {}
+        }
         let from = sender.parse().map_err(|source| BadAddress::Sender { text: sender.to_owned(), source })?;
         let to = recipients
             .iter()
             .map(|text| text.parse().map_err(|source| BadAddress::Recipient { text: text.clone(), source }))
             .collect::<Result<Vec<_>, _>>()?;
-        if to.is_empty() { Err(BadAddress::NoRecipient) } else { Ok(Self { from, to }) }
+        Ok(Self { from, to })
     }
 
     /// Addresses and dates a mail. A new Message-ID is made for each letter.
@@ -159,9 +171,18 @@ mod tests {
 
     #[test]
     fn wrong_addresses_are_named() {
-        assert!(Addresses::new("", &["a@example.com".to_owned()]).unwrap_err().of_sender());
+        let error = Addresses::new("r@@x", &["a@example.com".to_owned()]).unwrap_err();
+        assert!(error.of_sender() && error.to_string().contains("r@@x"), "{error}");
         let error = Addresses::new("r@example.com", &["a@@b c".to_owned()]).unwrap_err();
         assert!(error.to_string().contains("a@@b c"), "{error}");
-        assert!(matches!(Addresses::new("r@example.com", &[]), Err(BadAddress::NoRecipient)));
+    }
+
+    #[test]
+    fn missing_addresses_are_asked_for() {
+        let missing = |sender: &str, to: &[String]| Addresses::new(sender, to).unwrap_err();
+        let (nobody, neither) = (missing("", &["a@example.com".to_owned()]), missing("", &[]));
+        assert!(matches!(nobody, BadAddress::NoSender) && nobody.of_sender());
+        assert!(matches!(neither, BadAddress::Unconfigured) && neither.of_sender());
+        assert!(matches!(missing("r@example.com", &[]), BadAddress::NoRecipient));
     }
 }

@@ -156,3 +156,18 @@ fn addresses_that_are_none_are_refused_before_anything_is_sent() -> Tested {
     assert_eq!(code(&scratch.run(&["--test"], "")?), Some(78));
     Ok(())
 }
+
+#[test]
+fn without_a_section_email_its_lack_is_told() -> Tested {
+    let scratch = Scratch::new("section")?;
+    scratch.configure_without_email()?;
+    for args in [&["--test"][..], &["-s", "x"]] {
+        let output = scratch.run(args, "text")?;
+        assert_eq!(code(&output), Some(78));
+        assert!(stderr(&output).contains("email: no sender and no recipients"), "{}", stderr(&output));
+    }
+    let output = scratch.run(&["-t", "one@example.com"], "text")?;
+    assert_eq!(code(&output), Some(78));
+    assert!(stderr(&output).contains("email.sender: none"), "{}", stderr(&output));
+    Ok(())
+}

@@ -5,6 +5,11 @@ use std::io::{Result, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+/// What every configuration has.
+const UPLINKS: &str = "uplinks:\n- {interface: eth1, ip: 192.0.2.2, gateway: 192.0.2.1}\n\
+    - {interface: eth2, ip: 198.51.100.2, gateway: 198.51.100.1}\n\
+    downlinks: {lan: eth0}\ntests: {ips: [203.0.113.1], required_successful: 1}\n";
+
 /// A directory that goes when it is dropped.
 pub(crate) struct Scratch(PathBuf);
 
@@ -38,13 +43,16 @@ impl Scratch {
         Ok(both)
     }
 
+    /// Writes a configuration that says nothing of mail.
+    pub(crate) fn configure_without_email(&self) -> Result<()> {
+        fs::write(self.path("ftr.yaml"), UPLINKS)
+    }
+
     /// Writes the configuration, with these lines in `email` and in `email.smtp_parameters`.
     pub(crate) fn configure(&self, email: &[&str], smtp: &[&str]) -> Result<()> {
         let (email, smtp) = (email.join("\n  "), smtp.join("\n    "));
         let text = format!(
-            "uplinks:\n- {{interface: eth1, ip: 192.0.2.2, gateway: 192.0.2.1}}\n\
-             - {{interface: eth2, ip: 198.51.100.2, gateway: 198.51.100.1}}\n\
-             downlinks: {{lan: eth0}}\ntests: {{ips: [203.0.113.1], required_successful: 1}}\n\
+            "{UPLINKS}\
              email:\n  sender: Router <router@example.com>\n  {email}\n  smtp_parameters:\n    address: 127.0.0.1\n    {smtp}\n"
         );
         fs::write(self.path("ftr.yaml"), text)
