@@ -119,6 +119,39 @@ fn a_server_that_comes_back_gets_the_mail() -> Tested {
 }
 
 #[test]
+fn at_the_end_of_input_what_waits_is_mailed_at_once() -> Tested {
+    let server = Server::start(&[])?;
+    let scratch = Scratch::new("rest")?;
+    scratch.configure(&["send: true", "recipients: a@example.com", "digest: 10m"], &[&server.port()])?;
+    // Long before the ten minutes are over; the output has a line for each event once it is mailed.
+    let output = scratch.run(&["-"], &(event(1, "down") + &event(2, "up")))?;
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8(output.stdout)?, format!("{}\n{}\n", acknowledgement(1), acknowledgement(2)));
+    assert!(server.message()?["text"].as_str().unwrap_or_default().contains("eth2 down (no-answer) and up again"));
+    Ok(())
+}
+
+#[test]
+fn a_signal_after_the_end_of_input_ends_the_last_attempt() -> Tested {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let scratch = Scratch::new("last")?;
+    let port = format!("port: {}", listener.local_addr()?.port());
+    scratch.configure(&["send: true", "recipients: a@example.com", "digest: 10m"], &[&port])?;
+    let mut child = scratch.notify(&["-"]).spawn()?;
+    let told = lines(child.stderr.take())?;
+    feed(&mut child, &event(1, "down"))?;
+    drop(child.stdin.take());
+    let (_connection, _) = listener.accept()?;
+    let asked = Instant::now();
+    kill(Pid::from_raw(i32::try_from(child.id())?), Signal::SIGTERM)?;
+    let status = child.wait()?;
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    assert_eq!(status.code(), Some(75));
+    assert!(told.next()?.contains(": not delivered: 1 event"));
+    Ok(())
+}
+
+#[test]
 fn at_the_end_of_input_delivery_is_tried_for_a_few_seconds() -> Tested {
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let scratch = Scratch::new("end")?;
