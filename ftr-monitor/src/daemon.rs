@@ -211,8 +211,11 @@ impl Daemon {
             return;
         }
         let [route, _, notify] = &mut self.children;
-        if now >= self.reminder && route.runs() && !self.newest.is_owed() {
-            self.newest.start_over();
+        if now >= self.reminder {
+            self.reminder = now + REMINDER;
+            if !self.newest.is_owed() {
+                self.newest.start_over();
+            }
         }
         let (newest, answer_due, reminder) = (&mut self.newest, &mut self.answer_due, &mut self.reminder);
         route.feed(|| {
@@ -251,7 +254,7 @@ impl Daemon {
         let starts = self.children.iter().filter_map(|child| child.due).filter(|_| self.stopping.is_none());
         let silence = probe.heard().map(|heard| heard + self.probe_patience);
         let answer = self.answer_due.filter(|_| route.runs());
-        let reminder = Some(self.reminder).filter(|_| route.runs() && !self.newest.is_owed());
+        let reminder = Some(self.reminder);
         let due = match self.stopping {
             Some(stop) if now < stop + NOTIFY_GRACE => Some(stop + NOTIFY_GRACE),
             Some(stop) => Some((stop + GRACE).max(now + Duration::from_millis(10))),

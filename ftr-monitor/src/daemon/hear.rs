@@ -29,13 +29,7 @@ impl Daemon {
                     child.read(pipe, now, |line| lines.push(line.map(<[u8]>::to_vec)));
                 }
                 for line in lines {
-                    match (pipe, line) {
-                        (Pipe::Stdout, Some(line)) => self.answer(place, &line, now),
-                        (_, Some(line)) => self.log.line(&String::from_utf8_lossy(&line)),
-                        (_, None) => {
-                            self.log.line(&format!("{}: a line was too long and is lost", self.program(place)));
-                        }
-                    }
+                    self.line(place, pipe, line.as_deref(), now);
                 }
             }
         }
