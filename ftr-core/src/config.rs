@@ -6,6 +6,7 @@
 
 mod effective;
 mod email;
+mod limits;
 mod place;
 mod problem;
 mod rules;
@@ -20,9 +21,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use email::{Authentication, Email, Encryption, Smtp};
+pub use limits::{Limit, Limits};
 pub use problem::{Problem, Problems};
-pub use tests_section::{Target, Tests};
-pub use uplink::{Uplink, UplinkKind};
+pub use tests_section::{LATE, Target, Tests};
+pub use uplink::{Ipv6Kind, Uplink, UplinkKind};
 
 use crate::InterfaceName;
 use problem::NodePath;

@@ -157,6 +157,72 @@ pub struct Check {
     /// Each target asked, with its round trip or its error.
     #[serde(default)]
     pub targets: Vec<TargetResult>,
+    /// What made this check start; absent when its time had come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<Prompt>,
+    /// How good the uplink has been over its latest probes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+    /// What arrived since the last check and is no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignored: Option<Ignored>,
+    /// Bytes that probing has sent and received through the uplink since the program started, from the IP header on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe_bytes: Option<u64>,
+}
+
+/// What made a check start before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Prompt {
+    /// The device or its addresses changed.
+    Event,
+    /// The device kept sending, but what it received collapsed.
+    Traffic,
+    /// The check before it failed.
+    Doubt,
+    /// An answer came after the check before it was over.
+    Late,
+    /// A reason that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Loss, round trip and jitter over the latest probes of an uplink.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Window {
+    /// How many probes.
+    pub probes: u32,
+    /// The lost part of them: 0.0 to 1.0.
+    pub loss: f64,
+    /// Mean round trip in milliseconds.
+    pub rtt_ms: Option<f64>,
+    /// Mean difference between two round trips in a row to the same target, in milliseconds.
+    pub jitter_ms: Option<f64>,
+}
+
+/// Packets that arrived and are no answers, by why not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ignored {
+    /// From another address than was asked, or without the random bytes of the request.
+    pub spoofed: u64,
+    /// Answered already.
+    pub duplicate: u64,
+    /// After its check was over.
+    pub late: u64,
+    /// Shorter or longer than the request, or damaged.
+    pub truncated: u64,
+    /// About nothing that was asked.
+    pub foreign: u64,
+}
+
+impl Ignored {
+    /// Whether there was nothing to ignore.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The fate of one target in a check.

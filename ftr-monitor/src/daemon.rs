@@ -111,7 +111,7 @@ impl Daemon {
         };
         let mut children = [
             Child::new("ftr-route", args(&["apply", "-"]), Some(Capability::CAP_NET_ADMIN)),
-            Child::new("ftr-probe", args(&["--watch", "--json"]), Some(Capability::CAP_NET_RAW)),
+            Child::new("ftr-probe", args(&["--watch", "--json", "-4"]), Some(Capability::CAP_NET_RAW)),
             Child::new("ftr-notify", args(&["-"]), None),
         ];
         let now = clock::since_boot();
@@ -121,7 +121,7 @@ impl Daemon {
         probe.due = options.dry_run.then_some(now);
         notify.due = (config.email.send && !options.dry_run).then_some(now);
         // The uplink that is checked most often is heard of most often.
-        let patience = config.uplinks.iter().map(|uplink| uplink.tests.interval * 3 + uplink.tests.deadline()).min();
+        let patience = config.uplinks.iter().map(|uplink| uplink.longest_interval() * 3 + uplink.tests.longest()).min();
         let (memory, waiting) = recall(&config).unzip();
         let mut events = Unacknowledged::default();
         if config.email.send {

@@ -77,6 +77,10 @@ fn made_up(uplink: ftr_core::InterfaceName, required: usize, up: bool, chance: &
         address: None,
         gateway: None,
         targets: Vec::new(),
+        prompt: None,
+        window: None,
+        ignored: None,
+        probe_bytes: None,
     }
 }
 

@@ -1,9 +1,11 @@
 //! A configuration written out with everything that was left to its usual value.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use super::email::{Authentication, Email, Encryption};
-use super::{Config, ConnectionsOnDown, Hash, Tests, Uplink, UplinkKind, WhenAllDown};
+use super::{Config, ConnectionsOnDown, Hash, Ipv6Kind, Tests, Uplink, UplinkKind, WhenAllDown};
 
 impl Config {
     /// The effective configuration under the names of the file; a password is told only as `***`.
@@ -57,15 +59,23 @@ fn uplink(uplink: &Uplink) -> Value {
         UplinkKind::Static { ip, gateway } => ("static", Some(ip), Some(gateway)),
         UplinkKind::Ppp => ("ppp", None, None),
     };
+    let (ip6, gateway6) = match uplink.ipv6 {
+        Some(Ipv6Kind::Static { ip, gateway }) => (Some(ip), Some(gateway)),
+        Some(Ipv6Kind::Advertised) | None => (None, None),
+    };
     json!({
         "interface": uplink.name,
         "type": kind,
         "ip": ip,
         "gateway": gateway,
+        "ip6": ip6,
+        "gateway6": gateway6,
+        "type6": matches!(uplink.ipv6, Some(Ipv6Kind::Advertised)).then_some("ra"),
         "description": uplink.description,
         "weight": uplink.weight,
         "priority_group": uplink.priority_group,
         "default_route": uplink.default_route,
+        "metered": uplink.metered,
         "tests": tests(&uplink.tests),
     })
 }
@@ -75,11 +85,27 @@ fn tests(tests: &Tests) -> Value {
         "ips": tests.targets.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "required_successful": tests.required,
         "ping_retries": tests.tries,
-        "interval": humantime::format_duration(tests.interval).to_string(),
-        "timeout": humantime::format_duration(tests.timeout).to_string(),
+        "interval": time(tests.interval),
+        "timeout": time(tests.timeout),
         "fall": tests.fall,
         "rise": tests.rise,
+        "watch_traffic": tests.watch_traffic,
+        "max_interval": time(tests.max_interval),
+        "max_loss": tests.limits.loss.map(|limit| percent(limit.down)),
+        "recovery_loss": tests.limits.loss.map(|limit| percent(limit.up)),
+        "max_rtt": tests.limits.rtt.map(|limit| time(limit.down)),
+        "recovery_rtt": tests.limits.rtt.map(|limit| time(limit.up)),
+        "max_jitter": tests.limits.jitter.map(|limit| time(limit.down)),
+        "recovery_jitter": tests.limits.jitter.map(|limit| time(limit.up)),
     })
+}
+
+fn percent(thousandths: u16) -> String {
+    format!("{}%", f64::from(thousandths) / 10.0)
+}
+
+fn time(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
 }
 
 fn email(email: &Email) -> Value {
@@ -88,7 +114,7 @@ fn email(email: &Email) -> Value {
         "send": email.send,
         "sender": Some(&email.sender).filter(|sender| !sender.is_empty()),
         "recipients": email.recipients,
-        "digest": humantime::format_duration(email.digest).to_string(),
+        "digest": time(email.digest),
         "smtp_parameters": {
             "address": smtp.address,
             "port": smtp.port,
@@ -101,8 +127,8 @@ fn email(email: &Email) -> Value {
             "enable_starttls_auto": smtp.encryption == Encryption::Opportunistic,
             "tls": smtp.encryption == Encryption::Implicit,
             "openssl_verify_mode": if smtp.verify { "peer" } else { "none" },
-            "open_timeout": humantime::format_duration(smtp.open_timeout).to_string(),
-            "read_timeout": humantime::format_duration(smtp.read_timeout).to_string(),
+            "open_timeout": time(smtp.open_timeout),
+            "read_timeout": time(smtp.read_timeout),
             "user_name": smtp.user_name,
             "password": smtp.password.as_ref().map(|_| "***"),
             "password_file": smtp.password_file,

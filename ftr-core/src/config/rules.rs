@@ -2,6 +2,7 @@
 
 use super::problem::{NodePath, Problem};
 use super::{Config, UplinkKind};
+use crate::Family;
 use crate::layout::{DEFAULT_PRIORITY, Layout, MAIN_PRIORITY};
 
 /// The kernel's own tables: default, main, local.
@@ -25,6 +26,7 @@ pub(super) fn check(config: &Config, count: usize, problems: &mut Vec<Problem>, 
     note("fwmark_mask", config.fwmark_mask.and_then(mask));
     note("base_fwmark", marks(config, count));
     same_address(config, warnings);
+    untested_ipv6(config, warnings);
     if !config.uplinks.iter().any(|uplink| config.eligible(uplink)) {
         warnings
             .push(Problem::new(top.key("uplinks"), "none may carry new connections (default_route, priority_group)"));
@@ -82,6 +84,19 @@ fn marks(config: &Config, count: u64) -> Option<String> {
         ),
         None => format!("the marks {base} to {last} overflow 32 bits"),
     })
+}
+
+/// IPv6 that nothing tests, and IPv6 at all as long as it is not routed.
+fn untested_ipv6(config: &Config, warnings: &mut Vec<Problem>) {
+    for (index, uplink) in config.uplinks.iter().enumerate().filter(|(_, uplink)| uplink.ipv6.is_some()) {
+        let path = NodePath::default().key("uplinks").index(index);
+        let what = if uplink.tests.targets.iter().any(|target| Family::of(target.address()) == Family::V6) {
+            "its IPv6 is tested by ftr-probe, but this version does not route it"
+        } else {
+            "its IPv6 is not tested: tests.ips has no IPv6 address"
+        };
+        warnings.push(Problem::new(path, what));
+    }
 }
 
 /// Two lines of one provider may well have the same private address, but then answers of the router's own services

@@ -202,3 +202,61 @@ fn the_effective_configuration_means_the_same() {
         assert_eq!(again, config, "{}", config.effective_yaml());
     }
 }
+
+/// The modern example with more in its `tests` section.
+fn tested(keys: &str) -> Result<Tests, Vec<String>> {
+    let text = MODERN.replacen("timeout: 450ms", &format!("timeout: 450ms, {keys}"), 1);
+    parse(&text).map(|config| config.tests).map_err(|problems| problems.lines())
+}
+
+#[test]
+fn limits_have_a_threshold_for_recovery() {
+    let ms = Duration::from_millis;
+    let limits = tested("max_loss: 20%, max_rtt: 300ms, max_jitter: 50ms, recovery_jitter: 10ms").unwrap().limits;
+    assert_eq!(limits.loss, Some(Limit { down: 200, up: 100 }));
+    assert_eq!(limits.rtt, Some(Limit { down: ms(300), up: ms(240) }));
+    assert_eq!(limits.jitter, Some(Limit { down: ms(50), up: ms(10) }));
+    assert_eq!(tested("max_loss: 0.125").unwrap().limits.loss, Some(Limit { down: 125, up: 62 }));
+    for keys in [
+        "max_loss: 101%",
+        "max_loss: -1",
+        "max_loss: .nan",
+        "max_loss: much",
+        "max_loss: 10%, recovery_loss: 11%",
+        "recovery_rtt: 5ms",
+        "max_interval: 4",
+    ] {
+        assert_eq!(tested(keys).map_err(|lines| lines.len()), Err(1), "{keys}");
+    }
+}
+
+#[test]
+fn a_metered_uplink_may_be_left_alone_for_ten_intervals() {
+    let text = MODERN.replacen("type: ppp", "type: ppp\n  metered: true", 1);
+    let config = parse(&text).unwrap();
+    let longest: Vec<_> = config.uplinks.iter().map(|uplink| uplink.longest_interval().as_millis()).collect();
+    assert_eq!(longest, [5000, 5000]);
+    assert_eq!(tested("max_interval: 1h").unwrap().max_interval, Duration::from_secs(3600));
+}
+
+#[test]
+fn ipv6_is_stated_or_advertised() {
+    let with = |keys: &str| {
+        let text = MODERN.replacen("description: Provider 1", keys, 1);
+        parse(&text).map(|config| (config.uplinks[0].ipv6, config.warnings.len())).map_err(|problems| problems.lines())
+    };
+    assert_eq!(with("type6: ra").unwrap(), (Some(Ipv6Kind::Advertised), 1));
+    let (ip, gateway) = ("2001:db8::2".parse().unwrap(), "fe80::1".parse().unwrap());
+    assert_eq!(with("ip6: 2001:db8::2\n  gateway6: fe80::1").unwrap().0, Some(Ipv6Kind::Static { ip, gateway }));
+    for keys in [
+        "ip6: 2001:db8::2",
+        "gateway6: fe80::1",
+        "type6: static",
+        "ip6: 192.0.2.1\n  gateway6: fe80::1",
+        "ip6: fe80::2\n  gateway6: fe80::1",
+        "type6: dhcp",
+        "type6: ra\n  ip6: 2001:db8::2",
+    ] {
+        assert!(with(keys).is_err(), "{keys}");
+    }
+}

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::USUAL_TIMEOUT;
+use super::limits::{self, Limits};
 use super::scalar;
 use super::section::Section;
 
@@ -27,7 +28,18 @@ pub struct Tests {
     pub fall: u32,
     /// How many checks in a row have to succeed before it counts as up.
     pub rise: u32,
+    /// Whether an uplink that sends but suddenly receives little is checked at once.
+    pub watch_traffic: bool,
+    /// The interval of a metered uplink whose traffic shows that it works; never shorter than `interval`.
+    pub max_interval: Duration,
+    /// How bad an uplink may be.
+    pub limits: Limits,
 }
+
+/// How much later than its deadline an answer may come over a line that is saturated.
+pub const LATE: Duration = Duration::from_secs(5);
+/// A metered uplink may be left alone for so many intervals where `max_interval` is not stated.
+const STRETCH: u32 = 10;
 
 impl Default for Tests {
     fn default() -> Self {
@@ -39,15 +51,25 @@ impl Default for Tests {
             timeout: USUAL_TIMEOUT,
             fall: 1,
             rise: 1,
+            watch_traffic: true,
+            max_interval: Duration::from_secs(60) * STRETCH,
+            limits: Limits::default(),
         }
     }
 }
 
 impl Tests {
-    /// How long a check may take: every try's timeout.
+    /// How long a check of a line that does not answer may take: every try's timeout.
     #[must_use]
     pub fn deadline(&self) -> Duration {
         self.timeout.saturating_mul(self.tries)
+    }
+
+    /// How long a check may take at all. A line that carries replies but no answers is saturated: what was asked is
+    /// waited for beyond the deadline.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        self.deadline().saturating_add(LATE)
     }
 }
 
@@ -141,11 +163,22 @@ fn read(section: &mut Section<'_>, usual: &Tests) -> Tests {
         let what = format!("{required} is out of range, allowed: 1 to {count}, the number of different ips");
         section.wrong("required_successful", what);
     }
+    let interval = section.optional("interval", scalar::duration).unwrap_or(usual.interval);
+    let max_interval = section.optional("max_interval", scalar::duration);
+    if let Some(max) = max_interval.filter(|max| *max < interval) {
+        let [max, interval] = [max, interval].map(humantime::format_duration);
+        section.wrong("max_interval", format!("{max} is shorter than the interval, allowed: {interval} or more"));
+    }
+    // What is inherited was chosen for another interval, perhaps.
+    let usual_max = if interval == usual.interval { usual.max_interval } else { interval.saturating_mul(STRETCH) };
     Tests {
         required: required.unwrap_or(usual.required).clamp(1, count.max(1)),
         targets,
+        interval,
+        max_interval: max_interval.unwrap_or(usual_max).max(interval),
+        watch_traffic: section.optional("watch_traffic", scalar::boolean).unwrap_or(usual.watch_traffic),
+        limits: limits::read(section, &usual.limits),
         tries: section.optional("ping_retries", scalar::within(1, 100)).unwrap_or(usual.tries),
-        interval: section.optional("interval", scalar::duration).unwrap_or(usual.interval),
         timeout: section.optional("timeout", scalar::duration).unwrap_or(usual.timeout),
         fall: section.optional("fall", scalar::within(1, 1000)).unwrap_or(usual.fall),
         rise: section.optional("rise", scalar::within(1, 1000)).unwrap_or(usual.rise),

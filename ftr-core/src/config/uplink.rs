@@ -1,6 +1,7 @@
 //! `uplinks`: the ways to the internet.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use serde_yaml::Value;
 
@@ -16,6 +17,8 @@ pub struct Uplink {
     pub name: InterfaceName,
     /// Where address and gateway come from.
     pub kind: UplinkKind,
+    /// Where its IPv6 address and gateway come from; none where it has no IPv6.
+    pub ipv6: Option<Ipv6Kind>,
     /// What people call it.
     pub description: String,
     /// Its part of the new connections: 1 to 256.
@@ -24,8 +27,18 @@ pub struct Uplink {
     pub priority_group: Option<u32>,
     /// Whether new connections may use it at all.
     pub default_route: bool,
+    /// Whether what goes through it costs money: it is tested as seldom as its traffic allows.
+    pub metered: bool,
     /// How it is tested.
     pub tests: Tests,
+}
+
+impl Uplink {
+    /// How long it may be left alone, from the start of one check to that of the next.
+    #[must_use]
+    pub const fn longest_interval(&self) -> Duration {
+        if self.metered { self.tests.max_interval } else { self.tests.interval }
+    }
 }
 
 /// Where an uplink's address and gateway come from.
@@ -40,6 +53,20 @@ pub enum UplinkKind {
     },
     /// From the kernel: a point-to-point device, whose address and peer come, change and go.
     Ppp,
+}
+
+/// Where an uplink's IPv6 address and gateway come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ipv6Kind {
+    /// From the configuration.
+    Static {
+        /// The address.
+        ip: Ipv6Addr,
+        /// The provider's router, often a link-local address.
+        gateway: Ipv6Addr,
+    },
+    /// From router advertisements, as the kernel takes them.
+    Advertised,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -80,19 +107,23 @@ fn one(section: &mut Section<'_>, tests: &Tests) -> Option<Uplink> {
             None
         }
     };
+    let ipv6 = ipv6(section);
     let description = section.optional("description", scalar::text);
     let weight = section.optional("weight", scalar::within(1, 256)).unwrap_or(1);
     let priority_group = section.optional("priority_group", scalar::number::<u32>);
     let default_route = section.optional("default_route", scalar::boolean).unwrap_or(true);
+    let metered = section.optional("metered", scalar::boolean).unwrap_or(false);
     let tests = tests_section::read_own(section, tests);
     let name = name?;
     Some(Uplink {
         description: description.unwrap_or_else(|| name.to_string()),
         name,
         kind: kind?,
+        ipv6,
         weight,
         priority_group,
         default_route,
+        metered,
         tests,
     })
 }
@@ -109,6 +140,39 @@ fn fixed(section: &mut Section<'_>) -> Option<UplinkKind> {
         return None;
     }
     Some(UplinkKind::Static { ip, gateway })
+}
+
+/// None where the uplink has no IPv6, or what is stated of it is wrong (which is noted).
+fn ipv6(section: &mut Section<'_>) -> Option<Ipv6Kind> {
+    let advertised = section.optional("type6", scalar::one_of(&[("static", false), ("ra", true)]));
+    let stated = section.has("ip6") || section.has("gateway6");
+    if advertised == Some(true) {
+        for key in ["ip6", "gateway6"] {
+            if section.has(key) {
+                section.wrong(key, "router advertisements tell it, allowed: nothing here, or type6: static");
+            }
+        }
+        return (!stated).then_some(Ipv6Kind::Advertised);
+    }
+    if !stated && advertised.is_none() {
+        return None;
+    }
+    let ip = section.required("ip6", "the IPv6 address that the provider gave you", host6);
+    let gateway = section.required("gateway6", "the IPv6 address of the provider's router", host6);
+    let (ip, gateway) = (ip?, gateway?);
+    if ip.is_unicast_link_local() {
+        section.wrong("ip6", format!("{ip} is valid on its link only, allowed: a global address"));
+        return None;
+    }
+    Some(Ipv6Kind::Static { ip, gateway })
+}
+
+fn host6(value: &Value) -> Result<Ipv6Addr, String> {
+    let text = scalar::text(value)?;
+    text.parse()
+        .ok()
+        .filter(|address: &Ipv6Addr| !address.is_unspecified() && !address.is_loopback() && !address.is_multicast())
+        .ok_or_else(|| format!("{text:?} is not the address of a host, allowed: an IPv6 address such as 2001:db8::1"))
 }
 
 fn ppp(section: &mut Section<'_>) -> Option<UplinkKind> {

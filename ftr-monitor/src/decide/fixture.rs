@@ -23,6 +23,10 @@ pub(crate) fn check(uplink: &str, up: bool, mono: u64) -> Check {
         address: None,
         gateway: None,
         targets: Vec::new(),
+        prompt: None,
+        window: None,
+        ignored: None,
+        probe_bytes: None,
     }
 }
 
