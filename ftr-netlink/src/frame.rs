@@ -115,13 +115,19 @@ pub(crate) fn outcome(frame: &Frame<'_>) -> Result<Outcome, Error> {
 }
 
 /// The text among the attributes of an extended acknowledgement.
-fn explanation(mut attributes: &[u8]) -> Option<String> {
+fn explanation(attributes: &[u8]) -> Option<String> {
+    let payload = payload(attributes, ACKNOWLEDGEMENT_TEXT)?;
+    let text = payload.strip_suffix(&[0]).unwrap_or(payload);
+    Some(String::from_utf8_lossy(text).into_owned())
+}
+
+/// What the first attribute of a kind carries; none where there is no such attribute before the end or a malformed one.
+pub(crate) fn payload(mut attributes: &[u8], kind: u16) -> Option<&[u8]> {
     loop {
         let length = usize::from(u16_at(attributes, 0)?);
         let payload = attributes.get(ATTRIBUTE_HEADER..length)?;
-        if u16_at(attributes, 2)? == ACKNOWLEDGEMENT_TEXT {
-            let text = payload.strip_suffix(&[0]).unwrap_or(payload);
-            return Some(String::from_utf8_lossy(text).into_owned());
+        if u16_at(attributes, 2)? == kind {
+            return Some(payload);
         }
         attributes = attributes.get(aligned(length)..)?;
     }
@@ -136,7 +142,7 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..at + 2)?.try_into().ok().map(u16::from_ne_bytes)
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes)
 }
 

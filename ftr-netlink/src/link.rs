@@ -3,8 +3,8 @@
 use neli::consts::rtnl::{Iff, Ifla, IflaInfo, RtAddrFamily};
 use neli::rtnl::{Ifinfomsg, IfinfomsgBuilder};
 
-use crate::Error;
 use crate::attribute::{Payload, from_bytes, to_bytes};
+use crate::{Counters, Error};
 
 /// A network device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,28 +71,6 @@ impl LinkFlags {
     }
 }
 
-/// What went through a device since it was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Packets received.
-    pub rx_packets: u64,
-    /// Packets sent.
-    pub tx_packets: u64,
-    /// Bytes received.
-    pub rx_bytes: u64,
-    /// Bytes sent.
-    pub tx_bytes: u64,
-}
-
-impl Counters {
-    /// The head of `struct rtnl_link_stats64`.
-    fn decode(octets: &[u8]) -> Result<Self, Error> {
-        let mut fields = octets.chunks_exact(8).filter_map(|field| field.try_into().ok()).map(u64::from_ne_bytes);
-        let mut next = || fields.next().ok_or(Error::Malformed("link counters"));
-        Ok(Self { rx_packets: next()?, tx_packets: next()?, rx_bytes: next()?, tx_bytes: next()? })
-    }
-}
-
 impl Link {
     /// None for a message about a bridge's port, which shares the message type but is not about the device itself.
     pub(crate) fn decode(body: &[u8]) -> Result<Option<Self>, Error> {
@@ -137,16 +115,8 @@ impl Link {
 
 #[cfg(test)]
 mod tests {
-    use super::{Counters, Link};
+    use super::Link;
     use proptest::prelude::*;
-
-    #[test]
-    fn counters_are_the_first_four_of_the_structure() {
-        let octets: Vec<u8> = (1u64..=24).flat_map(u64::to_ne_bytes).collect();
-        let counters = Counters { rx_packets: 1, tx_packets: 2, rx_bytes: 3, tx_bytes: 4 };
-        assert_eq!(Counters::decode(&octets), Ok(counters));
-        assert!(Counters::decode(&octets[..31]).is_err());
-    }
 
     #[test]
     fn a_bridge_port_is_no_device() {

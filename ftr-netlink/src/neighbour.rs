@@ -6,7 +6,7 @@ use ftr_core::Family;
 use neli::consts::rtnl::{Nda, Nud, Rtn};
 use neli::rtnl::{Ndmsg, NdmsgBuilder};
 
-use crate::attribute::{Payload, from_bytes, to_bytes};
+use crate::attribute::{Attributes, Payload, from_bytes, to_bytes};
 use crate::{Error, family};
 
 /// What the kernel knows of a host on a directly connected network.
@@ -27,6 +27,12 @@ impl Neighbour {
     #[must_use]
     pub fn is_failed(&self) -> bool {
         self.in_state(Nud::FAILED)
+    }
+
+    /// It is being asked or was asked, and has not answered: not yet (`NUD_INCOMPLETE`), or not at all (`NUD_FAILED`).
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        self.in_state(Nud::INCOMPLETE | Nud::FAILED)
     }
 
     /// It has been heard lately, or is taken for granted.
@@ -59,11 +65,25 @@ impl Neighbour {
 
     /// The body of a request for every neighbour of a family.
     pub(crate) fn request(family: Family) -> Result<Vec<u8>, Error> {
+        Self::encode(family, 0, Attributes::new())
+    }
+
+    /// The body of a request for one neighbour.
+    pub(crate) fn request_one(index: u32, address: IpAddr) -> Result<Vec<u8>, Error> {
+        let index = i32::try_from(index).map_err(|_| Error::Encode("a device number of more than 31 bits"))?;
+        let mut attributes = Attributes::new();
+        attributes.address(Nda::Dst, address)?;
+        Self::encode(Family::of(address), index, attributes)
+    }
+
+    /// The kernel wants every field that is no part of the question to be zero.
+    fn encode(family: Family, index: i32, attributes: Attributes<Nda>) -> Result<Vec<u8>, Error> {
         let body = NdmsgBuilder::default()
             .ndm_family(family::to_kernel(family))
-            .ndm_index(0)
+            .ndm_index(index)
             .ndm_state(Nud::empty())
             .ndm_type(Rtn::Unspec)
+            .rtattrs(attributes.into_buffer())
             .build()
             .map_err(|_| Error::Encode("a neighbour request"))?;
         to_bytes(&body)
@@ -72,8 +92,31 @@ impl Neighbour {
 
 #[cfg(test)]
 mod tests {
-    use super::Neighbour;
+    use super::{Neighbour, Nud};
     use proptest::prelude::*;
+    use std::net::IpAddr;
+
+    #[test]
+    fn a_question_about_one_neighbour_names_its_device_and_address() {
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let asked = Neighbour::decode(&Neighbour::request_one(7, address).unwrap()).unwrap();
+        assert_eq!(asked, Some(Neighbour { index: 7, address, link_address: None, state: 0 }));
+        assert!(Neighbour::request_one(1 << 31, address).is_err());
+    }
+
+    #[test]
+    fn only_who_was_asked_in_vain_is_unanswered() {
+        let in_state = |state: Nud| Neighbour {
+            index: 7,
+            address: IpAddr::from([192, 0, 2, 1]),
+            link_address: None,
+            state: state.bits(),
+        };
+        assert!(in_state(Nud::INCOMPLETE).is_unanswered() && in_state(Nud::FAILED).is_unanswered());
+        for state in [Nud::REACHABLE, Nud::STALE, Nud::DELAY, Nud::PROBE, Nud::NOARP, Nud::PERMANENT, Nud::empty()] {
+            assert!(!in_state(state).is_unanswered(), "{state:?}");
+        }
+    }
 
     proptest! {
         #[test]

@@ -1,5 +1,7 @@
 //! Reading and writing the kernel's links, addresses, routes, rules and neighbours.
 
+use std::net::IpAddr;
+
 use ftr_core::Family;
 use neli::consts::nl::NlmF;
 use neli::consts::rtnl::Rtm;
@@ -7,8 +9,8 @@ use nix::errno::Errno;
 use nix::sys::socket::{SockFlag, SockProtocol};
 
 use crate::frame::{Frames, Outcome, outcome, request};
-use crate::socket::Socket;
-use crate::{Address, Error, Link, Lookup, Neighbour, Refusal, Route, Rule};
+use crate::socket::{End, Socket};
+use crate::{Address, Counters, Error, Link, Lookup, Neighbour, Refusal, Route, Rule, counters};
 
 /// How often a dump is begun anew because the table changed under it.
 const ATTEMPTS: u32 = 8;
@@ -68,6 +70,23 @@ impl Rtnetlink {
         self.dump("list links", Rtm::Getlink, &Link::request()?, Link::decode)
     }
 
+    /// What went through every device so far, by its number, into a list that is used again: where it has the room,
+    /// nothing is allocated.
+    ///
+    /// # Errors
+    /// The exchange fails; the kernel is older than Linux 4.7 (`EOPNOTSUPP`). The list is incomplete then.
+    pub fn counters(&mut self, into: &mut Vec<(u32, Counters)>) -> Result<(), Error> {
+        self.whole("read device counters (RTM_GETSTATS)", |socket| {
+            into.clear();
+            let number = socket.number();
+            socket.send(counters::request(number).as_flattened())?;
+            socket.answers(number, |frame| {
+                into.push(counters::decode(frame.body)?);
+                Ok(())
+            })
+        })
+    }
+
     /// Every address of a family, or of both.
     ///
     /// # Errors
@@ -103,6 +122,24 @@ impl Rtnetlink {
     /// The exchange fails.
     pub fn neighbours(&mut self, family: Family) -> Result<Vec<Neighbour>, Error> {
         self.dump("list neighbours", Rtm::Getneigh, &Neighbour::request(family)?, Neighbour::decode)
+    }
+
+    /// One neighbour; none where the kernel does not know it, or its device is gone. Needs Linux 5.0.
+    ///
+    /// # Errors
+    /// The exchange fails.
+    pub fn neighbour(&mut self, index: u32, address: IpAddr) -> Result<Option<Neighbour>, Error> {
+        let mut neighbour = None;
+        let request = Neighbour::request_one(index, address)?;
+        let end = self.socket.ask((Rtm::Getneigh.into(), NlmF::ACK, &request), |frame| {
+            neighbour = Neighbour::decode(frame.body)?;
+            Ok(())
+        })?;
+        match end.refusal {
+            Some(Refusal { errno: Errno::ENOENT | Errno::ENODEV, .. }) => Ok(None),
+            Some(refusal) => Err(Error::Refused { operation: "look up neighbour", refusal }),
+            None => neighbour.ok_or(Error::Malformed("answer to a neighbour lookup")).map(Some),
+        }
     }
 
     /// The way that the kernel would send this packet.
@@ -169,17 +206,30 @@ impl Rtnetlink {
         body: &[u8],
         decode: impl Fn(&[u8]) -> Result<Option<T>, Error>,
     ) -> Result<Vec<T>, Error> {
-        for _ in 0..ATTEMPTS {
-            let mut found = Vec::new();
-            let end = self.socket.ask((kind.into(), NlmF::DUMP, body), |frame| {
+        let mut found = Vec::new();
+        self.whole(operation, |socket| {
+            found.clear();
+            socket.ask((kind.into(), NlmF::DUMP, body), |frame| {
                 found.extend(decode(frame.body)?);
                 Ok(())
-            })?;
+            })
+        })?;
+        Ok(found)
+    }
+
+    /// Repeats a dump until nothing has changed while it was read.
+    fn whole(
+        &mut self,
+        operation: &'static str,
+        mut dump: impl FnMut(&mut Socket) -> Result<End, Error>,
+    ) -> Result<(), Error> {
+        for _ in 0..ATTEMPTS {
+            let end = dump(&mut self.socket)?;
             if let Some(refusal) = end.refusal {
                 return Err(Error::Refused { operation, refusal });
             }
             if !end.interrupted {
-                return Ok(found);
+                return Ok(());
             }
         }
         Err(Error::Interrupted { operation, attempts: ATTEMPTS })

@@ -92,15 +92,24 @@ impl Socket {
     }
 
     /// Sends one request and passes on each answer to it.
-    ///
-    /// Answers to earlier requests that were given up half way are skipped by their number.
     pub(crate) fn ask(
         &mut self,
         (kind, flags, body): (u16, NlmF, &[u8]),
-        mut answer: impl FnMut(&Frame<'_>) -> Result<(), Error>,
+        answer: impl FnMut(&Frame<'_>) -> Result<(), Error>,
     ) -> Result<End, Error> {
         let number = self.number();
         self.send(&request(kind, flags, number, body)?)?;
+        self.answers(number, answer)
+    }
+
+    /// Passes on each answer to the request of this number.
+    ///
+    /// Answers to earlier requests that were given up half way are skipped by their number.
+    pub(crate) fn answers(
+        &mut self,
+        number: u32,
+        mut answer: impl FnMut(&Frame<'_>) -> Result<(), Error>,
+    ) -> Result<End, Error> {
         let mut interrupted = false;
         loop {
             for frame in Frames::of(self.receive()?) {
