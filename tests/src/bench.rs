@@ -2,10 +2,12 @@
 
 pub mod burden;
 pub mod contender;
+pub mod daemon_rows;
 pub mod failover;
 pub mod figure;
 mod fping;
 mod keepalived;
+pub mod probe;
 pub mod restart;
 pub mod rows;
 pub mod spread;

@@ -3,7 +3,7 @@
 use crate::bench::rows::{self, Effort, Row};
 use crate::error::{Context, Result};
 use crate::teardown;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use std::process::ExitCode;
 
 #[derive(Debug, Parser)]
@@ -50,7 +50,7 @@ fn work(work: Work) -> Result<()> {
     match work {
         Work::Demo => crate::demo::show(&mut std::io::stdout()),
         Work::Bench { rows, runs, seed, alone } => {
-            let rows = if rows.is_empty() { Row::ALL.to_vec() } else { rows };
+            let rows = if rows.is_empty() { Row::value_variants().to_vec() } else { rows };
             let seed = seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
             let effort = Effort { runs, seed, peers: !alone };
             rows::table(&rows, effort, &mut std::io::stdout()).context(|| "write the table".to_owned())

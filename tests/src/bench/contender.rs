@@ -14,7 +14,6 @@ use crate::router::Router;
 use nix::sys::signal::Signal;
 use serde_yaml::Mapping;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 /// How long a daemon may take until every healthy uplink carries connections.
@@ -34,16 +33,6 @@ pub enum Contender {
 impl Contender {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Keepalived, Self::Fping, Self::Ftr];
-}
-
-impl fmt::Display for Contender {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ftr => "ftr",
-            Self::Keepalived => "keepalived",
-            Self::Fping => "fping script",
-        })
-    }
 }
 
 /// A contender at work in a lab.

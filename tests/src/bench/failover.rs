@@ -47,8 +47,6 @@ pub struct Outcome {
     pub back: Figure,
     /// In how many trials the uplink was taken out of use.
     pub left: usize,
-    /// The mean of `last_failed` in seconds.
-    pub mean: f64,
 }
 
 /// Breaks and mends an uplink `runs` times under a contender, at instants that `seed` draws.
@@ -124,12 +122,10 @@ fn judge(report: &Report, trials: &[Trial], lab: &Lab) -> Outcome {
     };
     let count =
         |trial: &Trial| f64::from(u32::try_from(report.failed(trial.broken, trial.mended).count()).unwrap_or(u32::MAX));
-    let total: f64 = trials.iter().map(|trial| last(trial).as_secs_f64()).sum();
     Outcome {
         last_failed: Figure::seconds(trials.iter().map(last)),
         failed: Figure::new(trials.iter().map(count), ""),
         back: Figure::seconds(trials.iter().filter_map(back)),
         left: trials.iter().filter(|trial| trial.left).count(),
-        mean: total / f64::from(u32::try_from(trials.len().max(1)).unwrap_or(u32::MAX)),
     }
 }

@@ -37,6 +37,19 @@ impl Figure {
         self.values.get(self.values.len() / 2).copied()
     }
 
+    /// The sum by the number.
+    #[must_use]
+    pub fn mean(&self) -> Option<f64> {
+        let count = u32::try_from(self.values.len()).ok().filter(|count| *count > 0)?;
+        Some(self.values.iter().sum::<f64>() / f64::from(count))
+    }
+
+    /// How many values there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.values.len()
+    }
+
     /// The largest value.
     #[must_use]
     pub fn most(&self) -> Option<f64> {
@@ -70,5 +83,7 @@ mod tests {
         assert_eq!(Figure::new([0.5], "%").to_string(), "0.50 %");
         assert_eq!(Figure::new([2.0, 4.0], "").to_string(), "2 / 4 / 4 (2)");
         assert_eq!(Figure::default().to_string(), "–");
+        assert_eq!(figure.mean(), Some(2.0));
+        assert_eq!(Figure::default().mean(), None);
     }
 }

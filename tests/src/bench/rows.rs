@@ -1,67 +1,57 @@
-//! The rows of the published table.
+//! The rows of the published tables.
 
-use super::burden::Burden;
-use super::contender::Contender;
-use super::{failover, restart, spread, upkeep};
-use crate::error::Result;
-use crate::fault::Fault;
+use super::daemon_rows::{self, DaemonRow};
+use super::figure::Figure;
+use super::probe::rows::{self as probe_rows, ProbeRow};
+use crate::error::LabError;
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use std::fmt;
 use std::io::{self, Write};
+use std::sync::LazyLock;
 
-/// A row, or all of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+/// A row of one of the tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Row {
-    /// Upstream silently dead, timeout 2 s.
-    Silent2s,
-    /// Upstream silently dead, timeout 450 ms.
-    Silent,
-    /// Gateway mute.
-    Mute,
-    /// Half of all packets lost.
-    Loss,
-    /// Carrier lost.
-    Carrier,
-    /// Device deleted.
-    Deleted,
-    /// Gateway deaf to ping but forwarding.
-    Deaf,
-    /// Six restarts under load.
-    Restart,
-    /// A restart while an uplink is dead.
-    RestartDead,
-    /// A default route in main.
-    Main,
-    /// Distribution of connections over the uplinks.
-    Spread,
-    /// A mute mail server, the mailer stopped or killed, a reader that does not read.
-    Burdens,
-    /// Processor time, 3 uplinks.
-    Cpu3,
-    /// Processor time and memory, 16 uplinks.
-    Cpu16,
-    /// One round over 16 dead uplinks.
-    DeadRound,
+    /// Whole daemons side by side.
+    Daemon(DaemonRow),
+    /// `ftr-probe` alone.
+    Probe(ProbeRow),
+}
+
+static ALL: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    let daemons = DaemonRow::value_variants().iter().copied().map(Row::Daemon);
+    daemons.chain(ProbeRow::value_variants().iter().copied().map(Row::Probe)).collect()
+});
+
+impl ValueEnum for Row {
+    fn value_variants<'a>() -> &'a [Self] {
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Self::Daemon(row) => row.to_possible_value(),
+            Self::Probe(row) => row.to_possible_value(),
+        }
+    }
 }
 
 impl Row {
-    /// Every row in the order of the table.
-    pub const ALL: [Self; 15] = [
-        Self::Silent2s,
-        Self::Silent,
-        Self::Mute,
-        Self::Loss,
-        Self::Carrier,
-        Self::Deleted,
-        Self::Deaf,
-        Self::Restart,
-        Self::RestartDead,
-        Self::Main,
-        Self::Spread,
-        Self::Burdens,
-        Self::Cpu3,
-        Self::Cpu16,
-        Self::DeadRound,
-    ];
+    /// The heads of its table.
+    fn columns(self) -> &'static [&'static str] {
+        match self {
+            Self::Daemon(_) => &daemon_rows::COLUMNS,
+            Self::Probe(_) => &probe_rows::COLUMNS,
+        }
+    }
+
+    fn measure(self, effort: Effort) -> Vec<Line> {
+        match self {
+            Self::Daemon(row) => daemon_rows::measure(row, effort),
+            Self::Probe(row) => probe_rows::measure(row, effort),
+        }
+    }
 }
 
 /// How a row is measured.
@@ -75,11 +65,13 @@ pub struct Effort {
     pub peers: bool,
 }
 
-/// One line of the table: what was measured, and what each contender showed.
-#[derive(Debug, Default)]
+/// One line of a table: what was measured, and what stands in each column.
+#[derive(Debug)]
 pub struct Line {
-    what: String,
-    cells: [String; 3],
+    /// What was measured.
+    pub what: String,
+    /// What it showed, in the order of the heads.
+    pub cells: Vec<String>,
 }
 
 impl fmt::Display for Line {
@@ -88,16 +80,19 @@ impl fmt::Display for Line {
     }
 }
 
-/// Measures rows and writes each line of the table as soon as it is known.
+/// Measures rows and writes each line of their tables as soon as it is known.
 ///
 /// # Errors
-/// When the lab fails; a contender that fails stands in its cell.
+/// When the output cannot be written; what fails in the lab stands in its cell.
 pub fn table(rows: &[Row], effort: Effort, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "Least / median / most (number of trials); seed {}.\n", effort.seed)?;
-    let heads: Vec<String> = Contender::ALL.iter().map(ToString::to_string).collect();
-    writeln!(out, "| | {} |\n|---|---|---|---|", heads.join(" | "))?;
+    writeln!(out, "Least / median / most (number of trials); seed {}.", effort.seed)?;
+    let mut columns: &[&str] = &[];
     for row in rows {
-        for line in measure(*row, effort) {
+        if row.columns() != columns {
+            columns = row.columns();
+            writeln!(out, "\n| | {} |\n|{}", columns.join(" | "), "---|".repeat(columns.len() + 1))?;
+        }
+        for line in row.measure(effort) {
             writeln!(out, "{line}")?;
             out.flush()?;
         }
@@ -105,124 +100,33 @@ pub fn table(rows: &[Row], effort: Effort, out: &mut impl Write) -> io::Result<(
     Ok(())
 }
 
-fn measure(row: Row, effort: Effort) -> Vec<Line> {
-    match row {
-        Row::Silent2s => {
-            let alone = Effort { peers: false, ..effort };
-            failover(Fault::Silent, alone, "{tests: {timeout: 2s}}", "upstream silently dead, timeout 2 s")
-        }
-        Row::Silent => failover(Fault::Silent, effort, "{}", "upstream silently dead, timeout 450 ms"),
-        Row::Mute => failover(Fault::GatewayMute, effort, "{}", "gateway mute"),
-        // With one good check to rise an uplink that loses half of all packets is taken back now and then by chance, as
-        // that is configured to mean; the peers want two.
-        Row::Loss => failover(Fault::Loss(50), effort, "{tests: {rise: 2}}", "50% loss, rise 2"),
-        Row::Carrier => failover(Fault::Carrier, effort, "{}", "carrier lost"),
-        Row::Deleted => failover(Fault::Deleted, effort, "{}", "device deleted"),
-        Row::Deaf => vec![line("gateway deaf to ping but forwarding: taken out of use", effort, |contender| {
-            let seen = failover::measure(contender, Fault::GatewayDeaf, 2, "{}", effort.seed)?;
-            Ok(format!("{} of 2 times", seen.left))
-        })],
-        Row::Restart => {
-            vec![line("6 restarts under load: new connections failed; held ones stalled", effort, |contender| {
-                restart::under_load(contender, effort.seed).map(|seen| restarted(&seen))
-            })]
-        }
-        Row::RestartDead => vec![ours("restart while an uplink is dead", || {
-            restart::while_dead(effort.seed).map(|seen| restarted(&seen))
-        })],
-        Row::Main => vec![ours("default route in main, priorities below 32766: connections by uplink", || {
-            spread::measure(&[effort.seed], "{base_priority: 1000}", true).map(|seen| spreads(&seen))
-        })],
-        Row::Spread => vec![ours("600 connections from 64 sources, weights 1/2/1", || {
-            let seeds = [effort.seed, effort.seed + 1, effort.seed + 2];
-            spread::measure(&seeds, "{}", false).map(|seen| spreads(&seen))
-        })],
-        Row::Burdens => [Burden::MuteMail, Burden::NotifyStopped, Burden::NotifyKilled, Burden::StuckReader]
-            .map(|burden| {
-                ours(&format!("{burden}; upstream silently dead, timeout 450 ms: last failed new connection"), || {
-                    let seen = failover::burdened(burden, effort.runs, effort.seed)?;
-                    Ok(format!("{}, mean {:.2}", seen.last_failed, seen.mean))
-                })
-            })
-            .into(),
-        Row::Cpu3 => upkeep(3, effort),
-        Row::Cpu16 => upkeep(16, effort),
-        Row::DeadRound => vec![ours("one round, 16 uplinks all dead, timeout 450 ms", || {
-            upkeep::dead_round(effort.runs, "{}").map(|figure| figure.to_string())
-        })],
-    }
-}
-
-fn failover(fault: Fault, effort: Effort, overrides: &str, what: &str) -> Vec<Line> {
-    let mut lines = ["last failed new connection after the break", "connections failed", "back in use after the mend"]
-        .map(|detail| Line { what: format!("{what}: {detail}"), ..Line::default() });
-    for (number, contender) in Contender::ALL.into_iter().enumerate() {
-        let cells = if skipped(contender, effort) {
-            [dash(), dash(), dash()]
-        } else {
-            match failover::measure(contender, fault, effort.runs, overrides, effort.seed) {
-                Ok(seen) => [
-                    format!("{}, mean {:.2}", seen.last_failed, seen.mean),
-                    seen.failed.to_string(),
-                    seen.back.to_string(),
-                ],
-                Err(error) => [failure(&error), dash(), dash()],
-            }
-        };
-        for (line, cell) in lines.iter_mut().zip(cells) {
-            line.cells.iter_mut().skip(number).take(1).for_each(|place| place.clone_from(&cell));
-        }
-    }
-    lines.into()
-}
-
-fn upkeep(uplinks: u8, effort: Effort) -> Vec<Line> {
-    let mut memory = Line { what: format!("memory (PSS), {uplinks} healthy uplinks"), ..Line::default() };
-    let mut sizes = Vec::new();
-    let processor = line(&format!("processor time, {uplinks} healthy uplinks"), effort, |contender| {
-        let cost = upkeep::measure(contender, uplinks, effort.runs.min(3))?;
-        sizes.push((contender, cost.memory.to_string()));
-        Ok(cost.processor.to_string())
-    });
-    for (place, contender) in memory.cells.iter_mut().zip(Contender::ALL) {
-        let size = sizes.iter().find(|(who, _)| *who == contender);
-        *place = size.map_or_else(dash, |(_, size)| size.clone());
-    }
-    vec![processor, memory]
-}
-
-fn line(what: &str, effort: Effort, mut cell: impl FnMut(Contender) -> Result<String>) -> Line {
-    let cells = Contender::ALL.map(|contender| {
-        if skipped(contender, effort) { dash() } else { cell(contender).unwrap_or_else(|error| failure(&error)) }
-    });
-    Line { what: what.to_owned(), cells }
-}
-
-fn ours(what: &str, cell: impl Fn() -> Result<String>) -> Line {
-    Line { what: what.to_owned(), cells: [dash(), dash(), cell().unwrap_or_else(|error| failure(&error))] }
-}
-
-fn skipped(contender: Contender, effort: Effort) -> bool {
-    contender != Contender::Ftr && !effort.peers
-}
-
-fn dash() -> String {
+/// The cell of what is not measured.
+pub(super) fn dash() -> String {
     "–".to_owned()
 }
 
-fn failure(error: &crate::error::LabError) -> String {
+/// The cell of what could not be measured; why is told on stderr.
+pub(super) fn failure(error: &LabError) -> String {
     eprintln!("bench: {error}");
     "failed".to_owned()
 }
 
-fn restarted(seen: &restart::Outcome) -> String {
-    format!("{} of {}; {} of {}", seen.failed.1, seen.failed.0, seen.stalled.1, seen.stalled.0)
+/// A figure with its mean behind it.
+pub(super) fn with_mean(figure: &Figure) -> String {
+    figure.mean().map_or_else(dash, |mean| format!("{figure}, mean {mean:.2}"))
 }
 
-fn spreads(seen: &[spread::Spread]) -> String {
-    let one = |spread: &spread::Spread| {
-        let counts: Vec<String> = spread.counts.iter().map(ToString::to_string).collect();
-        format!("{}: χ² {:.1}, p {:.3}, seed {}", counts.join("/"), spread.chi_square, spread.p, spread.seed)
-    };
-    seen.iter().map(one).collect::<Vec<_>>().join("; ")
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_row_has_a_name_of_its_own_and_says_what_it_is() {
+        let values: Vec<PossibleValue> =
+            Row::value_variants().iter().filter_map(ValueEnum::to_possible_value).collect();
+        let names: BTreeSet<&str> = values.iter().map(PossibleValue::get_name).collect();
+        assert_eq!(names.len(), Row::value_variants().len());
+        assert!(values.iter().all(|value| value.get_help().is_some()));
+    }
 }

@@ -1,0 +1,95 @@
+//! What watching costs: processor time an answered probe, and memory.
+
+use super::routed::Routed;
+use super::steady_fping::{Manner, SteadyFping};
+use super::watch::Watch;
+use crate::bench::figure::Figure;
+use crate::bench::rows::{Line, dash};
+use crate::error::Result;
+use crate::plan;
+use crate::process;
+use std::thread;
+use std::time::Duration;
+
+/// How long answers and processor time are counted for one value.
+const WINDOW: Duration = Duration::from_secs(20);
+
+/// How long a program runs before that.
+const SETTLING: Duration = Duration::from_secs(3);
+
+/// The intervals of the table.
+const INTERVALS: [Duration; 2] = [Duration::from_secs(1), Duration::from_millis(200)];
+
+/// Microseconds of processor time an answer, and MiB.
+type Cost = (f64, f64);
+
+/// Watches `uplinks` healthy uplinks with 6 targets, of which all and of which four have to answer.
+pub(super) fn lines(uplinks: u8, runs: usize, peers: bool) -> Result<Vec<Line>> {
+    let routed = Routed::build(&plan::alike(uplinks), "{}", &[])?;
+    let mut lines = Vec::new();
+    for interval in INTERVALS {
+        let mut costs: [Vec<Cost>; 4] = Default::default();
+        let [six, four, each, burst] = &mut costs;
+        // In turn, so that what else happens on the machine meets all of them.
+        for _ in 0..runs.clamp(1, 2) {
+            six.push(ours(&routed, interval, "6")?);
+            four.push(ours(&routed, interval, "4")?);
+            if peers {
+                each.push(theirs(&routed, Manner::Each, interval)?);
+                burst.push(theirs(&routed, Manner::Burst, interval)?);
+            }
+        }
+        let where_and_when = format!("{uplinks} uplinks, interval {}", humantime::format_duration(interval));
+        let [six, four, each, burst] = costs.each_ref().map(|costs| microseconds(costs));
+        let peer = if peers { format!("fping each {each}; fping -i 0 {burst}") } else { dash() };
+        for (count, figure) in [("6 of 6", &six), ("4 of 6", &four)] {
+            let ratios = [&each, &burst].map(|peer| share(figure, peer)).join("; ");
+            lines.push(Line {
+                what: format!("processor time an answered probe, {where_and_when}, {count}"),
+                cells: vec![peer.clone(), if peers { format!("{figure}; {ratios}") } else { figure.to_string() }],
+            });
+        }
+        let [six, _, each, _] = costs.map(|costs| Figure::new(costs.iter().map(|cost| cost.1), "MiB"));
+        let cells = vec![each.to_string(), six.to_string()];
+        lines.push(Line { what: format!("memory (PSS), {where_and_when}, 6 of 6"), cells });
+    }
+    Ok(lines)
+}
+
+fn ours(routed: &Routed, interval: Duration, required: &str) -> Result<Cost> {
+    let interval = humantime::format_duration(interval).to_string();
+    let watch = Watch::start(routed, &["--interval", &interval, "--required", required])?;
+    thread::sleep(SETTLING);
+    let before = process::processor_time(watch.pid())?;
+    let seen = watch.during(WINDOW)?;
+    let used = process::processor_time(watch.pid())?.saturating_sub(before);
+    let answers: u64 = seen.iter().map(|one| u64::from(one.check.answered)).sum();
+    Ok(cost(used, answers, process::memory(watch.pid())?))
+}
+
+fn theirs(routed: &Routed, manner: Manner, interval: Duration) -> Result<Cost> {
+    let mut fping = SteadyFping::start(routed, manner, interval)?;
+    thread::sleep(SETTLING);
+    fping.answers()?;
+    let before = fping.processor_time()?;
+    thread::sleep(WINDOW);
+    let used = fping.processor_time()?.saturating_sub(before);
+    let answers = fping.answers()?;
+    Ok(cost(used, answers, fping.memory()?))
+}
+
+fn cost(used: Duration, answers: u64, kibibytes: u64) -> Cost {
+    let number = |count: u64| u32::try_from(count).map_or(f64::NAN, f64::from);
+    (used.as_secs_f64() * 1e6 / number(answers), number(kibibytes) / 1024.0)
+}
+
+fn microseconds(costs: &[Cost]) -> Figure {
+    Figure::new(costs.iter().map(|cost| cost.0), "µs")
+}
+
+fn share(ours: &Figure, theirs: &Figure) -> String {
+    match (ours.median(), theirs.median()) {
+        (Some(ours), Some(theirs)) => format!("{:.2} of that", ours / theirs),
+        _ => dash(),
+    }
+}
