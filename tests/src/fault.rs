@@ -24,6 +24,10 @@ pub enum Fault {
     Silent,
     /// The gateway says "network unreachable" to everything.
     NetUnreachable,
+    /// The same for IPv4 alone.
+    SilentV4,
+    /// The same for IPv6 alone.
+    SilentV6,
     /// What the router sends arrives, what is sent back does not.
     RepliesLost,
     /// Each packet is lost with this chance in percent, in both directions.
@@ -32,6 +36,12 @@ pub enum Fault {
     IcmpFiltered,
     /// The gateway answers everything itself, as before a log-in page.
     Captive,
+    /// The gateway answers ARP requests for every address: not a failure.
+    ProxyArp,
+    /// What is sent back comes in through the next uplink.
+    AnsweredElsewhere,
+    /// Everything comes back so many milliseconds later. Only on point-to-point lines.
+    Delay(u16),
 }
 
 impl fmt::Display for Fault {
@@ -48,6 +58,11 @@ impl fmt::Display for Fault {
             Self::Loss(percent) => return write!(f, "loss {percent}%"),
             Self::IcmpFiltered => "icmp-filtered",
             Self::Captive => "captive",
+            Self::SilentV4 => "silent-v4",
+            Self::SilentV6 => "silent-v6",
+            Self::ProxyArp => "proxy-arp",
+            Self::AnsweredElsewhere => "answered-elsewhere",
+            Self::Delay(millis) => return write!(f, "delay {millis} ms"),
         };
         f.write_str(name)
     }
@@ -57,30 +72,40 @@ impl fmt::Display for Fault {
 fn family(fault: Fault) -> &'static str {
     match fault {
         Fault::GatewayMute => "netdev",
-        _ => "ip",
+        _ => "inet",
     }
 }
 
 /// The nftables chains that make the fault at the provider, whose devices are `access` (towards the router) and
-/// `wan`; `None` for faults of the link itself.
+/// `wan`; `None` for those that are made otherwise.
 fn chains(fault: Fault) -> Option<String> {
     let forward = |rule: &str| format!("chain c {{ type filter hook forward priority 0; {rule}; }}");
     Some(match fault {
-        Fault::Carrier | Fault::AdminDown | Fault::Deleted => return None,
+        Fault::Carrier
+        | Fault::AdminDown
+        | Fault::Deleted
+        | Fault::ProxyArp
+        | Fault::AnsweredElsewhere
+        | Fault::Delay(_) => return None,
         Fault::GatewayMute => ["access", "wan"]
             .map(|device| format!("chain {device} {{ type filter hook ingress device {device} priority 0; drop; }}"))
             .join("\n"),
-        Fault::GatewayDeaf => "chain c { type filter hook input priority 0; icmp type echo-request drop; }".to_owned(),
+        Fault::GatewayDeaf => {
+            let pings = "icmp type echo-request drop; icmpv6 type echo-request drop";
+            format!("chain c {{ type filter hook input priority 0; {pings}; }}")
+        }
         Fault::Silent => forward("drop"),
-        Fault::NetUnreachable => forward("iifname \"access\" reject with icmp type net-unreachable"),
+        Fault::SilentV4 => forward("meta nfproto ipv4 drop"),
+        Fault::SilentV6 => forward("meta nfproto ipv6 drop"),
+        Fault::NetUnreachable => forward("iifname \"access\" reject with icmpx type no-route"),
         Fault::RepliesLost => forward("iifname \"wan\" drop"),
         Fault::Loss(percent) => forward(&format!("numgen random mod 100 < {percent} drop")),
-        Fault::IcmpFiltered => forward("meta l4proto icmp drop"),
+        Fault::IcmpFiltered => forward("meta l4proto { icmp, icmpv6 } drop"),
         Fault::Captive => "chain c { type nat hook prerouting priority 0; iifname \"access\" redirect; }".to_owned(),
     })
 }
 
-/// The script that makes the fault at the provider, if it happens there.
+/// The script that makes the fault at the provider, if that is how it is made.
 #[must_use]
 pub fn script(fault: Fault) -> Option<String> {
     chains(fault).map(|chains| format!("table {} {} {{\n{chains}\n}}\n", family(fault), table(fault)))

@@ -7,7 +7,8 @@
 //! ```
 
 use crate::error::{Context, LabError, Result};
-use crate::fault::{self, Fault};
+use crate::fault::Fault;
+use crate::ipv6;
 use crate::namespace::Namespace;
 use crate::plan::{self, Kind, Uplink, Wish};
 use crate::ppp::Line;
@@ -32,9 +33,11 @@ pub struct Lab {
     pub router: Namespace,
     /// Where the test addresses and the servers are.
     pub internet: Namespace,
+    /// Whether its uplinks have IPv6 too.
+    pub ipv6: bool,
     providers: Vec<Provider>,
-    lines: BTreeMap<String, Line>,
-    faults: BTreeMap<String, Vec<Fault>>,
+    pub(crate) lines: BTreeMap<String, Line>,
+    pub(crate) faults: BTreeMap<String, Vec<Fault>>,
     directory: PathBuf,
     last_index: u32,
 }
@@ -45,16 +48,34 @@ impl Lab {
     /// # Errors
     /// When a namespace, device or address cannot be made.
     pub fn build(wishes: &[Wish]) -> Result<Self> {
+        Self::raise(wishes, false)
+    }
+
+    /// The same with IPv6 beside IPv4. The router's main table has a default route an uplink for it, of rising metric,
+    /// so that a look-up bound to a device finds its gateway.
+    ///
+    /// # Errors
+    /// As [`Lab::build`].
+    pub fn dual(wishes: &[Wish]) -> Result<Self> {
+        Self::raise(wishes, true)
+    }
+
+    fn raise(wishes: &[Wish], ipv6: bool) -> Result<Self> {
         teardown::sweep();
         let name = format!("ftr{}x{}", std::process::id(), LABS.fetch_add(1, Ordering::Relaxed));
         let directory = std::env::temp_dir().join(&name);
         fs::create_dir(&directory).context(|| format!("make {}", directory.display()))?;
         teardown::remember_directory(&directory);
+        let create = |place: &str| {
+            let space = Namespace::create(&format!("{name}-{place}"))?;
+            if ipv6 { ipv6::prepare(&space).map(|()| space) } else { Ok(space) }
+        };
         let mut lab = Self {
             uplinks: plan::uplinks(wishes),
-            lan: Namespace::create(&format!("{name}-lan"))?,
-            router: Namespace::create(&format!("{name}-router"))?,
-            internet: Namespace::create(&format!("{name}-net"))?,
+            lan: create("lan")?,
+            router: create("router")?,
+            internet: create("net")?,
+            ipv6,
             providers: Vec::new(),
             lines: BTreeMap::new(),
             faults: BTreeMap::new(),
@@ -65,7 +86,11 @@ impl Lab {
         lab.raise_internet()?;
         for uplink in lab.uplinks.clone() {
             let indexes = lab.next_indexes();
-            let provider = Provider::raise(&name, &uplink, &lab.internet, indexes)?;
+            let space = create(&format!("p{}", uplink.number))?;
+            let provider = Provider::raise(space, &uplink, &lab.internet, indexes)?;
+            if ipv6 {
+                ipv6::raise_provider(&provider.space, &lab.internet, &uplink)?;
+            }
             lab.providers.push(provider);
             lab.attach(&uplink)?;
         }
@@ -100,47 +125,7 @@ impl Lab {
             .ok_or_else(|| LabError::Unexpected(format!("{device}: its provider is not there yet")))
     }
 
-    /// Breaks an uplink.
-    ///
-    /// # Errors
-    /// When the fault cannot be made, for example the carrier of a point-to-point line.
-    pub fn fail(&mut self, device: &str, fault: Fault) -> Result<()> {
-        let uplink = self.uplink(device)?.clone();
-        match (fault, uplink.wish.kind) {
-            (Fault::Carrier, Kind::Ppp) => {
-                return Err(LabError::Unexpected(format!("{device}: a point-to-point line has no cable")));
-            }
-            (Fault::Carrier, Kind::Static) => drop(self.provider(device)?.space.ip("link set access down")?),
-            (Fault::AdminDown, _) => drop(self.router.ip(&format!("link set {device} down"))?),
-            (Fault::Deleted, Kind::Static) => drop(self.router.ip(&format!("link del {device}"))?),
-            (Fault::Deleted, Kind::Ppp) => drop(self.lines.remove(device)),
-            _ => {}
-        }
-        if let Some(script) = fault::script(fault) {
-            self.provider(device)?.space.nft(&script)?;
-        }
-        self.faults.entry(device.to_owned()).or_default().push(fault);
-        Ok(())
-    }
-
-    /// Mends everything that was broken on an uplink.
-    ///
-    /// # Errors
-    /// When a fault cannot be taken back.
-    pub fn mend(&mut self, device: &str) -> Result<()> {
-        let uplink = self.uplink(device)?.clone();
-        for fault in self.faults.remove(device).unwrap_or_default().into_iter().rev() {
-            match fault {
-                Fault::Carrier => drop(self.provider(device)?.space.ip("link set access up")?),
-                Fault::AdminDown => drop(self.router.ip(&format!("link set {device} up"))?),
-                Fault::Deleted => self.attach(&uplink)?,
-                _ => self.provider(device)?.space.nft(&fault::mending(fault))?,
-            }
-        }
-        Ok(())
-    }
-
-    fn attach(&mut self, uplink: &Uplink) -> Result<()> {
+    pub(crate) fn attach(&mut self, uplink: &Uplink) -> Result<()> {
         let device = uplink.device();
         let (ours, theirs) = self.next_indexes();
         let provider = self.provider(&device)?;
@@ -151,7 +136,15 @@ impl Lab {
                 self.lines.insert(device, line);
             }
         }
-        Ok(())
+        self.join_ipv6(uplink)
+    }
+
+    /// Puts an uplink's IPv6 in place, where the lab has any.
+    pub(crate) fn join_ipv6(&self, uplink: &Uplink) -> Result<()> {
+        if !self.ipv6 {
+            return Ok(());
+        }
+        ipv6::join(&self.router, &self.provider(&uplink.device())?.space, uplink)
     }
 
     fn raise_lan(&mut self) -> Result<()> {
@@ -177,7 +170,8 @@ impl Lab {
             batch
         });
         self.internet.ip(&batch)?;
-        self.internet.sysctl("net/ipv4/ip_forward", "1")
+        self.internet.sysctl("net/ipv4/ip_forward", "1")?;
+        if self.ipv6 { ipv6::raise_internet(&self.internet) } else { Ok(()) }
     }
 
     /// Two device numbers never used before and never equal: with equal ones at both ends of a veth the kernel

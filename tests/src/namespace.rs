@@ -3,7 +3,7 @@
 use crate::error::{Context, LabError, Result};
 use crate::teardown;
 use nix::sched::{CloneFlags, setns};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -88,7 +88,9 @@ impl Namespace {
     /// # Errors
     /// When the kernel has no such key or refuses the value.
     pub fn sysctl(&self, key: &str, value: &str) -> Result<()> {
-        run(self.command("sysctl").args(["-q", "-w", &format!("{key}={value}")])).map(drop)
+        let path = format!("/proc/sys/{key}");
+        // The kernel shows each thread the keys of its own network namespace.
+        self.enter(|| fs::write(&path, value).context(|| format!("write {value} to {path}")))
     }
 }
 

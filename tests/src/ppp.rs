@@ -5,12 +5,16 @@
 use crate::error::{Context, Result};
 use crate::namespace::Namespace;
 use crate::plan::Uplink;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::eventfd::EventFd;
+use nix::sys::time::TimeSpec;
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 use tappers::{Interface, Tun};
 
 /// The largest packet of the line.
@@ -20,6 +24,7 @@ const MTU: usize = 1500;
 #[derive(Debug)]
 pub struct Line {
     hang_up: Arc<EventFd>,
+    delay: Arc<AtomicU64>,
     pump: Option<JoinHandle<()>>,
 }
 
@@ -36,13 +41,19 @@ impl Line {
         provider.ip(&format!("addr add {gateway} peer {address} dev access\nlink set access up"))?;
         router.ip(&format!("link set {device} up\naddr add {address} peer {gateway} dev {device}"))?;
         let hang_up = Arc::new(EventFd::new().context(|| "make an eventfd".to_owned())?);
-        let seen = Arc::clone(&hang_up);
+        let delay = Arc::new(AtomicU64::new(0));
+        let (seen, late) = (Arc::clone(&hang_up), Arc::clone(&delay));
         let pump = thread::spawn(move || {
-            if let Err(error) = carry(&ours, &theirs, &seen) {
+            if let Err(error) = carry(&ours, &theirs, &seen, &late) {
                 eprintln!("lab: {device}: carry packets: {error}");
             }
         });
-        Ok(Self { hang_up, pump: Some(pump) })
+        Ok(Self { hang_up, delay, pump: Some(pump) })
+    }
+
+    /// From now on the router gets everything so much later.
+    pub fn delay(&self, delay: Duration) {
+        self.delay.store(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }
 
@@ -66,33 +77,50 @@ fn open(space: &Namespace, device: &str) -> Result<Tun> {
     })
 }
 
-fn carry(ours: &Tun, theirs: &Tun, hang_up: &EventFd) -> io::Result<()> {
+fn carry(ours: &Tun, theirs: &Tun, hang_up: &EventFd, delay: &AtomicU64) -> io::Result<()> {
     let mut packet = [0_u8; MTU];
+    let mut under_way: VecDeque<(Instant, Vec<u8>)> = VecDeque::new();
     loop {
+        let due = under_way.front().map(|(due, _)| TimeSpec::from(due.saturating_duration_since(Instant::now())));
         let mut ready = [ours.as_fd(), theirs.as_fd(), hang_up.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-        poll(&mut ready, PollTimeout::NONE)?;
+        ppoll(&mut ready, due, None)?;
         let [from_us, from_them, ended] = ready.map(|fd| fd.any().unwrap_or(false));
         if ended {
             return Ok(());
         }
         if from_us {
-            pass(ours, theirs, &mut packet)?;
+            pass(ours, &mut packet, |whole| give(theirs, whole))?;
         }
         if from_them {
-            pass(theirs, ours, &mut packet)?;
+            let late = Duration::from_millis(delay.load(Ordering::Relaxed));
+            if late.is_zero() && under_way.is_empty() {
+                pass(theirs, &mut packet, |whole| give(ours, whole))?;
+            } else {
+                pass(theirs, &mut packet, |whole| {
+                    under_way.push_back((Instant::now() + late, whole.to_owned()));
+                    Ok(())
+                })?;
+            }
+        }
+        let now = Instant::now();
+        while under_way.front().is_some_and(|(due, _)| *due <= now) {
+            under_way.pop_front().map_or(Ok(()), |(_, whole)| give(ours, &whole))?;
         }
     }
 }
 
-/// Moves what waits on one end. A device that is down neither gives nor takes: its packets are lost, as on a line.
-fn pass(from: &Tun, to: &Tun, packet: &mut [u8]) -> io::Result<()> {
+/// Takes what waits on one end.
+fn pass(from: &Tun, packet: &mut [u8], mut give: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
     while let Ok(length) = from.recv(packet) {
-        let sent = packet.get(..length).map_or(Ok(0), |whole| to.send(whole));
-        if let Err(error) = sent {
-            if error.raw_os_error() != Some(nix::libc::EIO) {
-                return Err(error);
-            }
-        }
+        packet.get(..length).map_or(Ok(()), &mut give)?;
     }
     Ok(())
+}
+
+/// Hands over a packet. A device that is down neither gives nor takes: its packets are lost, as on a line.
+fn give(to: &Tun, packet: &[u8]) -> io::Result<()> {
+    match to.send(packet) {
+        Err(error) if error.raw_os_error() != Some(nix::libc::EIO) => Err(error),
+        _ => Ok(()),
+    }
 }

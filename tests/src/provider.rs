@@ -12,12 +12,11 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// Makes the provider and joins it to the internet, which routes the uplink's network back through it.
+    /// Makes the namespace a provider's and joins it to the internet, which routes the uplink's network back through it.
     ///
     /// # Errors
     /// When a device or address cannot be made.
-    pub fn raise(lab: &str, uplink: &Uplink, internet: &Namespace, index: (u32, u32)) -> Result<Self> {
-        let space = Namespace::create(&format!("{lab}-p{}", uplink.number))?;
+    pub fn raise(space: Namespace, uplink: &Uplink, internet: &Namespace, index: (u32, u32)) -> Result<Self> {
         let exchange_device = format!("p{}", uplink.number);
         space.ip(&format!(
             "link add wan index {} type veth peer name {exchange_device} index {} netns {}\n\
@@ -36,7 +35,7 @@ impl Provider {
         space.ip(&format!("route add default via {}", uplink.exchange()))?;
         space.sysctl("net/ipv4/ip_forward", "1")?;
         space.nft(&format!(
-            "table ip guard {{\n counter foreign {{ }}\n chain forward {{\n type filter hook forward priority -10;\n\
+            "table inet guard {{\n counter foreign {{ }}\n chain forward {{\n type filter hook forward priority -10;\n\
              iifname \"access\" ip saddr != {} counter name foreign drop\n }}\n}}\n",
             uplink.network()
         ))?;
@@ -58,12 +57,22 @@ impl Provider {
         Ok(())
     }
 
+    /// Answers ARP requests for every address in the world, as some modems do, or no longer.
+    ///
+    /// # Errors
+    /// When the kernel refuses the setting.
+    pub fn answer_arp_for_all(&self, answer: bool) -> Result<()> {
+        // Else the kernel waits up to 0.8 s before it answers for somebody else (arp(7)).
+        self.space.sysctl("net/ipv4/neigh/access/proxy_delay", "0")?;
+        self.space.sysctl("net/ipv4/conf/access/proxy_arp", if answer { "1" } else { "0" })
+    }
+
     /// How many packets with a source address of somebody else the router sent here.
     ///
     /// # Errors
     /// When the counter cannot be read.
     pub fn foreign_packets(&self) -> Result<u64> {
-        let text = self.space.sh("nft list counter ip guard foreign")?;
+        let text = self.space.sh("nft list counter inet guard foreign")?;
         let mut words = text.split_whitespace().skip_while(|word| *word != "packets");
         words.nth(1).and_then(|count| count.parse().ok()).ok_or_else(|| malformed("counter of foreign packets", &text))
     }

@@ -20,10 +20,14 @@ const WATCHED: Duration = Duration::from_secs(1);
 type Test = fn() -> Result<()>;
 
 fn main() -> ExitCode {
-    let all: [(&str, Test); 6] = [
+    let all: [(&str, Test); 10] = [
         ("connections_spread_and_tell_their_uplink", connections_spread_and_tell_their_uplink),
         ("a_provider_drops_and_counts_foreign_sources", a_provider_drops_and_counts_foreign_sources),
         ("each_fault_breaks_what_it_says_and_mends", each_fault_breaks_what_it_says_and_mends),
+        ("each_fault_holds_for_ipv6", each_fault_holds_for_ipv6),
+        ("answers_come_in_through_another_uplink", answers_come_in_through_another_uplink),
+        ("a_provider_answers_arp_for_everybody", a_provider_answers_arp_for_everybody),
+        ("sixty_four_uplinks_work", sixty_four_uplinks_work),
         ("a_device_deleted_comes_back_under_another_number", a_device_deleted_comes_back_under_another_number),
         ("a_point_to_point_line_carries_and_hangs_up", a_point_to_point_line_carries_and_hangs_up),
         ("nothing_is_left_behind", nothing_is_left_behind),
@@ -95,6 +99,77 @@ fn each_fault_breaks_what_it_says_and_mends() -> Result<()> {
     Ok(())
 }
 
+/// What is left of ten pings over IPv6 under each fault; IPv4 stays whole where the fault is of IPv6 alone.
+fn each_fault_holds_for_ipv6() -> Result<()> {
+    let mut lab = Lab::dual(&plan::three())?;
+    by_hand::route(&lab)?;
+    let faults = [
+        (Fault::GatewayMute, 0, 0, 0),
+        (Fault::GatewayDeaf, 0, 10, 10),
+        (Fault::Silent, 10, 0, 0),
+        (Fault::SilentV6, 10, 0, 10),
+        (Fault::SilentV4, 10, 10, 0),
+        (Fault::NetUnreachable, 10, 0, 0),
+        (Fault::RepliesLost, 10, 0, 0),
+        (Fault::IcmpFiltered, 10, 0, 0),
+        (Fault::Captive, 10, 10, 10),
+        (Fault::AnsweredElsewhere, 10, 0, 0),
+        (Fault::Carrier, 0, 0, 0),
+        (Fault::AdminDown, 0, 0, 0),
+        (Fault::Deleted, 0, 0, 0),
+    ];
+    for (fault, gateway, far, ipv4) in faults {
+        assert_eq!(answered(&lab, "eth1", "2001:db8:f::1")?, 10, "before {fault}");
+        lab.fail("eth1", fault)?;
+        assert_eq!(answered(&lab, "eth1", "2001:db8:1::1")?, gateway, "gateway under {fault}");
+        assert_eq!(answered(&lab, "eth1", "2001:db8:f::6")?, far, "far target under {fault}");
+        assert_eq!(answered(&lab, "eth1", "8.8.8.8")?, ipv4, "IPv4 under {fault}");
+        lab.mend("eth1")?;
+        if matches!(fault, Fault::AdminDown | Fault::Deleted) {
+            by_hand::restore(&lab, lab.uplink("eth1")?)?;
+        }
+    }
+    lab.router.sh("ping -I 2001:db8:2::2 -c 3 -i 0.02 -W 0.2 -n 2001:db8:f::1 || true")?;
+    assert_eq!(lab.provider("eth1")?.foreign_packets()?, 3, "main has its first default through eth1");
+    Ok(())
+}
+
+fn answers_come_in_through_another_uplink() -> Result<()> {
+    let mut lab = Lab::build(&plan::three())?;
+    by_hand::route(&lab)?;
+    lab.fail("eth3", Fault::AnsweredElsewhere)?;
+    assert_eq!(answered(&lab, "eth3", "8.8.8.8")?, 0, "a socket of eth3 does not get them");
+    // Without a device the same answers count.
+    assert_eq!(answered(&lab, "3.0.0.2", "8.8.8.8")?, 10);
+    lab.mend("eth3")?;
+    assert_eq!(answered(&lab, "eth3", "8.8.8.8")?, 10);
+    Ok(())
+}
+
+fn a_provider_answers_arp_for_everybody() -> Result<()> {
+    let mut lab = Lab::build(&plan::three())?;
+    assert_eq!(answered(&lab, "eth1", "8.8.8.8")?, 0, "a device without a gateway asks for the target itself");
+    lab.fail("eth1", Fault::ProxyArp)?;
+    lab.router.ip("neigh flush dev eth1")?;
+    assert_eq!(answered(&lab, "eth1", "8.8.8.8")?, 10);
+    Ok(())
+}
+
+fn sixty_four_uplinks_work() -> Result<()> {
+    let began = Instant::now();
+    let lab = Lab::dual(&plan::alike(64))?;
+    println!("64 uplinks were raised in {:?}", began.elapsed());
+    by_hand::route(&lab)?;
+    for device in ["eth1", "eth10", "eth64"] {
+        assert_eq!(answered(&lab, device, "8.8.8.8")?, 10);
+        assert_eq!(answered(&lab, device, "2001:db8:f::1")?, 10);
+    }
+    let began = Instant::now();
+    drop(lab);
+    println!("and taken away in {:?}", began.elapsed());
+    Ok(())
+}
+
 fn a_device_deleted_comes_back_under_another_number() -> Result<()> {
     let mut lab = Lab::build(&plan::three())?;
     let number = |lab: &Lab| lab.router.sh("cat /sys/class/net/eth1/ifindex");
@@ -111,6 +186,8 @@ fn a_point_to_point_line_carries_and_hangs_up() -> Result<()> {
     let mut lab = Lab::build(&[Wish { kind: Kind::Ppp, ..Wish::default() }, Wish::default()])?;
     by_hand::route(&lab)?;
     assert_eq!(answered(&lab, "ppp1", "8.8.8.8")?, 10);
+    lab.fail("ppp1", Fault::Delay(100))?;
+    lab.router.sh("! ping -I ppp1 -c 1 -W 0.09 8.8.8.8 && ping -I ppp1 -c 1 -W 0.2 8.8.8.8")?;
     lab.fail("ppp1", Fault::Deleted)?;
     assert!(lab.router.sh("ip link show ppp1").is_err());
     lab.mend("ppp1")?;
