@@ -1,6 +1,7 @@
 //! The router's configuration file for a lab, in the original's form, with a test's overrides merged in.
 
 use crate::error::{Result, malformed};
+use crate::ipv6;
 use crate::plan::{Kind, TARGETS, Uplink};
 use serde_yaml::{Mapping, Value};
 use std::path::Path;
@@ -8,21 +9,26 @@ use std::path::Path;
 /// The ports of the configuration's numbering: base table, priority and mark of the original's example.
 const BASE: &str = "base_table: 1\nbase_priority: 40000\nbase_fwmark: 1\n";
 
-/// The whole file: the lab's uplinks, a check every second of 4 of 6 targets, and `overrides` on top.
+/// The whole file: the lab's uplinks, a check every second of 4 of 6 targets of each family, and `overrides` on top.
 ///
 /// A mapping is merged key by key; anything else replaces what was there; null takes the key away.
 ///
 /// # Errors
 /// When the result cannot be written as YAML.
-pub fn text(uplinks: &[Uplink], directory: &Path, overrides: &Mapping) -> Result<String> {
-    let mut whole = base(uplinks, directory)?;
+pub fn text(uplinks: &[Uplink], ipv6: bool, directory: &Path, overrides: &Mapping) -> Result<String> {
+    let mut whole = base(uplinks, ipv6, directory)?;
     merge(&mut whole, overrides);
     serde_yaml::to_string(&whole).map_err(|error| malformed("configuration of the lab", &error))
 }
 
-fn base(uplinks: &[Uplink], directory: &Path) -> Result<Mapping> {
-    let targets = TARGETS.map(|target| target.to_string()).join(", ");
-    let lines: Vec<String> = uplinks.iter().map(uplink_line).collect();
+fn base(uplinks: &[Uplink], ipv6: bool, directory: &Path) -> Result<Mapping> {
+    let mut targets = TARGETS.map(|target| target.to_string()).to_vec();
+    if ipv6 {
+        // In quotes: a colon ends a key in YAML.
+        targets.extend(ipv6::TARGETS.map(|target| format!("'{target}'")));
+    }
+    let targets = targets.join(", ");
+    let lines: Vec<String> = uplinks.iter().map(|uplink| uplink_line(uplink, ipv6)).collect();
     let text = format!(
         "uplinks:\n{}downlinks: {{lan: eth0, dmz: }}\n\
          tests: {{ips: [{targets}], required_successful: 4, ping_retries: 1, interval: 1, timeout: 450ms}}\n\
@@ -43,11 +49,14 @@ pub fn parse(text: &str) -> Result<Mapping> {
     serde_yaml::from_str(text).map_err(|error| malformed("configuration of the lab", &error))
 }
 
-fn uplink_line(uplink: &Uplink) -> String {
+fn uplink_line(uplink: &Uplink, ipv6: bool) -> String {
     let mut keys = vec![format!("interface: {}", uplink.device())];
     match uplink.wish.kind {
         Kind::Static => keys.push(format!("type: static, ip: {}, gateway: {}", uplink.address(), uplink.gateway())),
         Kind::Ppp => keys.push("type: ppp".to_owned()),
+    }
+    if ipv6 {
+        keys.push(format!("ip6: '{}', gateway6: '{}'", ipv6::address(uplink), ipv6::gateway(uplink)));
     }
     keys.push(format!("description: Provider {}", uplink.number));
     keys.extend(uplink.wish.weight.map(|weight| format!("weight: {weight}")));
@@ -74,7 +83,7 @@ mod tests {
     #[test]
     fn overrides_reach_into_mappings_and_null_removes() {
         let overrides: Mapping = serde_yaml::from_str("{tests: {timeout: 2s}, log: }").unwrap();
-        let text = text(&uplinks(&three()), Path::new("/x"), &overrides).unwrap();
+        let text = text(&uplinks(&three()), false, Path::new("/x"), &overrides).unwrap();
         let whole: Mapping = serde_yaml::from_str(&text).unwrap();
         assert_eq!(whole["tests"]["timeout"], Value::from("2s"));
         assert_eq!(whole["tests"]["interval"], Value::from(1));

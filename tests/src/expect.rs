@@ -1,4 +1,4 @@
-//! Holds what the client saw against what the scenario expects.
+//! Holds what the client and a watching `ftr-probe` saw against what the scenario expects.
 
 use crate::error::{LabError, Result};
 use crate::expectation::Expectation;
@@ -6,6 +6,7 @@ use crate::lab::Lab;
 use crate::plan;
 use crate::report::{Held, Outcome, Report};
 use crate::span::Span;
+use crate::watch::{Check, Judgement, Seen};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
@@ -14,14 +15,28 @@ use std::time::{Duration, Instant};
 /// The instants of the steps, by name.
 pub type Marks = BTreeMap<String, Instant>;
 
+/// What the expectations are held against.
+#[derive(Debug)]
+pub struct Evidence<'a> {
+    /// What the client saw.
+    pub report: &'a Report,
+    /// What `ftr-probe --watch` said.
+    pub checks: &'a [Seen],
+    /// When what happened.
+    pub marks: &'a Marks,
+    /// Where.
+    pub lab: &'a Lab,
+}
+
 /// Checks every expectation and tells all that were not met.
 ///
 /// # Errors
 /// The unmet ones, with the failed connections.
-pub fn all(expectations: &[Expectation], report: &Report, marks: &Marks, lab: &Lab) -> Result<()> {
+pub fn all(expectations: &[Expectation], evidence: &Evidence) -> Result<()> {
+    let Evidence { report, marks, .. } = evidence;
     let mut unmet = Vec::new();
     for expectation in expectations {
-        if let Err(error) = one(expectation, report, marks, lab) {
+        if let Err(error) = one(expectation, evidence) {
             unmet.push(format!("expected {expectation:?}: {error}"));
         }
     }
@@ -31,7 +46,8 @@ pub fn all(expectations: &[Expectation], report: &Report, marks: &Marks, lab: &L
     Err(LabError::Unexpected(format!("{}\n{}", unmet.join("\n"), story(report, marks))))
 }
 
-fn one(expectation: &Expectation, report: &Report, marks: &Marks, lab: &Lab) -> Result<()> {
+fn one(expectation: &Expectation, evidence: &Evidence) -> Result<()> {
+    let Evidence { report, marks, lab, .. } = evidence;
     match expectation {
         Expectation::Failures { after, until, settled, at_most } => {
             let from = mark(marks, report, after.as_deref())?;
@@ -59,6 +75,12 @@ fn one(expectation: &Expectation, report: &Report, marks: &Marks, lab: &Lab) -> 
             let from = mark(marks, report, after.as_deref())?;
             uplinks.iter().try_for_each(|uplink| used(report, lab.uplink(uplink)?.address(), uplink, from, *within))
         }
+        Expectation::Checks { uplink, family, up, reason, after, until, settled } => {
+            let from = mark(marks, report, after.as_deref())? + settled.map_or(Duration::ZERO, |Span(settled)| settled);
+            let end = until.as_deref().map_or(Ok(Instant::now()), |until| mark(marks, report, Some(until)))?;
+            let all = Judgement { uplink, family: *family, up: *up, reason: reason.as_deref() };
+            say(&all, evidence.checks.iter().filter(|seen| seen.at >= from && seen.at < end))
+        }
         Expectation::Foreign(most) => {
             for uplink in &lab.uplinks {
                 let count = lab.provider(&uplink.device())?.foreign_packets()?;
@@ -67,6 +89,13 @@ fn one(expectation: &Expectation, report: &Report, marks: &Marks, lab: &Lab) -> 
             Ok(())
         }
     }
+}
+
+fn say<'a>(all: &Judgement, seen: impl Iterator<Item = &'a Seen>) -> Result<()> {
+    let checks: Vec<&Check> = seen.map(|seen| &seen.check).filter(|check| all.concerns(check)).collect();
+    refuse(checks.is_empty(), || "there is none".to_owned())?;
+    let others: Vec<&&Check> = checks.iter().filter(|check| !all.is(check)).collect();
+    refuse(!others.is_empty(), || format!("{} of {} say otherwise: {others:?}", others.len(), checks.len()))
 }
 
 fn used(report: &Report, source: Ipv4Addr, uplink: &str, from: Instant, within: Option<Span>) -> Result<()> {

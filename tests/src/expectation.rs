@@ -1,9 +1,9 @@
-//! What a scenario expects of the client's connections, as its file has it.
+//! What a scenario expects of the client's connections and of check records, as its file has it.
 
 use crate::span::Span;
 use serde::Deserialize;
 
-/// What must be true of the client's connections. `after` names a step, such as `break eth1`, `mend eth1` or
+/// What must be true afterwards. `after` names a step, such as `break eth1`, `mend eth1` or
 /// `restart`; its last occurrence counts; absent: the beginning.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -50,6 +50,28 @@ pub enum Expectation {
         /// The first one at most so long after it.
         #[serde(default)]
         within: Option<Span>,
+    },
+    /// There were check records of an uplink, and all say this.
+    Checks {
+        /// Of which uplink.
+        uplink: String,
+        /// 4 or 6.
+        #[serde(default = "crate::step::four")]
+        family: u8,
+        /// The verdict.
+        up: bool,
+        /// Why; any when absent.
+        #[serde(default)]
+        reason: Option<String>,
+        /// From there.
+        #[serde(default)]
+        after: Option<String>,
+        /// Until there.
+        #[serde(default)]
+        until: Option<String>,
+        /// Not before this time has passed.
+        #[serde(default)]
+        settled: Option<Span>,
     },
     /// Packets with another uplink's source that reached a provider, at most.
     Foreign(u64),

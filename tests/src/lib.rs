@@ -34,6 +34,8 @@ pub mod screen;
 pub mod server;
 pub mod service;
 pub mod span;
+mod stage;
+pub mod step;
 pub mod suite;
 pub mod teardown;
 pub mod upload;

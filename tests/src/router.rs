@@ -36,7 +36,7 @@ impl Router {
     pub fn prepare(lab: &Lab, overrides: &Mapping) -> Result<Self> {
         let directory = lab.directory().to_owned();
         let config = directory.join("ftr.yaml");
-        let text = config::text(&lab.uplinks, &directory, overrides)?;
+        let text = config::text(&lab.uplinks, lab.ipv6, &directory, overrides)?;
         fs::write(&config, text).context(|| format!("write {}", config.display()))?;
         let run_directory = directory.join("run");
         fs::create_dir(&run_directory).context(|| format!("make {}", run_directory.display()))?;

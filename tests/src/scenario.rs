@@ -2,9 +2,8 @@
 
 use crate::error::{Context, Result, malformed};
 use crate::expectation::Expectation;
-use crate::fault::Fault;
 use crate::plan::{self, Wish};
-use crate::span::Span;
+use crate::step::Step;
 use serde::Deserialize;
 use serde_yaml::Mapping;
 use serde_yaml::with::singleton_map_recursive;
@@ -20,6 +19,12 @@ pub struct Scenario {
     /// The uplinks; three with weights 1, 2, 1 when absent.
     #[serde(default = "plan::three")]
     pub uplinks: Vec<Wish>,
+    /// Whether they have IPv6 too, with targets of its own.
+    #[serde(default)]
+    pub ipv6: bool,
+    /// Whether the internet has name and web servers, and a captive gateway its portal.
+    #[serde(default)]
+    pub servers: bool,
     /// What differs from the lab's configuration.
     #[serde(default)]
     pub config: Mapping,
@@ -75,100 +80,6 @@ pub enum MailServer {
     Mute,
 }
 
-/// One thing that happens or is awaited.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Step {
-    /// Breaks an uplink.
-    Break {
-        /// Which.
-        uplink: String,
-        /// How.
-        by: Fault,
-    },
-    /// Mends everything that is broken on an uplink.
-    Mend(String),
-    /// Waits until exactly these uplinks carry new connections.
-    Carries {
-        /// In any order.
-        uplinks: Vec<String>,
-        /// At most this long.
-        within: Span,
-    },
-    /// For all that time exactly these uplinks carry new connections.
-    Keeps {
-        /// In any order.
-        uplinks: Vec<String>,
-        /// So long.
-        during: Span,
-    },
-    /// Lets traffic flow.
-    Flow(Span),
-    /// Stops the monitor and starts it again.
-    Restart,
-    /// Starts the monitor.
-    Start,
-    /// Stops the monitor.
-    Stop,
-    /// Sends a signal to a program that the monitor runs.
-    Signal {
-        /// `ftr-probe`, `ftr-monitor` …
-        program: String,
-        /// `KILL`, `STOP`, `CONT`, `TERM` …
-        signal: String,
-    },
-    /// Waits for a program that the monitor runs to be another process than at the last signal.
-    Respawned {
-        /// `ftr-probe`, `ftr-notify` …
-        program: String,
-        /// At most this long.
-        within: Span,
-    },
-    /// Waits until mail says all of these.
-    Mails {
-        /// Anywhere in the messages.
-        says: Vec<String>,
-        /// At most this long.
-        within: Span,
-    },
-    /// Waits until the log says this, after what earlier steps found.
-    Logs {
-        /// A part of a line.
-        says: String,
-        /// At most this long.
-        within: Span,
-    },
-    /// Runs a line of shell on the router, with the programs of ftr in its path.
-    Run(Command),
-    /// Runs a line of shell where the router is not.
-    At {
-        /// `lan`, `internet`, or an uplink for its provider.
-        place: String,
-        /// The line.
-        run: String,
-    },
-}
-
-/// A line of shell and what it must answer.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Command {
-    /// The line, for bash.
-    pub line: String,
-    /// The exit code.
-    #[serde(default)]
-    pub exit: i32,
-    /// Parts of what it prints, stdout and stderr, in order.
-    #[serde(default)]
-    pub says: Vec<String>,
-    /// What it must not print.
-    #[serde(default)]
-    pub never: Vec<String>,
-    /// When it must have ended.
-    #[serde(default)]
-    pub within: Option<Span>,
-}
-
 impl Scenario {
     /// Reads a scenario file.
     ///
@@ -187,6 +98,8 @@ fn yes() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::Fault;
+    use crate::span::Span;
     use std::time::Duration;
 
     #[test]

@@ -29,6 +29,35 @@ pub struct Check {
     pub asked: u32,
 }
 
+/// What a check is expected to say.
+#[derive(Debug)]
+pub struct Judgement<'a> {
+    /// Of which uplink.
+    pub uplink: &'a str,
+    /// 4 or 6.
+    pub family: u8,
+    /// The verdict.
+    pub up: bool,
+    /// Why; any where none is named.
+    pub reason: Option<&'a str>,
+}
+
+impl Judgement<'_> {
+    /// Whether the check is of this uplink and family at all.
+    #[must_use]
+    pub fn concerns(&self, check: &Check) -> bool {
+        check.uplink == self.uplink && check.family == self.family
+    }
+
+    /// Whether the check says so.
+    #[must_use]
+    pub fn is(&self, check: &Check) -> bool {
+        self.concerns(check)
+            && check.up == self.up
+            && self.reason.is_none_or(|why| check.reason.as_deref() == Some(why))
+    }
+}
+
 /// A record and when it could be read.
 #[derive(Debug, Clone)]
 pub struct Seen {

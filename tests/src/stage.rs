@@ -1,0 +1,253 @@
+//! What runs while a scenario is played, and what its steps do with it.
+
+use crate::client::Client;
+use crate::deadline::wait_for;
+use crate::error::{LabError, Result, malformed};
+use crate::expect::Marks;
+use crate::fault::Fault;
+use crate::hostile;
+use crate::kernel;
+use crate::lab::Lab;
+use crate::mail::{Line, Mailbox, MuteServer};
+use crate::noise::Noise;
+use crate::program::{self, Daemon};
+use crate::report::Report;
+use crate::router::Router;
+use crate::scenario::{MailServer, Scenario};
+use crate::server::Server;
+use crate::service::{self, Services};
+use crate::span::Span;
+use crate::step::Command;
+use crate::upload::Upload;
+use crate::watch::{Judgement, Seen, Watch};
+use nix::sys::signal::Signal;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How many of the last check records are shown when a scenario fails.
+const SHOWN: usize = 40;
+
+/// What runs while a scenario is played. Fields drop in this order: traffic first, the lab last.
+pub(crate) struct Stage {
+    pub(crate) client: Option<Client>,
+    pub(crate) watch: Option<Watch>,
+    uploads: BTreeMap<String, Upload>,
+    noise: Vec<Noise>,
+    services: Option<Services>,
+    portals: BTreeMap<String, Daemon>,
+    _server: Server,
+    pub(crate) router: Router,
+    mailbox: Option<Mailbox>,
+    _mute: Option<MuteServer>,
+    pub(crate) lab: Lab,
+    pub(crate) marks: Marks,
+    /// When something last happened to an uplink, or the watching began.
+    since: Instant,
+    signalled: BTreeMap<String, u32>,
+    log_read: usize,
+    pub(crate) report: Report,
+}
+
+impl Stage {
+    pub(crate) fn set(scenario: &Scenario) -> Result<Self> {
+        let lab = if scenario.ipv6 { Lab::dual(&scenario.uplinks)? } else { Lab::build(&scenario.uplinks)? };
+        let line = match scenario.mail {
+            MailServer::Real => Some(Line::Plain),
+            MailServer::StartTls => Some(Line::StartTls),
+            MailServer::Tls => Some(Line::Tls),
+            MailServer::None | MailServer::Mute => None,
+        };
+        let mailbox = line.map(|line| Mailbox::open(&lab.router, lab.directory(), line)).transpose()?;
+        let mute = match scenario.mail {
+            MailServer::Mute => Some(MuteServer::open(&lab.router)?),
+            _ => None,
+        };
+        Ok(Self {
+            client: None,
+            watch: None,
+            uploads: BTreeMap::new(),
+            noise: Vec::new(),
+            services: scenario.servers.then(|| Services::start(&lab.internet, lab.directory())).transpose()?,
+            portals: BTreeMap::new(),
+            _server: Server::start(&lab.internet)?,
+            router: Router::prepare(&lab, &scenario.config)?,
+            mailbox,
+            _mute: mute,
+            lab,
+            marks: Marks::new(),
+            since: Instant::now(),
+            signalled: BTreeMap::new(),
+            log_read: 0,
+            report: Report::default(),
+        })
+    }
+
+    pub(crate) fn mark(&mut self, name: String) {
+        self.marks.insert(name, Instant::now());
+    }
+
+    /// From now on records may tell what happens to an uplink, even before the deed is done and has its mark.
+    fn begin(&mut self) {
+        self.since = Instant::now();
+    }
+
+    pub(crate) fn fail(&mut self, uplink: &str, fault: Fault) -> Result<()> {
+        if fault == Fault::Captive && self.services.is_some() && !self.portals.contains_key(uplink) {
+            let portal = service::portal(&self.lab.provider(uplink)?.space, self.lab.directory())?;
+            self.portals.insert(uplink.to_owned(), portal);
+        }
+        self.begin();
+        self.lab.fail(uplink, fault)?;
+        self.mark(format!("break {uplink}"));
+        Ok(())
+    }
+
+    pub(crate) fn mend(&mut self, uplink: &str) -> Result<()> {
+        self.begin();
+        self.lab.mend(uplink)?;
+        self.uploads.remove(uplink).map_or(Ok(()), |upload| upload.end(&self.lab))?;
+        self.mark(format!("mend {uplink}"));
+        Ok(())
+    }
+
+    pub(crate) fn saturate(&mut self, uplink: &str, rate: &str) -> Result<()> {
+        self.begin();
+        let upload = Upload::start(&self.lab, uplink, rate)?;
+        self.uploads.insert(uplink.to_owned(), upload);
+        self.mark(format!("saturate {uplink}"));
+        Ok(())
+    }
+
+    pub(crate) fn make_noise(&mut self, uplink: &str, rate: u32) -> Result<()> {
+        self.noise.push(Noise::start(&self.lab.provider(uplink)?.space, self.lab.uplink(uplink)?, rate)?);
+        Ok(())
+    }
+
+    pub(crate) fn attack(&mut self, uplink: &str, count: u64, during: Span) -> Result<()> {
+        self.begin();
+        self.mark(format!("hostile {uplink}"));
+        let seed = fastrand::u64(..);
+        let space = &self.lab.provider(uplink)?.space;
+        let tally = hostile::attack(space, self.lab.uplink(uplink)?, count, during.0, seed)?;
+        // Printed by the test runner when the scenario fails.
+        eprintln!("hostile, seed {seed}: {tally}");
+        Ok(())
+    }
+
+    pub(crate) fn watch(&mut self, arguments: &str) -> Result<()> {
+        self.begin();
+        self.mark("watch".to_owned());
+        let arguments: Vec<&str> = arguments.split_whitespace().collect();
+        self.watch = Some(Watch::start(&self.router, &self.lab, &arguments)?);
+        Ok(())
+    }
+
+    pub(crate) fn judged(&mut self, judgement: &Judgement, within: Span) -> Result<()> {
+        let since = self.since;
+        let watch = self.watch.as_mut().ok_or_else(|| LabError::Unexpected("nothing watches yet".to_owned()))?;
+        let observe = || {
+            watch.runs()?;
+            let all = watch.so_far().into_iter();
+            Ok(all.filter(|seen| seen.at >= since && judgement.concerns(&seen.check)).collect::<Vec<Seen>>())
+        };
+        let so = |seen: &Seen| seen.at <= since + within.0 && judgement.is(&seen.check);
+        let left = (since + within.0).saturating_duration_since(Instant::now());
+        wait_for(&format!("{judgement:?}"), left, observe, |seen| seen.iter().any(so)).map(drop)
+    }
+
+    pub(crate) fn keeps(&self, uplinks: &[String], during: Span) -> Result<()> {
+        let wanted: BTreeSet<&String> = uplinks.iter().collect();
+        let until = Instant::now() + during.0;
+        while Instant::now() < until {
+            let seen = kernel::balanced(&self.lab)?;
+            if !seen.keys().eq(wanted.iter().copied()) {
+                return Err(LabError::Unexpected(format!("new connections are carried by {seen:?}")));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn signal(&mut self, program: &str, signal: &str) -> Result<()> {
+        let signal: Signal =
+            format!("SIG{signal}").parse().map_err(|error| malformed(format!("signal {signal}"), &error))?;
+        let pid = self.router.pid_of(program)?;
+        program::send(pid, signal)?;
+        self.signalled.insert(program.to_owned(), pid);
+        self.mark(format!("signal {program}"));
+        Ok(())
+    }
+
+    pub(crate) fn respawned(&self, program: &str, within: Span) -> Result<()> {
+        let old = self.signalled.get(program);
+        let root = self.router.monitor()?.pid();
+        let other = |pid: &Option<u32>| pid.as_ref().is_some_and(|pid| Some(pid) != old);
+        wait_for(&format!("another {program}"), within.0, || crate::process::descendant(root, program), other).map(drop)
+    }
+
+    pub(crate) fn mailbox(&self) -> Result<&Mailbox> {
+        self.mailbox.as_ref().ok_or_else(|| LabError::Unexpected("the scenario has no `mail: real`".to_owned()))
+    }
+
+    pub(crate) fn logs(&mut self, says: &str, within: Span) -> Result<()> {
+        let from = self.log_read;
+        let unread = || Ok(self.router.log().get(from..).unwrap_or_default().to_owned());
+        let text = wait_for(&format!("the log to say {says:?}"), within.0, unread, |text| text.contains(says))?;
+        self.log_read += text.find(says).map_or(0, |at| at + says.len());
+        Ok(())
+    }
+
+    pub(crate) fn run(&self, command: &Command) -> Result<()> {
+        let began = Instant::now();
+        let output = self.router.shell(&self.lab, &command.line)?;
+        let took = began.elapsed();
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let complain = |what: String| Err(LabError::Unexpected(format!("{what}; it printed:\n{text}")));
+        if output.status.code() != Some(command.exit) {
+            return complain(format!("ended with {}", output.status));
+        }
+        let mut rest = text.as_str();
+        for part in &command.says {
+            let Some((_, after)) = rest.split_once(part.as_str()) else {
+                return complain(format!("does not say {part:?} in its place"));
+            };
+            rest = after;
+        }
+        if let Some(part) = command.never.iter().find(|part| text.contains(part.as_str())) {
+            return complain(format!("says {part:?}"));
+        }
+        match command.within {
+            Some(within) if took > within.0 => complain(format!("took {took:?}")),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn at(&self, place: &str, line: &str) -> Result<()> {
+        let space = match place {
+            "lan" => &self.lab.lan,
+            "internet" => &self.lab.internet,
+            uplink => &self.lab.provider(uplink)?.space,
+        };
+        space.sh(line).map(drop)
+    }
+
+    pub(crate) fn picture(&self) -> String {
+        let mut text = format!("--- log\n{}{}", self.router.log(), kernel::picture(&self.lab));
+        if let Some(watch) = &self.watch {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "--- ftr-probe --watch\n{}", watch.complaints());
+            for Seen { at, check } in watch.so_far().iter().rev().take(SHOWN).rev() {
+                let _ = writeln!(text, "{:?} ago: {check:?}", at.elapsed());
+            }
+        }
+        if let Some(mailbox) = &self.mailbox {
+            for message in mailbox.messages().unwrap_or_default() {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "--- mail\n{message}");
+            }
+        }
+        text
+    }
+}

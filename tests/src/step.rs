@@ -1,0 +1,144 @@
+//! The steps of a scenario as its file has them.
+
+use crate::fault::Fault;
+use crate::span::Span;
+use serde::Deserialize;
+
+/// One thing that happens or is awaited.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Step {
+    /// Breaks an uplink.
+    Break {
+        /// Which.
+        uplink: String,
+        /// How.
+        by: Fault,
+    },
+    /// Mends everything that is broken on an uplink, and ends its uploads.
+    Mend(String),
+    /// Makes an uplink send at this rate and fills it with an upload.
+    Saturate {
+        /// Which.
+        uplink: String,
+        /// As tc(8) writes it: `1mbit`.
+        rate: String,
+    },
+    /// Sends broadcasts into an uplink until the end.
+    Noise {
+        /// Which.
+        uplink: String,
+        /// Packets a second.
+        rate: u32,
+    },
+    /// Sends answers into an uplink that are none, and goes on when that is done.
+    Hostile {
+        /// Which.
+        uplink: String,
+        /// How many.
+        count: u64,
+        /// Evenly over this time.
+        during: Span,
+    },
+    /// Starts `ftr-probe --watch --json` with these arguments besides.
+    Watch(String),
+    /// Waits until a check record says so.
+    Judged {
+        /// Of which uplink.
+        uplink: String,
+        /// 4 or 6.
+        #[serde(default = "four")]
+        family: u8,
+        /// The verdict.
+        up: bool,
+        /// Why; any when absent.
+        #[serde(default)]
+        reason: Option<String>,
+        /// At most so long after what last happened to an uplink or to `watch`.
+        within: Span,
+    },
+    /// Waits until exactly these uplinks carry new connections.
+    Carries {
+        /// In any order.
+        uplinks: Vec<String>,
+        /// At most this long.
+        within: Span,
+    },
+    /// For all that time exactly these uplinks carry new connections.
+    Keeps {
+        /// In any order.
+        uplinks: Vec<String>,
+        /// So long.
+        during: Span,
+    },
+    /// Lets traffic flow.
+    Flow(Span),
+    /// Stops the monitor and starts it again.
+    Restart,
+    /// Starts the monitor.
+    Start,
+    /// Stops the monitor.
+    Stop,
+    /// Sends a signal to a program that the monitor runs.
+    Signal {
+        /// `ftr-probe`, `ftr-monitor` …
+        program: String,
+        /// `KILL`, `STOP`, `CONT`, `TERM` …
+        signal: String,
+    },
+    /// Waits for a program that the monitor runs to be another process than at the last signal.
+    Respawned {
+        /// `ftr-probe`, `ftr-notify` …
+        program: String,
+        /// At most this long.
+        within: Span,
+    },
+    /// Waits until mail says all of these.
+    Mails {
+        /// Anywhere in the messages.
+        says: Vec<String>,
+        /// At most this long.
+        within: Span,
+    },
+    /// Waits until the log says this, after what earlier steps found.
+    Logs {
+        /// A part of a line.
+        says: String,
+        /// At most this long.
+        within: Span,
+    },
+    /// Runs a line of shell on the router, with the programs of ftr in its path.
+    Run(Command),
+    /// Runs a line of shell where the router is not.
+    At {
+        /// `lan`, `internet`, or an uplink for its provider.
+        place: String,
+        /// The line.
+        run: String,
+    },
+}
+
+/// A line of shell and what it must answer.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Command {
+    /// The line, for bash.
+    pub line: String,
+    /// The exit code.
+    #[serde(default)]
+    pub exit: i32,
+    /// Parts of what it prints, stdout and stderr, in order.
+    #[serde(default)]
+    pub says: Vec<String>,
+    /// What it must not print.
+    #[serde(default)]
+    pub never: Vec<String>,
+    /// When it must have ended.
+    #[serde(default)]
+    pub within: Option<Span>,
+}
+
+/// The usual family.
+pub(crate) fn four() -> u8 {
+    4
+}
