@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+/// The plugins that are shipped as they are.
+const PLUGINS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../dist/plugins");
+
 /// The directory of the built programs: `FTR_BIN_DIR`, else that of the running one (tests live one below).
 ///
 /// # Errors
@@ -147,7 +150,7 @@ pub fn command(space: &Namespace, program: &str, run_directory: &Path) -> Result
 pub fn environment(command: &mut Command, run_directory: &Path) -> Result<()> {
     let programs = directory()?;
     let old = std::env::var("PATH").unwrap_or_default();
-    command.env("PATH", format!("{}:{old}", programs.display())).env("FTR_BIN_DIR", programs);
+    command.env("PATH", format!("{}:{PLUGINS}:{old}", programs.display())).env("FTR_BIN_DIR", programs);
     command.env("FTR_RUN_DIR", run_directory).env("NO_COLOR", "1");
     Ok(())
 }

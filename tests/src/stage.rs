@@ -147,14 +147,15 @@ impl Stage {
     pub(crate) fn judged(&mut self, judgement: &Judgement, within: Span) -> Result<()> {
         let since = self.since;
         let watch = self.watch.as_mut().ok_or_else(|| LabError::Unexpected("nothing watches yet".to_owned()))?;
+        let so = |seen: &Seen| seen.at <= since + within.0 && judgement.is(&seen.check);
+        // Whether a record said so, and the last one, for the reader of a failure.
         let observe = || {
             watch.runs()?;
-            let all = watch.so_far().into_iter();
-            Ok(all.filter(|seen| seen.at >= since && judgement.concerns(&seen.check)).collect::<Vec<Seen>>())
+            let all = watch.so_far().into_iter().filter(|seen| seen.at >= since && judgement.concerns(&seen.check));
+            Ok(all.fold((false, None), |(said, _), seen| (said || so(&seen), Some(seen.check))))
         };
-        let so = |seen: &Seen| seen.at <= since + within.0 && judgement.is(&seen.check);
         let left = (since + within.0).saturating_duration_since(Instant::now());
-        wait_for(&format!("{judgement:?}"), left, observe, |seen| seen.iter().any(so)).map(drop)
+        wait_for(&format!("{judgement:?}"), left, observe, |(said, _)| *said).map(drop)
     }
 
     pub(crate) fn keeps(&self, uplinks: &[String], during: Span) -> Result<()> {
