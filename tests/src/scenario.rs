@@ -13,12 +13,16 @@ use std::path::Path;
 /// A whole scenario file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in the file")]
 pub struct Scenario {
     /// What it shows, in one sentence.
     pub about: String,
     /// The uplinks; three with weights 1, 2, 1 when absent.
     #[serde(default = "plan::three")]
     pub uplinks: Vec<Wish>,
+    /// Whether it wants root's own powers: in a user namespace it cannot be played.
+    #[serde(default)]
+    pub root: bool,
     /// Whether they have IPv6 too, with targets of its own.
     #[serde(default)]
     pub ipv6: bool,

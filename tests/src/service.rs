@@ -2,7 +2,7 @@
 //! log-in page of a provider that wants to be paid first.
 
 use crate::deadline::wait_for;
-use crate::error::Result;
+use crate::error::{LabError, Result};
 use crate::namespace::Namespace;
 use crate::program::Daemon;
 use std::net::{Ipv4Addr, TcpStream};
@@ -35,17 +35,13 @@ impl Services {
     /// When a program is not installed, or a port is taken.
     pub fn start(internet: &Namespace, directory: &Path) -> Result<Self> {
         let mut command = internet.command("dnsmasq");
-        command.args([
-            "--keep-in-foreground",
-            "--conf-file=/dev/null",
-            "--pid-file=",
-            "--user=root",
-            "--log-facility=-",
-        ]);
-        command.args(["--no-resolv", "--no-hosts", "--address=/#/192.0.2.1"]).arg(format!("--dns-rr=,2,{ROOT_SERVER}"));
+        // As a daemon it would become another user, which a user namespace does not have.
+        command.args(["--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--address=/#/192.0.2.1"]);
+        command.arg(format!("--dns-rr=,2,{ROOT_SERVER}"));
         let dns = Daemon::start("dnsmasq", &mut command, directory)?;
         let web = web(internet, "internet", &[WEB, TLS], directory)?;
-        [DNS, WEB, TLS].into_iter().try_for_each(|port| listens(internet, port))?;
+        listens(internet, &dns, DNS)?;
+        [WEB, TLS].into_iter().try_for_each(|port| listens(internet, &web, port))?;
         Ok(Self { _dns: dns, _web: web })
     }
 }
@@ -56,7 +52,7 @@ impl Services {
 /// When Python is not installed, or the port is taken.
 pub fn portal(provider: &Namespace, directory: &Path) -> Result<Daemon> {
     let portal = web(provider, "portal", &[WEB], directory)?;
-    listens(provider, WEB)?;
+    listens(provider, &portal, WEB)?;
     Ok(portal)
 }
 
@@ -67,7 +63,9 @@ fn web(space: &Namespace, role: &str, ports: &[u16], directory: &Path) -> Result
     Daemon::start(&format!("web-{role}"), &mut command, directory)
 }
 
-fn listens(space: &Namespace, port: u16) -> Result<()> {
+fn listens(space: &Namespace, server: &Daemon, port: u16) -> Result<()> {
     let reach = || space.enter(|| Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()));
-    wait_for(&format!("port {port} to be served"), STARTS_WITHIN, reach, |reached| *reached).map(drop)
+    wait_for(&format!("port {port} to be served"), STARTS_WITHIN, reach, |reached| *reached)
+        .map(drop)
+        .map_err(|error| LabError::Unexpected(format!("{error}\n{}", server.output())))
 }

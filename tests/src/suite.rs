@@ -20,3 +20,11 @@ pub fn run(trials: Vec<Trial>) -> ExitCode {
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
+
+/// Whether root is root here, and not the only user of a user namespace.
+#[must_use]
+pub fn has_every_user() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    // First inside, first outside, how many (user_namespaces(7)).
+    map.split_whitespace().eq(["0", "0", "4294967295"])
+}
