@@ -1,8 +1,8 @@
 //! Broadcasts of a provider's network: packets that arrive although the uplink carries nothing.
 
-use crate::error::{Context, Result};
+use crate::error::{Context, LabError, Result};
 use crate::namespace::Namespace;
-use crate::plan::Uplink;
+use crate::plan::{Kind, Uplink};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::eventfd::EventFd;
 use nix::sys::time::TimeSpec;
@@ -29,8 +29,12 @@ impl Noise {
     /// Sends so many broadcasts a second from the provider's device towards the router.
     ///
     /// # Errors
-    /// When the socket cannot be made.
+    /// On a point-to-point line, or when the socket cannot be made.
     pub fn start(provider: &Namespace, uplink: &Uplink, rate: u32) -> Result<Self> {
+        if uplink.wish.kind == Kind::Ppp {
+            let device = uplink.device();
+            return Err(LabError::Unexpected(format!("{device}: a point-to-point line has no broadcasts")));
+        }
         let [network, ..] = uplink.gateway().octets();
         let everybody = (Ipv4Addr::new(network, 0, 0, 255), DISCARD);
         let socket = provider.enter(|| {

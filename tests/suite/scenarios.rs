@@ -23,12 +23,12 @@ fn trials() -> std::io::Result<Vec<Trial>> {
         std::fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
     paths.sort();
     let yaml = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "yaml");
-    Ok(paths.into_iter().filter(yaml).map(trial).collect())
+    Ok(paths.into_iter().filter(yaml).map(|path| trial(&path)).collect())
 }
 
-fn trial(path: PathBuf) -> Trial {
+fn trial(path: &Path) -> Trial {
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let scenario = Scenario::read(&path);
+    let scenario = Scenario::read(path);
     let impossible = scenario.as_ref().is_ok_and(|scenario| scenario.root) && !suite::has_every_user();
     Trial::test(name, move || play(&scenario.map_err(Failed::from)?).map_err(Failed::from))
         .with_ignored_flag(impossible)
