@@ -12,6 +12,7 @@ mod problem;
 mod rules;
 mod scalar;
 mod section;
+mod target;
 mod tests_section;
 mod uplink;
 
@@ -23,7 +24,8 @@ use std::time::Duration;
 pub use email::{Authentication, Email, Encryption, Smtp};
 pub use limits::{Limit, Limits};
 pub use problem::{Problem, Problems};
-pub use tests_section::{LATE, Target, Tests};
+pub use target::{BadTarget, DnsTarget, HttpTarget, Target};
+pub use tests_section::{LATE, Tests};
 pub use uplink::{Ipv6Kind, Uplink, UplinkKind};
 
 use crate::InterfaceName;

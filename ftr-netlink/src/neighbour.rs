@@ -1,6 +1,7 @@
 //! The neighbour table: ARP and IPv6 neighbour discovery (`RTM_NEWNEIGH`).
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use ftr_core::Family;
 use neli::consts::rtnl::{Nda, Nud, Rtn};
@@ -20,7 +21,12 @@ pub struct Neighbour {
     pub link_address: Option<Vec<u8>>,
     /// `NUD_*`.
     pub state: u16,
+    /// How long ago it was last known to be there, in steps of 10 ms; none where the kernel does not say.
+    pub confirmed: Option<Duration>,
 }
+
+/// The kernel tells ages in hundredths of a second, whatever its own clock ticks in (`USER_HZ`, time(7)).
+const TICK: Duration = Duration::from_millis(10);
 
 impl Neighbour {
     /// It was asked and has not answered.
@@ -51,16 +57,22 @@ impl Neighbour {
         if family::from_kernel(*message.ndm_family()).is_none() {
             return Ok(None);
         }
-        let (mut address, mut link_address) = (None, None);
+        let (mut address, mut link_address, mut confirmed) = (None, None, None);
         for attribute in message.rtattrs().iter() {
             match *attribute.rta_type() {
                 Nda::Dst => address = Some(attribute.address("neighbour address")?),
                 Nda::Lladdr => link_address = Some(attribute.octets().to_vec()),
+                // `struct nda_cacheinfo` begins with it.
+                Nda::Cacheinfo => {
+                    let ticks = attribute.octets().first_chunk().map(|octets| u32::from_ne_bytes(*octets));
+                    confirmed = ticks.map(|ticks| TICK.saturating_mul(ticks));
+                }
                 _ => {}
             }
         }
         let index = u32::try_from(*message.ndm_index()).map_err(|_| Error::Malformed("neighbour's device"))?;
-        Ok(address.map(|address| Self { index, address, link_address, state: message.ndm_state().bits() }))
+        let state = message.ndm_state().bits();
+        Ok(address.map(|address| Self { index, address, link_address, state, confirmed }))
     }
 
     /// The body of a request for every neighbour of a family.
@@ -100,7 +112,7 @@ mod tests {
     fn a_question_about_one_neighbour_names_its_device_and_address() {
         let address = IpAddr::from([192, 0, 2, 1]);
         let asked = Neighbour::decode(&Neighbour::request_one(7, address).unwrap()).unwrap();
-        assert_eq!(asked, Some(Neighbour { index: 7, address, link_address: None, state: 0 }));
+        assert_eq!(asked, Some(Neighbour { index: 7, address, link_address: None, state: 0, confirmed: None }));
         assert!(Neighbour::request_one(1 << 31, address).is_err());
     }
 
@@ -111,6 +123,7 @@ mod tests {
             address: IpAddr::from([192, 0, 2, 1]),
             link_address: None,
             state: state.bits(),
+            confirmed: None,
         };
         assert!(in_state(Nud::INCOMPLETE).is_unanswered() && in_state(Nud::FAILED).is_unanswered());
         for state in [Nud::REACHABLE, Nud::STALE, Nud::DELAY, Nud::PROBE, Nud::NOARP, Nud::PERMANENT, Nud::empty()] {

@@ -22,7 +22,7 @@ impl Cadence {
 
     /// The start of the check that follows one which ended now: at the next beat, or at once if that was missed.
     pub(crate) fn next(&self, now: Duration) -> Duration {
-        self.beat.saturating_add(self.interval).max(now)
+        if self.beat > now { self.beat } else { self.beat.saturating_add(self.interval).max(now) }
     }
 }
 
@@ -43,8 +43,12 @@ mod tests {
         assert_eq!(next(500, 510), ms(1500));
         assert_eq!(next(1500, 3502), ms(3502));
         assert_eq!(next(3502, 3510), ms(4500));
+        // A check before its time moves no beat.
+        assert_eq!(next(4900, 4910), ms(5500));
         // This host was asleep for an hour: one check, and the next at its beat.
         assert_eq!(next(3_600_600, 3_600_700), ms(3_601_500));
+        // The first beat may lie ahead.
+        assert_eq!(Cadence::new(ms(800), ms(1000)).next(ms(510)), ms(800));
     }
 
     proptest! {

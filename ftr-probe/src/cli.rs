@@ -16,16 +16,16 @@ pub(crate) struct Command {
     /// Uplinks to check [default: all of the configuration]
     #[arg(value_name = "UPLINK")]
     pub(crate) uplinks: Vec<InterfaceName>,
-    /// Host to ask, instead of tests.ips; may be given more than once
+    /// Host to ask, instead of tests.ips; may be given more than once (forms below)
     #[arg(short, long = "target", value_name = "TARGET")]
     pub(crate) targets: Vec<Target>,
     /// How many targets have to answer [default: as configured; all targets without a configuration]
     #[arg(short, long, value_name = "N")]
     pub(crate) required: Option<usize>,
-    /// How often each target is asked at most [default: as configured; 1]
+    /// How often each target is asked before the check is in doubt [default: as configured; 1]
     #[arg(long = "retries", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) tries: Option<u32>,
-    /// How long to wait for an answer, such as 2s or 450ms [default: as configured; 2s]
+    /// How long to wait for an answer at most, such as 2s or 450ms [default: as configured; 2s]
     #[arg(short = 'W', long, value_name = "DUR", value_parser = ftr_core::duration::parse)]
     pub(crate) timeout: Option<Duration>,
     /// From the start of one check to that of the next, with --watch [default: as configured; 60s]
@@ -34,20 +34,27 @@ pub(crate) struct Command {
     /// Check again and again, and print every result
     #[arg(short, long)]
     pub(crate) watch: bool,
-    /// Ask over IPv4 [default]
+    /// Ask over IPv4 only
     #[arg(short = '4', long = "ipv4", conflicts_with = "ipv6")]
     pub(crate) ipv4: bool,
-    /// Ask over IPv6
+    /// Ask over IPv6 only
     #[arg(short = '6', long = "ipv6")]
     pub(crate) ipv6: bool,
     #[command(flatten)]
     pub(crate) common: Common,
 }
 
-const EXAMPLES: &str = "Examples:
+const EXAMPLES: &str = "Targets:
+  ADDR                                  ICMP echo, IPv4 or IPv6
+  tcp://ADDR:PORT                       a connection
+  dns://ADDR[:PORT][/NAME]              a query, for the root's name servers without NAME
+  http://[HOST@]ADDR[:PORT]/PATH[#STATUS[:TEXT]]    a page [default: status 204]
+
+Examples:
   ftr-probe                          all uplinks of the configuration
   ftr-probe -q eth1 && echo works    in a script
   ftr-probe -t 9.9.9.9 -t 1.1.1.1 -r 1 eth1    without a configuration
+  ftr-probe -v -t dns://9.9.9.9 -t tcp://1.1.1.1:443 eth1
   ftr-probe --watch --json           a record for every check, for other programs";
 
 #[cfg(test)]

@@ -1,25 +1,33 @@
-//! The ICMP socket of one uplink.
+//! The sockets that echo requests go out by and replies come in by.
 
-use std::io::IoSliceMut;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::io::{IoSlice, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
+use ftr_core::Family;
 use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::socket::sockopt::{Ipv4RecvErr, ReceiveTimestampns};
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendto, setsockopt};
+use nix::sys::socket::sockopt::{Ipv4RecvErr, Ipv4RecvTtl, Ipv6RecvErr, Ipv6RecvHopLimit, ReceiveTimestampns};
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmsg, sendmmsg, sendmsg,
+    setsockopt,
+};
 use nix::sys::time::TimeSpec;
-use socket2::{Domain, Protocol, SockFilter, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockFilter, Socket, Type};
 
-use crate::icmp::{self, Echo, Quote};
+use crate::icmp::{self, Echo, Quote, Reading};
 
-/// A socket that is bound to a device. A datagram socket where `net.ipv4.ping_group_range` permits it (icmp(7)), whose
-/// identifier the kernel chooses and sorts by; a raw one (raw(7)) elsewhere.
+/// How many requests are handed to the kernel at once.
+pub(crate) const BATCH: usize = 16;
+
+/// A socket that is bound to a device, for one family. A datagram socket where `net.ipv4.ping_group_range` permits it
+/// (icmp(7)), whose identifier the kernel chooses and sorts by; a raw one (raw(7)) elsewhere.
 #[derive(Debug)]
 pub(crate) struct EchoSocket {
     socket: Socket,
+    family: Family,
     raw: bool,
     id: u16,
     index: u32,
@@ -32,6 +40,12 @@ pub(crate) struct Inbox {
     control: Vec<u8>,
 }
 
+/// Room for what is sent at once.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    headers: MultiHeaders<SockaddrStorage>,
+}
+
 /// What was waiting in a socket.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Mail<'a> {
@@ -39,10 +53,14 @@ pub(crate) enum Mail<'a> {
     Empty,
     /// Something that is not about us.
     Foreign,
+    /// A reply with our identifier that is damaged or of another length.
+    Truncated,
     /// A reply with our identifier.
     Reply {
         /// Who sent it.
         from: IpAddr,
+        /// What is left of its time to live.
+        ttl: Option<u8>,
         /// What it brings back.
         echo: Echo,
         /// When the kernel received it, on the wall clock since 1970; none where it does not say.
@@ -61,33 +79,56 @@ pub(crate) enum Mail<'a> {
 
 impl Inbox {
     pub(crate) fn new() -> Self {
-        Self { packet: [0; 128], control: cmsg_space!(TimeSpec, libc::sock_extended_err, libc::sockaddr_in) }
+        Self { packet: [0; 128], control: cmsg_space!(TimeSpec, libc::sock_extended_err, libc::sockaddr_in6, i32) }
+    }
+}
+
+impl Outbox {
+    pub(crate) fn new() -> Self {
+        Self { headers: MultiHeaders::preallocate(BATCH, None) }
     }
 }
 
 impl EchoSocket {
     /// Opens a socket and binds it to the device. `id` is used where the kernel does not choose one.
-    pub(crate) fn open(device: &str, index: u32, id: u16) -> Result<Self, Errno> {
-        let (socket, raw) = match Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::ICMPV4)) {
+    pub(crate) fn open(family: Family, device: &str, index: u32, id: u16) -> Result<Self, Errno> {
+        let (domain, protocol) = match family {
+            Family::V4 => (Domain::IPV4, Protocol::ICMPV4),
+            Family::V6 => (Domain::IPV6, Protocol::ICMPV6),
+        };
+        let open = |kind| Socket::new(domain, kind, Some(protocol)).map_err(|error| errno(&error));
+        let (socket, raw) = match open(Type::DGRAM) {
             Ok(socket) => (socket, false),
-            Err(_) => {
-                (Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)).map_err(|error| errno(&error))?, true)
-            }
+            Err(_) => (open(Type::RAW)?, true),
         };
         socket.set_nonblocking(true).map_err(|error| errno(&error))?;
         socket.bind_device(Some(device.as_bytes())).map_err(|error| errno(&error))?;
-        setsockopt(&socket, Ipv4RecvErr, &true)?;
+        match family {
+            Family::V4 => {
+                setsockopt(&socket, Ipv4RecvErr, &true)?;
+                setsockopt(&socket, Ipv4RecvTtl, &true)?;
+            }
+            Family::V6 => {
+                setsockopt(&socket, Ipv6RecvErr, &true)?;
+                setsockopt(&socket, Ipv6RecvHopLimit, &true)?;
+            }
+        }
         setsockopt(&socket, ReceiveTimestampns, &true)?;
         let id = if raw {
-            socket.attach_filter(&only_replies_to(id)).map_err(|error| errno(&error))?;
+            let filter = filter(family, id);
+            socket.attach_filter(&filter).map_err(|error| errno(&error))?;
             id
         } else {
             // The local port of such a socket is the identifier of its messages.
-            socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0).into()).map_err(|error| errno(&error))?;
+            let any = match family {
+                Family::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                Family::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            };
+            socket.bind(&SockAddr::from(SocketAddr::new(any, 0))).map_err(|error| errno(&error))?;
             let local = socket.local_addr().map_err(|error| errno(&error))?;
             local.as_socket().map(|address| address.port()).ok_or(Errno::EAFNOSUPPORT)?
         };
-        Ok(Self { socket, raw, id, index })
+        Ok(Self { socket, family, raw, id, index })
     }
 
     /// Whether it is bound to this device, and not to an earlier one of the same name.
@@ -95,12 +136,36 @@ impl EchoSocket {
         self.index == index
     }
 
-    /// Sends a request. With `IP_RECVERR` the error may be that of an earlier one, to another host: then ask
-    /// [`EchoSocket::error`] and send again.
-    pub(crate) fn send(&self, to: IpAddr, echo: &Echo) -> Result<(), Errno> {
-        let SocketAddr::V4(to) = SocketAddr::new(to, 0) else { return Err(Errno::EAFNOSUPPORT) };
-        let message = icmp::request(self.id, echo);
-        sendto(self.socket.as_raw_fd(), &message, &SockaddrIn::from(to), MsgFlags::empty()).map(|_| ())
+    /// Sends requests, at most [`BATCH`], and tells how many left: at least one, else the error of the first.
+    ///
+    /// With `IP_RECVERR` the error may be that of an earlier one, to another host: then ask [`EchoSocket::error`] and
+    /// send again.
+    pub(crate) fn send(&self, requests: &[(IpAddr, Echo)], outbox: &mut Outbox) -> Result<usize, Errno> {
+        let mut messages = [[0; icmp::LENGTH]; BATCH];
+        let mut addresses = [None; BATCH];
+        let count = requests.len().min(BATCH);
+        for ((message, address), (to, echo)) in messages.iter_mut().zip(&mut addresses).zip(requests) {
+            *message = icmp::request(self.family, self.id, echo);
+            *address = Some(storage(*to));
+        }
+        let parts = messages.each_ref().map(|message| [IoSlice::new(message)]);
+        let parts = parts.get(..count).unwrap_or_default();
+        let fd = self.socket.as_raw_fd();
+        let sent = sendmmsg(fd, &mut outbox.headers, parts, addresses, [], MsgFlags::empty())?;
+        Ok(sent.count())
+    }
+
+    /// Sends a request that shall come no farther than the gateway.
+    pub(crate) fn send_near(&self, to: IpAddr, echo: &Echo) -> Result<(), Errno> {
+        let message = icmp::request(self.family, self.id, echo);
+        let hops: libc::c_int = 1;
+        let control = match self.family {
+            Family::V4 => ControlMessage::Ipv4Ttl(&hops),
+            Family::V6 => ControlMessage::Ipv6HopLimit(&hops),
+        };
+        let address = storage(to);
+        let part = [IoSlice::new(&message)];
+        sendmsg(self.socket.as_raw_fd(), &part, &[control], MsgFlags::empty(), Some(&address)).map(|_| ())
     }
 
     /// The next packet.
@@ -108,20 +173,33 @@ impl EchoSocket {
         let Inbox { packet, control } = inbox;
         let mut parts = [IoSliceMut::new(packet)];
         let fd = self.socket.as_raw_fd();
-        let message = match recvmsg::<SockaddrIn>(fd, &mut parts, Some(control), MsgFlags::empty()) {
+        let message = match recvmsg::<SockaddrStorage>(fd, &mut parts, Some(control), MsgFlags::empty()) {
             Ok(message) => message,
             Err(Errno::EAGAIN) => return Mail::Empty,
             // The error of an earlier packet, whose details are in the error queue. Telling it has removed it.
             Err(_) => return Mail::Foreign,
         };
-        let (length, from) = (message.bytes, message.address);
-        let received = message.cmsgs().ok().and_then(|mut all| {
-            all.find_map(|one| if let ControlMessageOwned::ScmTimestampns(at) = one { Some(at.into()) } else { None })
-        });
+        let (length, from) = (message.bytes, message.address.as_ref().and_then(address));
+        let (mut received, mut ttl) = (None, None);
+        for control in message.cmsgs().into_iter().flatten() {
+            match control {
+                ControlMessageOwned::ScmTimestampns(at) => received = Some(at.into()),
+                ControlMessageOwned::Ipv4Ttl(left) | ControlMessageOwned::Ipv6HopLimit(left) => {
+                    ttl = u8::try_from(left).ok();
+                }
+                _ => {}
+            }
+        }
         let packet = packet.get(..length).unwrap_or_default();
-        let echo = if self.raw { icmp::message(packet) } else { Some(packet) };
-        match (from, echo.and_then(|message| icmp::reply(message, self.id))) {
-            (Some(from), Some(echo)) => Mail::Reply { from: IpAddr::V4(from.ip()), echo, received },
+        let echo = if self.raw && self.family == Family::V4 {
+            let Some((_, echo)) = icmp::unpack(packet) else { return Mail::Foreign };
+            echo
+        } else {
+            packet
+        };
+        match (icmp::read(self.family, echo, self.id), from) {
+            (Reading::Reply(echo), Some(from)) => Mail::Reply { from, ttl, echo, received },
+            (Reading::Truncated, _) => Mail::Truncated,
             _ => Mail::Foreign,
         }
     }
@@ -131,21 +209,22 @@ impl EchoSocket {
         let Inbox { packet, control } = inbox;
         let mut parts = [IoSliceMut::new(packet)];
         let fd = self.socket.as_raw_fd();
-        let Ok(message) = recvmsg::<SockaddrIn>(fd, &mut parts, Some(control), MsgFlags::MSG_ERRQUEUE) else {
+        let Ok(message) = recvmsg::<SockaddrStorage>(fd, &mut parts, Some(control), MsgFlags::MSG_ERRQUEUE) else {
             return Mail::Empty;
         };
-        let (length, to) = (message.bytes, message.address);
-        let error = message.cmsgs().ok().and_then(|mut all| {
-            all.find_map(|one| match one {
-                ControlMessageOwned::Ipv4RecvErr(error, _) if error.ee_origin == libc::SO_EE_ORIGIN_ICMP => {
-                    icmp::failure(error.ee_type, error.ee_code)
-                }
-                _ => None,
-            })
+        let (length, to) = (message.bytes, message.address.as_ref().and_then(address));
+        let icmp = [libc::SO_EE_ORIGIN_ICMP, libc::SO_EE_ORIGIN_ICMP6];
+        let error = message.cmsgs().into_iter().flatten().find_map(|one| match one {
+            ControlMessageOwned::Ipv4RecvErr(error, _) | ControlMessageOwned::Ipv6RecvErr(error, _)
+                if icmp.contains(&error.ee_origin) =>
+            {
+                icmp::failure(self.family, error.ee_type, error.ee_code)
+            }
+            _ => None,
         });
-        let quote = packet.get(..length).and_then(|quoted| icmp::quote(quoted, self.id));
+        let quote = packet.get(..length).and_then(|quoted| icmp::quote(self.family, quoted, self.id));
         match (to, quote, error) {
-            (Some(to), Some(quote), Some(error)) => Mail::Failure { to: IpAddr::V4(to.ip()), quote, error },
+            (Some(to), Some(quote), Some(error)) => Mail::Failure { to, quote, error },
             _ => Mail::Foreign,
         }
     }
@@ -157,17 +236,35 @@ impl AsFd for EchoSocket {
     }
 }
 
+fn storage(address: IpAddr) -> SockaddrStorage {
+    match SocketAddr::new(address, 0) {
+        SocketAddr::V4(address) => address.into(),
+        SocketAddr::V6(address) => address.into(),
+    }
+}
+
+fn address(storage: &SockaddrStorage) -> Option<IpAddr> {
+    let four = storage.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+    four.or_else(|| storage.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+}
+
 /// A filter for the kernel (`Documentation/networking/filter.rst`), so that only echo replies with our identifier
-/// wake us and take room: a raw socket would get all ICMP messages of the device.
-fn only_replies_to(id: u16) -> [SockFilter; 7] {
+/// wake us and take room: a raw socket would get all ICMP messages of the device. An IPv4 packet begins with its
+/// network header there, an IPv6 one with the ICMP header.
+fn filter(family: Family, id: u16) -> [SockFilter; 7] {
     let op = |code: u32, jump_false: u8, value: u32| {
         #[expect(clippy::cast_possible_truncation, reason = "operation codes of this filter language have 16 bits")]
         SockFilter::new(code as u16, 0, jump_false, value)
     };
+    // x = where the ICMP header begins; and type and code of a reply.
+    let (start, reply) = match family {
+        Family::V4 => (op(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH, 0, 0), 0),
+        Family::V6 => (op(libc::BPF_LDX | libc::BPF_IMM, 0, 0), 129 << 8),
+    };
     [
-        op(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH, 0, 0), // x = length of the IPv4 header
-        op(libc::BPF_LD | libc::BPF_H | libc::BPF_IND, 0, 0),  // type and code: 0 and 0 in a reply
-        op(libc::BPF_JMP | libc::BPF_JEQ, 3, 0),
+        start,
+        op(libc::BPF_LD | libc::BPF_H | libc::BPF_IND, 0, 0),
+        op(libc::BPF_JMP | libc::BPF_JEQ, 3, reply),
         op(libc::BPF_LD | libc::BPF_H | libc::BPF_IND, 0, 4), // identifier
         op(libc::BPF_JMP | libc::BPF_JEQ, 1, u32::from(id)),
         op(libc::BPF_RET, 0, u32::MAX),

@@ -14,6 +14,11 @@ pub(crate) enum Error {
         "{uplink}: open ICMP socket: not permitted: CAP_NET_RAW is missing (and net.ipv4.ping_group_range does not include our group)"
     )]
     NotPermitted { uplink: InterfaceName },
+    /// The firewall of this host refuses what is sent.
+    #[error(
+        "{uplink}: send requests: not permitted: a firewall rule of this host (OUTPUT) or a prohibit route refuses them"
+    )]
+    Prohibited { uplink: InterfaceName },
     /// The socket of an uplink failed.
     #[error("{uplink}: {operation}: {}", errno.desc())]
     Socket { uplink: InterfaceName, operation: &'static str, errno: Errno },
@@ -38,7 +43,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let exit = match &error {
             Error::Output(errno) => return Self::stdout(&io::Error::from(*errno)),
-            Error::NotPermitted { .. } => Exit::NotPermitted,
+            Error::NotPermitted { .. } | Error::Prohibited { .. } => Exit::NotPermitted,
             Error::NoRoom { .. } => Exit::Again,
             Error::Netlink(error) if error.is_permission() => Exit::NotPermitted,
             Error::Netlink(error) if error.is_transient() => Exit::Again,

@@ -7,20 +7,30 @@
 mod cadence;
 mod cli;
 mod clock;
+mod devices;
 mod echo;
 mod error;
+mod estimate;
 mod figures;
+mod host;
 mod icmp;
+mod method;
 mod output;
 mod path;
 mod plan;
+mod probes;
 mod queue;
 mod report;
 mod round;
 mod schedule;
+mod solicit;
+mod survey;
+mod tokens;
+mod traffic;
 mod uplink;
 mod verdict;
 mod watch;
+mod window;
 
 use std::process::ExitCode;
 

@@ -1,16 +1,11 @@
 //! What the kernel knows of the way through an uplink, before anything is sent.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use ftr_core::record::Reason;
-use ftr_netlink::{Address, Family, Link, Prefix, Route, RouteKind};
+use ftr_netlink::{Address, Family, Prefix, Route, RouteKind};
 
-/// The devices and addresses of this host at one moment, for all checks that start then.
-#[derive(Debug, Default)]
-pub(crate) struct Survey {
-    pub(crate) links: Vec<Link>,
-    pub(crate) addresses: Vec<Address>,
-}
+use crate::survey::Survey;
 
 /// A device that is on, with link and address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,14 +36,15 @@ pub(crate) struct Break {
 }
 
 impl Survey {
-    /// The device of this name, if it is fit to send: with this address, or with any where none is given.
-    pub(crate) fn device(&self, name: &str, ip: Option<Ipv4Addr>) -> Result<Device, Break> {
+    /// The device of this name, if it is fit to send: with this address, or with any of the family where none is given.
+    pub(crate) fn device(&self, name: &str, family: Family, ip: Option<IpAddr>) -> Result<Device, Break> {
         let link = self.links.iter().find(|link| link.name == name);
         let link = link.ok_or(Break { reason: Reason::NoInterface, address: None })?;
-        let own = || self.addresses.iter().filter(|a| a.index == link.index && a.family() == Family::V4);
+        let own = || self.addresses.iter().filter(|a| a.index == link.index && a.family() == family);
+        let usable = |a: &&Address| !a.is_tentative();
         let address = match ip {
-            Some(ip) => own().find(|a| a.local == IpAddr::V4(ip)),
-            None => own().find(|a| a.is_global() && !a.is_secondary()),
+            Some(ip) => own().filter(usable).find(|a| a.local == ip),
+            None => own().filter(usable).find(|a| a.is_global() && !a.is_secondary() && !a.is_deprecated()),
         };
         let broken = |reason| Break { reason, address: address.map(|a| a.local) };
         if !link.flags.is_up() {
@@ -74,6 +70,11 @@ impl Device {
         Break { reason, address: Some(self.address) }
     }
 
+    /// Whether a packet to this address goes no farther than the device's own network.
+    pub(crate) fn is_near(&self, target: IpAddr) -> bool {
+        self.peer == Some(target) || self.networks.iter().any(|network| network.contains(target))
+    }
+
     /// The way to a target, from the kernel's answer to "where would this go through that device?"; none where the
     /// kernel says nowhere.
     ///
@@ -84,8 +85,7 @@ impl Device {
         let route = route.filter(|route| route.kind == RouteKind::Unicast).ok_or(no_route)?;
         let nexthop = route.nexthops.iter().find(|nexthop| nexthop.index == self.index).ok_or(no_route)?;
         let gateway = nexthop.gateway.or(self.peer.filter(|_| self.direct));
-        let near = || self.direct || self.networks.iter().any(|network| network.contains(target));
-        if gateway.is_none() && !near() {
+        if gateway.is_none() && !self.direct && !self.is_near(target) {
             return Err(no_route);
         }
         Ok(Way { address: route.source.unwrap_or(self.address), gateway })
@@ -99,6 +99,7 @@ mod tests {
     use ftr_netlink::{Address, Counters, Family, Link, LinkFlags, Nexthop, Route, RouteKind};
     use std::net::IpAddr;
 
+    const V4: Family = Family::V4;
     const UP: u32 = 0x1;
     const POINT_TO_POINT: u32 = 0x10;
     const CARRIER: u32 = 0x1_0000;
@@ -129,7 +130,7 @@ mod tests {
     }
 
     fn reason(survey: &Survey, ip: Option<[u8; 4]>) -> Option<(Reason, Option<IpAddr>)> {
-        survey.device("eth1", ip.map(Into::into)).err().map(|Break { reason, address }| (reason, address))
+        survey.device("eth1", V4, ip.map(Into::into)).err().map(|Break { reason, address }| (reason, address))
     }
 
     fn route(index: u32, gateway: Option<[u8; 4]>) -> Route {
@@ -142,7 +143,7 @@ mod tests {
     fn the_first_thing_that_is_broken_is_named() {
         let (ip, other) = ([192, 0, 2, 2], [192, 0, 2, 9]);
         let one = [(ip, None)];
-        assert_eq!(Survey::default().device("eth1", None).err().map(|b| b.reason), Some(Reason::NoInterface));
+        assert_eq!(Survey::default().device("eth1", V4, None).err().map(|b| b.reason), Some(Reason::NoInterface));
         assert_eq!(reason(&survey(0, &one), Some(ip)), Some((Reason::AdminDown, Some(ip.into()))));
         assert_eq!(reason(&survey(UP, &one), Some(ip)), Some((Reason::NoCarrier, Some(ip.into()))));
         assert_eq!(reason(&survey(UP | CARRIER, &[]), Some(ip)), Some((Reason::NoAddress, None)));
@@ -154,7 +155,7 @@ mod tests {
 
     #[test]
     fn only_a_way_that_the_kernel_knows_is_taken() {
-        let device = survey(UP | CARRIER, &[([192, 0, 2, 2], None)]).device("eth1", None).unwrap();
+        let device = survey(UP | CARRIER, &[([192, 0, 2, 2], None)]).device("eth1", V4, None).unwrap();
         let gateway =
             |route: Option<Route>, target: [u8; 4]| device.way(target.into(), route.as_ref()).map(|way| way.gateway);
         let none = Err(device.broken(Reason::NoRoute));
@@ -172,13 +173,13 @@ mod tests {
     #[test]
     fn a_point_to_point_device_leads_to_its_peer() {
         let survey = survey(UP | CARRIER | POINT_TO_POINT, &[([10, 0, 0, 2], Some([10, 0, 0, 1]))]);
-        let way = survey.device("eth1", None).unwrap().way(TARGET.into(), Some(&route(7, None)));
+        let way = survey.device("eth1", V4, None).unwrap().way(TARGET.into(), Some(&route(7, None)));
         assert_eq!(way, Ok(Way { address: [10, 0, 0, 2].into(), gateway: Some([10, 0, 0, 1].into()) }));
     }
 
     #[test]
     fn the_address_is_the_one_that_the_route_gives() {
-        let device = survey(UP | CARRIER, &[([192, 0, 2, 2], None)]).device("eth1", None).unwrap();
+        let device = survey(UP | CARRIER, &[([192, 0, 2, 2], None)]).device("eth1", V4, None).unwrap();
         let mut route = route(7, Some([192, 0, 2, 1]));
         route.source = Some([192, 0, 2, 3].into());
         assert_eq!(device.way(TARGET.into(), Some(&route)).map(|way| way.address), Ok([192, 0, 2, 3].into()));

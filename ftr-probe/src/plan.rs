@@ -1,36 +1,49 @@
 //! What to check: the configuration and the command line, brought together.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ftr_core::cli::Failure;
-use ftr_core::config::{Config, Target, Tests, UplinkKind};
-use ftr_core::{Exit, InterfaceName};
+use ftr_core::config::{Config, Ipv6Kind, Limits, Target, Tests, Uplink, UplinkKind};
+use ftr_core::{Exit, Family, InterfaceName};
 
 use crate::cli::Command;
 use crate::schedule::Timing;
 
-/// How one uplink is checked.
+/// How one uplink is checked over one family.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) uplink: InterfaceName,
+    pub(crate) family: Family,
     /// The address that it has to have; none where any will do.
-    pub(crate) ip: Option<Ipv4Addr>,
-    pub(crate) targets: Vec<IpAddr>,
+    pub(crate) ip: Option<IpAddr>,
+    pub(crate) targets: Vec<Target>,
     pub(crate) timing: Timing,
     pub(crate) interval: Duration,
+    /// The interval while its traffic shows that it works, where what it carries costs money.
+    pub(crate) metered: Option<Duration>,
+    /// How many checks in a row have to fail before it counts as down.
+    pub(crate) fall: u32,
+    pub(crate) limits: Limits,
+    /// The probes over which limits are judged.
+    pub(crate) window: usize,
+    pub(crate) watch_traffic: bool,
 }
 
-/// The plans of a command, one for each uplink named, or for each that is configured where none is named.
+/// The plans of a command: for each uplink named, or for each that is configured where none is named, one for each
+/// family that is asked for.
 ///
-/// Without a configuration the command has to name uplinks and targets.
+/// Without a configuration the command has to name uplinks and targets. Without `-4` and `-6` IPv4 is tested wherever
+/// there are IPv4 targets, and IPv6 where there are IPv6 targets and the uplink is configured to have IPv6, or the
+/// command names the targets.
 pub(crate) fn plans(command: &Command, config: Option<&Config>) -> Result<Vec<Plan>, Failure> {
-    if command.ipv6 {
-        return Err(usage("--ipv6: this version asks over IPv4 only"));
-    }
+    let mut plans = Vec::new();
     let Some(config) = config else {
         let tests = Tests { required: command.targets.len(), ..Tests::default() };
-        return unique(&command.uplinks).map(|name| plan(command, name, None, &tests)).collect();
+        for name in unique(&command.uplinks) {
+            plans.extend(plans_of(command, name, None, &tests)?);
+        }
+        return Ok(plans);
     };
     let configured = |name: &InterfaceName| {
         let position = config.position(name.as_str());
@@ -44,37 +57,86 @@ pub(crate) fn plans(command: &Command, config: Option<&Config>) -> Result<Vec<Pl
     } else {
         unique(&command.uplinks).map(configured).collect::<Result<_, _>>()?
     };
-    let planned = chosen.into_iter().map(|uplink| {
-        let ip = match uplink.kind {
-            UplinkKind::Static { ip, .. } => Some(ip),
-            UplinkKind::Ppp => None,
-        };
-        plan(command, &uplink.name, ip, &uplink.tests)
-    });
-    planned.collect()
+    for uplink in chosen {
+        plans.extend(plans_of(command, &uplink.name, Some(uplink), &uplink.tests)?);
+    }
+    if plans.is_empty() {
+        return Err(usage("nothing to test: no uplink has targets of this family"));
+    }
+    Ok(plans)
 }
 
-fn plan(command: &Command, uplink: &InterfaceName, ip: Option<Ipv4Addr>, tests: &Tests) -> Result<Plan, Failure> {
-    let targets = if command.targets.is_empty() { &tests.targets } else { &command.targets };
-    let targets: Vec<_> = unique(targets).copied().map(Target::address).collect();
-    if let Some(other) = targets.iter().find(|target| !target.is_ipv4()) {
-        return Err(usage(format!("{other}: this version asks over IPv4 only")));
+/// The plans of one uplink.
+fn plans_of(
+    command: &Command,
+    name: &InterfaceName,
+    uplink: Option<&Uplink>,
+    tests: &Tests,
+) -> Result<Vec<Plan>, Failure> {
+    let stated = !command.targets.is_empty();
+    let targets = if stated { &command.targets } else { &tests.targets };
+    let mut plans = Vec::new();
+    for family in [Family::V4, Family::V6] {
+        let of_family: Vec<Target> = unique(targets).filter(|target| target.family() == family).cloned().collect();
+        let (asked, other) = match family {
+            Family::V4 => (command.ipv4, command.ipv6),
+            Family::V6 => (command.ipv6, command.ipv4),
+        };
+        let has = family == Family::V4 || stated || uplink.is_none_or(|uplink| uplink.ipv6.is_some());
+        if of_family.is_empty() && asked {
+            return Err(usage(format!("{name}: no {family} target to ask, allowed: --target or tests.ips with one")));
+        }
+        if !of_family.is_empty() && !other && (has || asked) {
+            plans.push(plan(command, (name, family), uplink, tests, of_family)?);
+        }
     }
+    Ok(plans)
+}
+
+fn plan(
+    command: &Command,
+    (name, family): (&InterfaceName, Family),
+    uplink: Option<&Uplink>,
+    tests: &Tests,
+    targets: Vec<Target>,
+) -> Result<Plan, Failure> {
     let count = targets.len();
-    // As many as configured have to answer, but of fewer targets on the command line no more than all.
-    let required = command.required.unwrap_or(tests.required.min(count));
-    if !(1..=count).contains(&required) {
+    // As many as configured have to answer, but of fewer targets, of one family or on the command line, all.
+    let required = command.required.unwrap_or(tests.required).min(count);
+    let all = if command.targets.is_empty() { &tests.targets } else { &command.targets };
+    let most = unique(all).count();
+    if let Some(required) = command.required.filter(|required| !(1..=most).contains(required)) {
         let what =
-            format!("--required {required}: out of range, allowed: 1 to {count}, the number of targets of {uplink}");
+            format!("--required {required}: out of range, allowed: 1 to {most}, the number of targets of {name}");
         return Err(usage(what));
     }
-    let tries = command.tries.unwrap_or(tests.tries);
+    let interval = command.interval.unwrap_or(tests.interval);
+    let ip = uplink.and_then(|uplink| match family {
+        Family::V4 => match uplink.kind {
+            UplinkKind::Static { ip, .. } => Some(IpAddr::V4(ip)),
+            UplinkKind::Ppp => None,
+        },
+        Family::V6 => match uplink.ipv6 {
+            Some(Ipv6Kind::Static { ip, .. }) => Some(IpAddr::V6(ip)),
+            Some(Ipv6Kind::Advertised) | None => None,
+        },
+    });
     Ok(Plan {
-        uplink: uplink.clone(),
+        uplink: name.clone(),
+        family,
         ip,
         targets,
-        timing: Timing { required, tries, timeout: command.timeout.unwrap_or(tests.timeout) },
-        interval: command.interval.unwrap_or(tests.interval),
+        timing: Timing {
+            required,
+            tries: command.tries.unwrap_or(tests.tries),
+            timeout: command.timeout.unwrap_or(tests.timeout),
+        },
+        interval,
+        metered: uplink.filter(|uplink| uplink.metered).map(|_| tests.max_interval.max(interval)),
+        fall: tests.fall,
+        limits: tests.limits,
+        window: tests.window,
+        watch_traffic: tests.watch_traffic,
     })
 }
 
@@ -104,7 +166,7 @@ mod tests {
     const FILE: &str = "
 uplinks:
 - {interface: eth1, ip: 192.0.2.2, gateway: 192.0.2.1}
-- {interface: ppp0, type: ppp, tests: {interval: 5, required_successful: 1}}
+- {interface: ppp0, type: ppp, metered: true, tests: {interval: 5, required_successful: 1}}
 downlinks: {lan: eth0}
 tests: {ips: [198.51.100.1, 198.51.100.2, 198.51.100.3], required_successful: 3, ping_retries: 2, interval: 60, timeout: 1}
 ";
@@ -120,6 +182,7 @@ tests: {ips: [198.51.100.1, 198.51.100.2, 198.51.100.3], required_successful: 3,
         let plans = planned("", Some(FILE)).unwrap();
         let [eth1, ppp0] = &plans[..] else { panic!("{plans:?}") };
         assert_eq!((eth1.ip, ppp0.ip), (Some([192, 0, 2, 2].into()), None));
+        assert_eq!((eth1.metered, ppp0.metered), (None, Some(Duration::from_secs(50))));
         assert_eq!((eth1.timing.required, eth1.timing.tries, eth1.targets.len()), (3, 2, 3));
         assert_eq!((ppp0.timing.required, ppp0.interval), (1, Duration::from_secs(5)));
     }
@@ -140,8 +203,27 @@ tests: {ips: [198.51.100.1, 198.51.100.2, 198.51.100.3], required_successful: 3,
     }
 
     #[test]
+    fn each_family_that_an_uplink_has_is_tested() {
+        let six = "type: static, type6: ra, ip: 192.0.2.2";
+        let file = FILE.replace("ip: 192.0.2.2", six).replace("ips: [", "ips: ['2001:db8::1', '2001:db8::2', ");
+        let families = |line: &str| {
+            let plans = planned(line, Some(&file)).unwrap();
+            plans.iter().map(|plan| (plan.uplink.to_string(), plan.family.number(), plan.timing.required)).collect()
+        };
+        let plan = |name: &str, family, required| (name.to_owned(), family, required);
+        let all: Vec<_> = families("");
+        assert_eq!(all, [plan("eth1", 4, 3), plan("eth1", 6, 2), plan("ppp0", 4, 1)]);
+        let four: Vec<_> = families("-4");
+        assert_eq!(four, [plan("eth1", 4, 3), plan("ppp0", 4, 1)]);
+        let six: Vec<_> = families("-6");
+        assert_eq!(six, [plan("eth1", 6, 2), plan("ppp0", 6, 1)]);
+        let stated: Vec<_> = families("-t 2001:db8::9 ppp0");
+        assert_eq!(stated, [plan("ppp0", 6, 1)]);
+    }
+
+    #[test]
     fn wrong_usage() {
-        for line in ["eth9", "-r 4", "-r 0", "-t 203.0.113.1 -r 2", "-6"] {
+        for line in ["eth9", "-r 4", "-r 0", "-t 203.0.113.1 -r 2", "-6", "-4 -t 2001:db8::1"] {
             assert_eq!(planned(line, Some(FILE)), Err(Exit::Usage), "{line}");
         }
     }

@@ -1,117 +1,191 @@
 //! One check of one uplink while it runs: who was asked what, and who has answered. Pure: what goes over the network
 //! is handed out and in, and time is a parameter.
 
+mod account;
+mod near;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::figures::Figures;
+use ftr_core::config::Target;
+use ftr_core::record::Ignored;
+
+use crate::estimate::Estimate;
 use crate::icmp::{Echo, Quote, Token};
+use crate::probes::{Fate, Probe, Probes};
 use crate::schedule::{Schedule, Timing};
-use crate::verdict::{Tally, Verdict};
+
+use crate::window::Window;
+use near::Near;
 
 /// A check of one uplink. It is used again for the next check, so that checking allocates nothing.
 #[derive(Debug)]
 pub(crate) struct Round {
     schedule: Schedule,
-    timing: Timing,
-    /// In the order in which they are asked.
+    /// In the order of the configuration.
     questions: Vec<Question>,
-    /// In the order of their sequence numbers, from `first` on.
-    probes: Vec<Probe>,
-    first: u16,
+    /// The places of the questions, in the order in which they are asked.
+    order: Vec<usize>,
+    probes: Probes,
+    /// Counts up.
+    check: u64,
+    near: Near,
+    window: Window,
+    ignored: Ignored,
+    /// The line carries replies, so that what does not answer is probably late.
+    busy: bool,
 }
 
 #[derive(Debug)]
 struct Question {
-    target: IpAddr,
+    target: Target,
+    estimate: Estimate,
+    /// The last round trip, for jitter.
+    last: Option<Duration>,
+    /// What was left of the time to live of its answers, once they are believed to be its own.
+    hops: Option<u8>,
+    /// Whether it is no farther away than the gateway.
+    nearby: bool,
     asked: bool,
     rtt: Option<Duration>,
     error: Option<&'static str>,
+    standing: Standing,
 }
 
-#[derive(Debug)]
-struct Probe {
-    question: usize,
-    sent: Duration,
-    token: Token,
-    fate: Fate,
-}
-
+/// How far an answer is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Open,
+enum Standing {
+    /// There is none.
+    Silent,
+    /// It arrived with this time to live, and the gateway may have made it up.
+    Doubted(u8),
+    /// It is the target's own.
     Answered,
-    Failed,
+    /// The gateway made it up.
+    Captive,
 }
 
 /// A target's fate in a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
-    pub(crate) target: IpAddr,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answer<'a> {
+    pub(crate) target: &'a Target,
     pub(crate) fate: Result<Duration, Option<&'static str>>,
 }
 
+/// What an echo was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// An answer to a question of this check.
+    Answer,
+    /// The answer to a question of an earlier check, which was given up.
+    Late,
+    /// Nothing that counts.
+    Nothing,
+}
+
 impl Round {
-    pub(crate) fn new(timing: Timing, targets: &[IpAddr]) -> Self {
-        let question = |&target| Question { target, asked: false, rtt: None, error: None };
+    pub(crate) fn new(timing: Timing, targets: &[Target], window: Window) -> Self {
+        let question = |target: &Target| Question {
+            target: target.clone(),
+            estimate: Estimate::default(),
+            last: None,
+            hops: None,
+            nearby: false,
+            asked: false,
+            rtt: None,
+            error: None,
+            standing: Standing::Silent,
+        };
         Self {
             schedule: Schedule::new(timing),
-            timing,
             questions: targets.iter().map(question).collect(),
-            probes: Vec::new(),
-            first: 0,
+            order: (0..targets.len()).collect(),
+            probes: Probes::default(),
+            check: 0,
+            near: Near::default(),
+            window,
+            ignored: Ignored::default(),
+            busy: false,
         }
     }
 
-    /// Begins a check: the targets are shuffled, so that over time all of them are asked.
-    pub(crate) fn begin(&mut self, now: Duration, rng: &mut fastrand::Rng) {
-        // The numbers go on where the last check ended: an answer to that one is late, not an answer to this one.
-        self.first = self.next_sequence();
-        self.probes.clear();
-        rng.shuffle(&mut self.questions);
+    /// Begins a check: the targets are shuffled, so that over time all of them are asked. `nearby` tells which of them
+    /// are no farther away than the gateway; `test` asks for proof that the others are.
+    pub(crate) fn begin(
+        &mut self,
+        now: Duration,
+        rng: &mut fastrand::Rng,
+        nearby: impl Fn(IpAddr) -> bool,
+        test: bool,
+    ) {
+        self.check += 1;
+        self.busy = false;
+        self.settle_probes(now, false);
+        self.probes.prune(now);
+        rng.shuffle(&mut self.order);
         for question in &mut self.questions {
-            *question = Question { target: question.target, asked: false, rtt: None, error: None };
+            question.nearby = nearby(question.target.address());
+            question.asked = false;
+            question.rtt = None;
+            question.error = None;
+            question.standing = Standing::Silent;
         }
-        self.schedule.begin(self.questions.len(), now);
-    }
-
-    /// How many targets there are; they are numbered from 0 in the order of this check.
-    pub(crate) fn len(&self) -> usize {
-        self.questions.len()
+        let questions = &self.questions;
+        let estimates = self.order.iter().filter_map(|&place| questions.get(place)).map(|question| question.estimate);
+        self.schedule.begin(estimates, now);
+        self.begin_near(test);
     }
 
     /// The target that is asked first.
     pub(crate) fn first_target(&self) -> Option<IpAddr> {
-        self.questions.first().map(|question| question.target)
+        self.order.first().and_then(|&place| self.questions.get(place)).map(|question| question.target.address())
     }
 
     /// Lets time pass.
     pub(crate) fn advance(&mut self, now: Duration) {
         self.schedule.advance(now);
+        self.advance_near(now);
     }
 
-    /// Whether this target is to be asked now.
-    pub(crate) fn is_due(&self, question: usize, now: Duration) -> bool {
-        self.schedule.is_due(question, now)
+    /// The next target to be asked now.
+    pub(crate) fn due(&self, now: Duration) -> Option<usize> {
+        (0..self.order.len()).find(|&turn| self.schedule.is_due(turn, now))
     }
 
-    /// Asks a target: what to send, and where. `token` has to be unpredictable.
-    pub(crate) fn ask(&mut self, question: usize, token: Token, now: Duration) -> Option<(IpAddr, Echo)> {
-        let sequence = self.next_sequence();
-        let asked = self.questions.get_mut(question)?;
-        asked.asked = true;
-        self.probes.push(Probe { question, sent: now, token, fate: Fate::Open });
-        self.schedule.sent(question, now);
-        Some((asked.target, Echo { sequence, token }))
+    /// Asks the target whose turn it is: whom, and the sequence number. `token` has to be unpredictable.
+    pub(crate) fn ask(&mut self, turn: usize, token: Token, now: Duration) -> Option<(&Target, Echo)> {
+        let target = *self.order.get(turn)?;
+        let question = self.questions.get_mut(target)?;
+        question.asked = true;
+        let wait = self.schedule.wait(turn);
+        let probe = Probe { check: self.check, target, near: false, sent: now, wait, token, fate: Fate::Open };
+        let sequence = self.probes.push(probe);
+        self.schedule.sent(turn, now);
+        Some((&question.target, Echo { sequence, token }))
     }
 
-    /// The target that [`Round::ask`] gave last could not be asked for want of room on this host; ask it again soon.
-    pub(crate) fn unasked(&mut self, now: Duration) {
-        if let Some(probe) = self.probes.pop() {
-            self.schedule.unsent(probe.question, now);
-            if let Some(question) = self.questions.get_mut(probe.question) {
-                question.asked = self.probes.iter().any(|other| other.question == probe.question);
-            }
+    /// The question with this number left at this time, a little later than it was made.
+    pub(crate) fn left(&mut self, sequence: u16, at: Duration) {
+        if let Some(probe) = self.probes.get_mut(sequence) {
+            probe.sent = at;
+        }
+    }
+
+    /// The question with this number could not be sent for want of room on this host; ask again soon.
+    pub(crate) fn unasked(&mut self, sequence: u16, now: Duration) {
+        let Some(probe) = self.probes.get_mut(sequence) else { return };
+        probe.fate = Fate::Unsent;
+        let (target, near) = (probe.target, probe.near);
+        if near {
+            self.near_unasked();
+            return;
+        }
+        if let Some(turn) = self.turn(target) {
+            self.schedule.unsent(turn, now);
+        }
+        let asked = self.probes.of_check(self.check).any(|probe| probe.target == target);
+        if let Some(question) = self.questions.get_mut(target) {
+            question.asked = asked;
         }
     }
 
@@ -120,23 +194,71 @@ impl Round {
         self.fail(sequence, |_, _| true, error, now);
     }
 
-    /// An echo came back from a host, and waited here so long. Whether it is the first answer to a question of this
-    /// check.
-    pub(crate) fn answered(&mut self, from: IpAddr, echo: &Echo, now: Duration, waited: Duration) -> bool {
-        let deadline = self.schedule.deadline();
-        let Some(probe) = self.probes.get_mut(usize::from(echo.sequence.wrapping_sub(self.first))) else {
-            return false;
+    /// An echo came back from a host, and waited here so long; `ttl` is what was left of its time to live.
+    pub(crate) fn echoed(
+        &mut self,
+        (from, ttl): (IpAddr, Option<u8>),
+        echo: &Echo,
+        now: Duration,
+        waited: Duration,
+    ) -> Heard {
+        let Some(probe) = self.probes.get_mut(echo.sequence) else {
+            self.ignored.foreign += 1;
+            return Heard::Nothing;
         };
-        let Some(question) = self.questions.get_mut(probe.question) else { return false };
+        let Some(question) = self.questions.get_mut(probe.target) else { return Heard::Nothing };
+        if question.target.address() != from || probe.token != echo.token {
+            self.ignored.spoofed += 1;
+            return Heard::Nothing;
+        }
+        if matches!(probe.fate, Fate::Answered | Fate::Unsent) {
+            self.ignored.duplicate += 1;
+            return Heard::Nothing;
+        }
         // The wait is a difference of readings of the wall clock, which may have been set meanwhile.
         let at = now.checked_sub(waited).filter(|&at| at >= probe.sent).unwrap_or(now);
-        if question.target != from || probe.token != echo.token || probe.fate == Fate::Answered || at > deadline {
-            return false;
-        }
+        let (target, rtt) = (probe.target, at.saturating_sub(probe.sent));
+        let (current, near) = (probe.check == self.check, probe.near);
+        let lost = probe.fate == Fate::Lost || (!self.busy && at > self.schedule.deadline());
+        // What was never awaited to the end is neither late nor needed.
+        let early = rtt <= probe.wait;
         probe.fate = Fate::Answered;
-        question.rtt.get_or_insert(at.saturating_sub(probe.sent));
-        self.schedule.answered(probe.question);
-        true
+        if near {
+            self.near_answered(target, current, now);
+            return Heard::Nothing;
+        }
+        if !current || lost {
+            question.estimate.learn(rtt);
+            if lost || !early {
+                self.ignored.late += 1;
+                self.window.found(rtt);
+                return Heard::Late;
+            }
+            self.window.answered(rtt, question.last.replace(rtt));
+            return Heard::Nothing;
+        }
+        self.answer(target, rtt, ttl);
+        Heard::Answer
+    }
+
+    /// A question with this number that is no echo was answered after `rtt`.
+    pub(crate) fn answered(&mut self, sequence: u16, rtt: Duration) {
+        let Some(probe) = self.probes.get_mut(sequence) else { return };
+        if probe.fate == Fate::Open && probe.check == self.check {
+            probe.fate = Fate::Answered;
+            let target = probe.target;
+            self.answer(target, rtt, None);
+        }
+    }
+
+    /// Something else than the target answered the question with this number.
+    pub(crate) fn captured(&mut self, sequence: u16, now: Duration) {
+        let Some(probe) = self.probes.get_mut(sequence) else { return };
+        if probe.fate == Fate::Open && probe.check == self.check {
+            probe.fate = Fate::Failed;
+            let target = probe.target;
+            self.capture(target, now);
+        }
     }
 
     /// A router on the way, or this host, says that a target cannot be reached. Whether that is about a question of
@@ -149,43 +271,41 @@ impl Round {
         self.fail(quote.sequence, fits, error, now)
     }
 
-    /// How it stands.
-    pub(crate) fn verdict(&self, now: Duration) -> Verdict {
-        self.tally().verdict(self.is_over(now))
+    /// Packets arrived that are no answers to anything.
+    pub(crate) fn ignore(&mut self, ignored: impl FnOnce(&mut Ignored)) {
+        ignored(&mut self.ignored);
     }
 
-    /// How many targets have answered, and may still.
-    pub(crate) fn tally(&self) -> Tally {
-        self.schedule.tally()
+    /// What was ignored since this was last asked.
+    pub(crate) fn take_ignored(&mut self) -> Ignored {
+        std::mem::take(&mut self.ignored)
     }
 
     /// When to look at this check again, at the latest.
     pub(crate) fn wake(&self) -> Duration {
-        self.schedule.wake()
+        self.near_wake().map_or(self.schedule.wake(), |near| near.min(self.schedule.wake()))
     }
 
-    /// The targets that were asked, in that order.
-    pub(crate) fn answers(&self, now: Duration) -> impl Iterator<Item = Answer> + '_ {
-        let over = self.is_over(now);
-        self.questions.iter().filter(|question| question.asked).map(move |question| Answer {
-            target: question.target,
-            fate: question.rtt.ok_or_else(|| question.error.or_else(|| over.then_some("timeout"))),
-        })
+    fn answer(&mut self, target: usize, rtt: Duration, ttl: Option<u8>) {
+        let Some(turn) = self.turn(target) else { return };
+        let Some(question) = self.questions.get_mut(target) else { return };
+        question.estimate.learn(rtt);
+        self.window.answered(rtt, question.last.replace(rtt));
+        question.rtt.get_or_insert(rtt);
+        if question.standing != Standing::Captive {
+            self.schedule.answered(turn);
+            self.believe(target, ttl);
+        }
     }
 
-    /// Loss, round trip and jitter.
-    pub(crate) fn figures(&self, now: Duration) -> Figures {
-        let over = self.is_over(now);
-        let lost = |probe: &&Probe| match probe.fate {
-            Fate::Answered => false,
-            Fate::Failed => true,
-            Fate::Open => over || now.saturating_sub(probe.sent) >= self.timing.timeout,
-        };
-        Figures::of(
-            self.questions.iter().filter_map(|question| question.rtt),
-            self.probes.iter().filter(|probe| probe.fate == Fate::Answered).count(),
-            self.probes.iter().filter(lost).count(),
-        )
+    fn capture(&mut self, target: usize, now: Duration) {
+        if let Some(question) = self.questions.get_mut(target) {
+            question.standing = Standing::Captive;
+            question.hops = None;
+        }
+        if let Some(turn) = self.turn(target) {
+            self.schedule.denied(turn, now);
+        }
     }
 
     fn fail(
@@ -195,25 +315,28 @@ impl Round {
         error: &'static str,
         now: Duration,
     ) -> bool {
-        let Some(probe) = self.probes.get_mut(usize::from(sequence.wrapping_sub(self.first))) else { return false };
-        let Some(question) = self.questions.get_mut(probe.question) else { return false };
-        if probe.fate != Fate::Open || !fits(question.target, &probe.token) {
+        let Some(probe) = self.probes.get_mut(sequence) else { return false };
+        let Some(question) = self.questions.get_mut(probe.target) else { return false };
+        let fits = fits(question.target.address(), &probe.token);
+        if probe.fate != Fate::Open || probe.check != self.check || !fits {
             return false;
         }
         probe.fate = Fate::Failed;
+        let (target, near) = (probe.target, probe.near);
+        if near {
+            self.near_failed(error);
+            return true;
+        }
         question.error = Some(error);
-        self.schedule.failed(probe.question, now);
+        self.window.lost();
+        if let Some(turn) = self.turn(target) {
+            self.schedule.failed(turn, now);
+        }
         true
     }
 
-    fn is_over(&self, now: Duration) -> bool {
-        now >= self.schedule.deadline()
-    }
-
-    fn next_sequence(&self) -> u16 {
-        // Sequence numbers are 16 bits on the wire: wrapping around is what they do.
-        #[expect(clippy::cast_possible_truncation, reason = "sequence numbers wrap around")]
-        self.first.wrapping_add(self.probes.len() as u16)
+    fn turn(&self, target: usize) -> Option<usize> {
+        self.order.iter().position(|&place| place == target)
     }
 }
 

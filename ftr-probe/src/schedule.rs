@@ -2,90 +2,129 @@
 
 use std::time::Duration;
 
-use crate::verdict::Tally;
+use crate::estimate::Estimate;
+use crate::verdict::{Doubt, Tally};
 
 /// How long a check may take, and how much it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Timing {
     /// How many targets have to answer; at least 1.
     pub(crate) required: usize,
-    /// How often each is asked at most; at least 1.
+    /// How often each is asked at most, apart from doubt; at least 1.
     pub(crate) tries: u32,
-    /// How long a try waits before the next one, or before it is given up.
+    /// How long a try waits before the next one, or before it is given up, at most.
     pub(crate) timeout: Duration,
 }
 
-/// Before this an answer is not called late, however short the timeout is.
-const PROMPT: Duration = Duration::from_millis(50);
-/// A send that found no room is tried again after this.
-const AGAIN: Duration = Duration::from_millis(10);
-
 impl Timing {
-    /// When the reserve is asked because an answer is late. Never so late that the reserve has no time left.
-    fn lateness(&self) -> Duration {
-        (self.timeout / 4).max(PROMPT).min(self.timeout / 2)
-    }
-
-    /// How long a check may take: for all targets, those asked late too.
-    fn deadline(&self) -> Duration {
+    /// No check of a line that is not busy takes longer.
+    pub(crate) const fn deadline(self) -> Duration {
         self.timeout.saturating_mul(self.tries)
     }
 }
 
-/// The course of one check: the first targets, as many as have to answer, are asked at once, the others, the reserve,
-/// only when one of them is late or has failed.
+/// How often all targets are asked again when a check does not go well.
+const DOUBTS: u32 = 3;
+/// From one of these times to the next.
+const STEP: Duration = Duration::from_millis(10);
+/// Before this an answer of a target that was never heard is not called late, however short the timeout is.
+const PROMPT: Duration = Duration::from_millis(50);
+/// A send that found no room is tried again after this.
+const AGAIN: Duration = Duration::from_millis(10);
+
+/// The course of one check.
+///
+/// The first targets, as many as have to answer, are asked at once; the others, the reserve, only when one of them is
+/// late or has failed. When too few are left that are not late, and no tries are left, the check is in doubt: all are
+/// asked some times more in quick succession, so that loss by chance is not mistaken for a dead line.
 #[derive(Debug)]
 pub(crate) struct Schedule {
     timing: Timing,
     start: Duration,
     reserve_called: bool,
+    doubts: u32,
+    next_doubt: Option<Duration>,
+    /// When time was last let pass.
+    seen: Duration,
     asks: Vec<Ask>,
 }
 
 /// How far a target has been asked.
 #[derive(Clone, Copy, Debug, Default)]
 struct Ask {
+    /// How long a probe waits for its answer.
+    wait: Duration,
+    /// When an answer is late.
+    lateness: Duration,
+    /// Probes, those of doubt too.
     made: u32,
+    /// How many of the probes were not asked in doubt.
+    tries: u32,
     failed: u32,
     answered: bool,
-    /// When the next try is due; none in the reserve, and after the last.
+    /// When it was asked last.
+    sent: Duration,
+    /// When it is to be asked next; none in the reserve, and after the last try.
     next: Option<Duration>,
 }
 
 impl Schedule {
     pub(crate) fn new(timing: Timing) -> Self {
-        Self { timing, start: Duration::ZERO, reserve_called: false, asks: Vec::new() }
+        Self {
+            timing,
+            start: Duration::ZERO,
+            reserve_called: false,
+            doubts: 0,
+            next_doubt: None,
+            seen: Duration::ZERO,
+            asks: Vec::new(),
+        }
     }
 
-    /// Begins a check of `count` targets, forgetting the last one.
-    pub(crate) fn begin(&mut self, count: usize, now: Duration) {
+    /// Begins a check of the targets with these estimates, forgetting the last one.
+    pub(crate) fn begin(&mut self, estimates: impl Iterator<Item = Estimate> + Clone, now: Duration) {
+        let Timing { required, timeout, .. } = self.timing;
+        let longest = estimates.clone().filter_map(|estimate| estimate.timeout()).max();
+        // A target that was never heard is given more time than the others take: perhaps it is only far away.
+        let unheard = longest.map_or(timeout, |longest| longest * 2);
+        let usual = (timeout / 4).max(PROMPT).min(timeout / 3);
         self.start = now;
-        self.reserve_called = count <= self.timing.required;
+        self.seen = now;
+        self.doubts = 0;
+        self.next_doubt = None;
         self.asks.clear();
-        self.asks.resize(count, Ask::default());
-        for ask in self.asks.iter_mut().take(self.timing.required) {
-            ask.next = Some(now);
-        }
+        self.asks.extend(estimates.enumerate().map(|(place, estimate)| Ask {
+            wait: estimate.timeout().unwrap_or(unheard).min(timeout),
+            lateness: estimate.lateness().unwrap_or(usual),
+            next: (place < required).then_some(now),
+            ..Ask::default()
+        }));
+        self.reserve_called = self.asks.len() <= required;
     }
 
     /// Whether this target is to be asked now.
     pub(crate) fn is_due(&self, target: usize, now: Duration) -> bool {
-        now < self.last_call() && self.asks.get(target).is_some_and(|ask| ask.waits_for().is_some_and(|at| at <= now))
+        now < self.last_call() && self.asks.get(target).is_some_and(|ask| ask.next.is_some_and(|at| at <= now))
     }
 
     /// This target was asked.
     pub(crate) fn sent(&mut self, target: usize, now: Duration) {
-        let Timing { tries, timeout, .. } = self.timing;
+        let tries = self.timing.tries;
+        let doubted = self.doubts > 0;
         if let Some(ask) = self.asks.get_mut(target) {
             ask.made += 1;
-            ask.next = (ask.made < tries).then(|| now + timeout);
+            ask.tries += u32::from(!doubted);
+            ask.sent = now;
+            ask.next = (!doubted && ask.tries < tries).then(|| now + ask.wait);
         }
     }
 
     /// Takes back that this target was asked: this host had no room to send.
     pub(crate) fn unsent(&mut self, target: usize, now: Duration) {
+        let doubted = self.doubts > 0;
         if let Some(ask) = self.asks.get_mut(target) {
             ask.made = ask.made.saturating_sub(1);
+            ask.tries = ask.tries.saturating_sub(u32::from(!doubted));
             ask.next = Some(now + AGAIN);
         }
     }
@@ -94,6 +133,7 @@ impl Schedule {
     pub(crate) fn answered(&mut self, target: usize) {
         if let Some(ask) = self.asks.get_mut(target) {
             ask.answered = true;
+            ask.next = None;
         }
     }
 
@@ -105,36 +145,85 @@ impl Schedule {
         }
     }
 
-    /// Lets time pass: calls the reserve when an answer is late.
-    pub(crate) fn advance(&mut self, now: Duration) {
-        if now >= self.start + self.timing.lateness() {
+    /// What answered for this target was not the target. Nothing else is to be expected of it.
+    pub(crate) fn denied(&mut self, target: usize, now: Duration) {
+        let tries = self.timing.tries;
+        if let Some(ask) = self.asks.get_mut(target) {
+            *ask = Ask { answered: false, failed: ask.made, tries, next: None, ..*ask };
             self.call_reserve(now);
+        }
+    }
+
+    /// Lets time pass: calls the reserve when an answer is late, and doubts a check that does not go well.
+    pub(crate) fn advance(&mut self, now: Duration) {
+        self.seen = now;
+        if self.late_at().is_some_and(|late| late <= now) {
+            self.call_reserve(now);
+        }
+        let hopeful = self.asks.iter().filter(|ask| ask.answered || ask.is_hopeful(self.timing.tries, now)).count();
+        if self.doubts == 0 && (hopeful < self.timing.required || now >= self.last_hope()) {
+            self.next_doubt = Some(now);
+        }
+        if self.next_doubt.is_some_and(|at| at <= now) && now < self.last_call() {
+            self.doubts += 1;
+            self.next_doubt = (self.doubts < DOUBTS).then(|| now + self.step());
+            for ask in self.asks.iter_mut().filter(|ask| !ask.is_refused()) {
+                ask.next = Some(now);
+            }
         }
     }
 
     /// When [`Schedule::advance`] and [`Schedule::is_due`] have something new to say: at the deadline, at the latest.
     pub(crate) fn wake(&self) -> Duration {
         let last_call = self.last_call();
-        let late = (!self.reserve_called).then(|| self.start + self.timing.lateness());
-        let tries = self.asks.iter().filter_map(Ask::waits_for).filter(|&at| at < last_call);
-        tries.chain(late).fold(self.deadline(), Duration::min)
+        let doubt = if self.doubts == 0 { Some(self.hope_ends()) } else { self.next_doubt };
+        let asks = self.asks.iter().filter_map(|ask| ask.next);
+        let calls = asks.chain(self.late_at()).chain(doubt).filter(|&at| at < last_call);
+        calls.fold(self.deadline(), Duration::min)
     }
 
-    /// The moment until which answers count.
+    /// The moment until which answers count on a line that carries nothing else either.
     pub(crate) fn deadline(&self) -> Duration {
-        self.start + self.timing.deadline()
+        let cap = self.cap();
+        if self.doubts < DOUBTS {
+            return cap;
+        }
+        let heard = self.asks.iter().filter(|ask| ask.made > 0 && !ask.is_refused());
+        heard.map(|ask| ask.sent + ask.wait).max().unwrap_or(cap).min(cap)
     }
 
-    /// How the targets stand.
-    pub(crate) fn tally(&self) -> Tally {
-        let tries = self.timing.tries;
-        let mut tally = Tally { required: self.timing.required, ..Tally::default() };
-        for ask in &self.asks {
-            tally.answered += usize::from(ask.answered);
-            tally.open += usize::from(!ask.answered && (ask.made < tries || ask.failed < ask.made));
-            tally.unasked += usize::from(!ask.answered && ask.made < tries);
+    /// How the targets stand. `probes`: how many were sent, came back, and are awaited.
+    pub(crate) fn tally(&self, (sent, back, pending): (usize, usize, usize), now: Duration) -> Tally {
+        let doubting = self.doubts < DOUBTS || self.asks.iter().any(|ask| ask.next.is_some());
+        let count = |fits: &dyn Fn(&Ask) -> bool| self.asks.iter().filter(|ask| fits(ask)).count();
+        Tally {
+            required: self.timing.required,
+            answered: count(&|ask| ask.answered),
+            open: count(&|ask| !ask.answered && ask.is_open(self.timing.tries, doubting, now)),
+            sent,
+            back,
+            pending,
+            doubt: match self.doubts {
+                0 => Doubt::None,
+                _ if doubting => Doubt::Asking,
+                _ => Doubt::Asked,
+            },
         }
-        tally
+    }
+
+    /// Whether the check does not go well.
+    pub(crate) const fn is_doubted(&self) -> bool {
+        self.doubts > 0
+    }
+
+    /// How many targets have to answer.
+    pub(crate) const fn required(&self) -> usize {
+        self.timing.required
+    }
+
+    /// How long a probe of this target waits for its answer.
+    pub(crate) fn wait(&self, target: usize) -> Duration {
+        self.asks.get(target).map_or(self.timing.timeout, |ask| ask.wait)
     }
 
     fn call_reserve(&mut self, now: Duration) {
@@ -146,91 +235,56 @@ impl Schedule {
         }
     }
 
+    /// When the first answer that is still awaited becomes late; none when the reserve was called.
+    fn late_at(&self) -> Option<Duration> {
+        let awaited = self.asks.iter().filter(|ask| !self.reserve_called && ask.made > 0 && !ask.answered);
+        awaited.map(|ask| ask.sent + ask.lateness).min()
+    }
+
+    /// When the next of the targets that there is hope for becomes late.
+    fn hope_ends(&self) -> Duration {
+        let tries = self.timing.tries;
+        let awaited = self.asks.iter().filter(|ask| !ask.answered && ask.tries >= tries && ask.failed < ask.made);
+        awaited.map(|ask| ask.sent + ask.lateness).filter(|&at| at > self.seen).fold(self.last_hope(), Duration::min)
+    }
+
+    /// No check that does not go well is left in peace longer, however slow its targets are used to be.
+    fn last_hope(&self) -> Duration {
+        self.cap().saturating_sub(self.timing.timeout / 4)
+    }
+
+    fn step(&self) -> Duration {
+        STEP.min(self.timing.timeout / 12)
+    }
+
+    /// No check takes longer, unless the line is busy.
+    fn cap(&self) -> Duration {
+        self.start + self.timing.deadline()
+    }
+
     /// Whoever is not asked by now has no fair chance to answer in time. Nobody is left by then unless this host was
     /// asleep or had no room to send.
     fn last_call(&self) -> Duration {
-        self.deadline().saturating_sub(self.timing.timeout.saturating_sub(self.timing.lateness()) / 2)
+        self.cap().saturating_sub(self.timing.timeout / 20)
     }
 }
 
 impl Ask {
-    fn waits_for(&self) -> Option<Duration> {
-        if self.answered { None } else { self.next }
+    /// Whether an answer may come that is not even late.
+    fn is_hopeful(&self, tries: u32, now: Duration) -> bool {
+        self.tries < tries || (self.failed < self.made && now < self.sent + self.lateness)
+    }
+
+    /// Whether an answer may come at all.
+    fn is_open(&self, tries: u32, doubting: bool, now: Duration) -> bool {
+        self.tries < tries || (!self.is_refused() && (doubting || now < self.sent + self.wait))
+    }
+
+    /// Whether all that it was asked failed for good.
+    fn is_refused(&self) -> bool {
+        self.made > 0 && self.failed >= self.made
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Schedule, Timing};
-    use std::time::Duration;
-
-    fn ms(millis: u64) -> Duration {
-        Duration::from_millis(millis)
-    }
-
-    fn begun(required: usize, count: usize, tries: u32, timeout: u64) -> Schedule {
-        let mut schedule = Schedule::new(Timing { required, tries, timeout: ms(timeout) });
-        schedule.begin(count, ms(1000));
-        schedule
-    }
-
-    fn due(schedule: &Schedule, count: usize, now: u64) -> Vec<usize> {
-        (0..count).filter(|&target| schedule.is_due(target, ms(now))).collect()
-    }
-
-    #[test]
-    fn the_reserve_is_called_when_an_answer_is_late() {
-        for (timeout, late) in [(2000, 500), (100, 50), (60, 30)] {
-            let mut schedule = begun(2, 3, 1, timeout);
-            assert_eq!(due(&schedule, 3, 1000), [0, 1]);
-            schedule.sent(0, ms(1000));
-            schedule.sent(1, ms(1000));
-            assert_eq!(schedule.wake(), ms(1000 + late), "timeout {timeout}");
-            schedule.advance(ms(1000 + late));
-            assert_eq!(due(&schedule, 3, 1000 + late), [2]);
-            schedule.sent(2, ms(1000 + late));
-            assert_eq!(schedule.wake(), ms(1000 + timeout));
-        }
-    }
-
-    #[test]
-    fn the_reserve_is_called_when_one_has_failed() {
-        let mut schedule = begun(1, 3, 1, 2000);
-        schedule.sent(0, ms(1000));
-        schedule.failed(0, ms(1003));
-        assert_eq!(due(&schedule, 3, 1003), [1, 2]);
-        assert_eq!(schedule.tally().open, 2);
-    }
-
-    #[test]
-    fn a_try_is_repeated_after_the_timeout_and_an_earlier_answer_still_possible() {
-        let mut schedule = begun(1, 1, 2, 2000);
-        schedule.sent(0, ms(1000));
-        assert_eq!((schedule.wake(), due(&schedule, 1, 2999)), (ms(3000), vec![]));
-        assert_eq!(due(&schedule, 1, 3000), [0]);
-        schedule.sent(0, ms(3000));
-        schedule.failed(0, ms(3001));
-        assert_eq!((schedule.tally().open, schedule.wake()), (1, ms(5000)));
-        schedule.failed(0, ms(3002));
-        assert_eq!(schedule.tally().open, 0);
-    }
-
-    #[test]
-    fn without_room_to_send_it_is_tried_again_soon() {
-        let mut schedule = begun(1, 1, 1, 2000);
-        schedule.sent(0, ms(1000));
-        schedule.unsent(0, ms(1000));
-        assert_eq!((schedule.wake(), due(&schedule, 1, 1009)), (ms(1010), vec![]));
-        assert_eq!(due(&schedule, 1, 1010), [0]);
-    }
-
-    #[test]
-    fn after_the_last_call_nobody_is_asked_and_unasked_ones_are_counted() {
-        let mut schedule = begun(2, 3, 1, 2000);
-        schedule.sent(0, ms(1000));
-        schedule.sent(1, ms(1000));
-        schedule.advance(ms(2900));
-        assert_eq!((due(&schedule, 3, 2900), schedule.wake()), (vec![], ms(3000)));
-        assert_eq!(schedule.tally().unasked, 1);
-    }
-}
+mod tests;

@@ -1,79 +1,122 @@
-//! One uplink while it is checked again and again.
+//! One uplink, over one family, while it is checked again and again.
+
+mod ask;
+mod next;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ftr_core::record::{Check, Reason};
-use ftr_netlink::{Error as NetlinkError, Lookup, Route, Rtnetlink};
+use ftr_core::config::LATE;
+use ftr_core::record::{Check, Prompt, Reason};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 
-use crate::cadence::Cadence;
-use crate::echo::{EchoSocket, Inbox, Mail};
-use crate::icmp::Token;
-use crate::path::{Break, Device, Survey, Way};
+use crate::echo::{EchoSocket, Inbox, Mail, Outbox};
+use crate::host::Host;
+use crate::icmp::{self, Echo};
+use crate::method::Exchange;
+use crate::path::{Break, Device, Way};
 use crate::plan::Plan;
-use crate::round::Round;
+use crate::report::{self, Circumstances};
+use crate::round::{Heard, Round};
+use crate::solicit::Solicitor;
+use crate::tokens::Tokens;
+use crate::traffic::Traffic;
 use crate::verdict::Verdict;
-use crate::{Error, clock, report};
+use crate::window::Window;
+use crate::{Error, clock};
+pub(crate) use next::Next;
 
 /// How many packets are taken from a socket in one go, so that a flood on one uplink does not starve the others.
 const BATCH: usize = 256;
 /// After so many checks in a row in which this host could not ask, something has to be said.
 const ATTEMPTS: u32 = 3;
+/// A busy line that answers nothing is looked at again after this.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// What a request that this host's own firewall refuses fails by.
+const PROHIBITED: &str = "prohibited-here";
 
 /// What all uplinks share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) netlink: Rtnetlink,
+    pub(crate) host: Host,
     pub(crate) epoll: Epoll,
     pub(crate) inbox: Inbox,
+    pub(crate) outbox: Outbox,
+    /// Requests on their way into the outbox.
+    pub(crate) batch: Vec<(IpAddr, Echo)>,
+    /// Room for what an exchange reads.
+    pub(crate) scratch: Vec<u8>,
+    pub(crate) tokens: Tokens,
     pub(crate) rng: fastrand::Rng,
     /// Whether checks go on for ever.
     pub(crate) watch: bool,
 }
 
-/// An uplink: its plan, its socket, and the check that runs.
+/// An uplink: its plan, its sockets, and the check that runs.
 #[derive(Debug)]
 pub(crate) struct Uplink {
-    plan: Plan,
+    pub(crate) plan: Plan,
     mark: u64,
-    cadence: Cadence,
     round: Round,
     socket: Option<EchoSocket>,
+    /// Opened when it is first needed.
+    solicitor: Option<Solicitor>,
+    /// When the gateway was asked for its link-layer address in this check.
+    solicited: Option<Duration>,
+    exchanges: Vec<Running>,
     phase: Phase,
+    next: Next,
     voids: u32,
+    /// IP bytes that probing has used.
+    bytes: u64,
+}
+
+/// A question that is no echo, on its way.
+#[derive(Debug)]
+struct Running {
+    sequence: u16,
+    sent: Duration,
+    exchange: Exchange,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Phase {
     /// The next check starts then.
     Waiting(Duration),
-    /// A check runs, and goes this way.
-    Asking(Way),
+    /// A check runs since then, and goes this way through the device with this index.
+    Asking { since: Duration, way: Way, index: u32 },
     /// The only check is over.
     Done,
 }
 
+/// What epoll tells the socket of an exchange by, beside the number of its uplink.
+pub(crate) const EXCHANGE: u64 = 1 << 62;
+
 impl Uplink {
     /// An uplink whose first check starts at `start`; `mark` is what epoll tells its socket by.
-    pub(crate) fn new(plan: Plan, mark: u64, start: Duration) -> Self {
+    pub(crate) fn new(plan: Plan, mark: u64, start: Duration, beat: Duration) -> Self {
         Self {
-            round: Round::new(plan.timing, &plan.targets),
-            cadence: Cadence::new(start, plan.interval),
+            round: Round::new(plan.timing, &plan.targets, Window::new(plan.window, plan.limits)),
+            next: Next::new(&plan, beat),
             plan,
             mark,
             socket: None,
+            solicitor: None,
+            solicited: None,
+            exchanges: Vec::new(),
             phase: Phase::Waiting(start),
             voids: 0,
+            bytes: 0,
         }
     }
 
     /// When to look at it again; none when it is done.
-    pub(crate) fn wake(&self) -> Option<Duration> {
+    pub(crate) fn wake(&self, now: Duration) -> Option<Duration> {
         match self.phase {
             Phase::Waiting(start) => Some(start),
-            Phase::Asking(_) => Some(self.round.wake()),
+            // Past its deadline a check goes on only because the line is busy.
+            Phase::Asking { .. } => Some(self.round.wake()).map(|at| if at > now { at } else { now + LOOK_AGAIN }),
             Phase::Done => None,
         }
     }
@@ -83,79 +126,136 @@ impl Uplink {
         matches!(self.phase, Phase::Waiting(start) if start <= now)
     }
 
+    /// Since when the check runs, if one does.
+    pub(crate) const fn asking_since(&self) -> Option<Duration> {
+        match self.phase {
+            Phase::Asking { since, .. } => Some(since),
+            Phase::Waiting(_) | Phase::Done => None,
+        }
+    }
+
+    /// Something has happened: check now. A check that runs already goes on, unless the way may be another now.
+    pub(crate) fn prompt(&mut self, prompt: Prompt, now: Duration) {
+        let waiting = matches!(self.phase, Phase::Waiting(start) if start > now);
+        if waiting || (prompt == Prompt::Event && self.asking_since().is_some()) {
+            self.exchanges.clear();
+            self.next.prompt(prompt);
+            self.phase = Phase::Waiting(now);
+        }
+    }
+
+    /// A check is due, but the traffic of a metered uplink shows that it works: leave it alone until the next beat.
+    pub(crate) fn spare(&mut self, now: Duration) {
+        self.phase = Phase::Waiting(self.next.spare(now));
+    }
+
+    /// Whether a check of a metered uplink may be left out now.
+    pub(crate) fn is_sparable(&self, now: Duration) -> bool {
+        self.next.is_sparable(now)
+    }
+
     /// Starts a check. Gives its record at once if the way is broken on this host already.
-    pub(crate) fn begin(
-        &mut self,
-        survey: &Survey,
-        shared: &mut Shared,
-        now: Duration,
-    ) -> Result<Option<Check>, Error> {
-        self.cadence.start(now);
-        self.round.begin(now, &mut shared.rng);
-        let found = match survey.device(self.plan.uplink.as_str(), self.plan.ip) {
-            Ok(device) => self.way(&device, shared)?,
+    pub(crate) fn begin(&mut self, shared: &mut Shared, now: Duration) -> Result<Option<Check>, Error> {
+        let test = self.next.start(now);
+        self.solicited = None;
+        let survey = shared.host.survey(now)?;
+        let found = survey.device(self.plan.uplink.as_str(), self.plan.family, self.plan.ip);
+        let way = match found {
+            Ok(device) => {
+                // What the gateway has, and what is on the link, cannot be told from a gateway that answers itself.
+                self.round.begin(now, &mut shared.rng, |target| device.is_near(target), test);
+                self.way(&device, shared)?.map(|way| (way, device.index))
+            }
             Err(broken) => Err(broken),
         };
-        match found {
-            Ok(way) => {
-                self.phase = Phase::Asking(way);
+        match way {
+            Ok((way, index)) => {
+                self.phase = Phase::Asking { since: now, way, index };
                 Ok(None)
             }
             Err(broken) => {
-                let record = report::broken(&self.plan.uplink, self.plan.timing.required, broken, clock::now()?);
-                self.end(shared.watch, now);
+                let circumstances = self.circumstances(None)?;
+                let record = report::broken(&self.plan, broken, circumstances);
+                self.end(Some(broken.reason), shared.watch, now);
                 Ok(Some(record))
             }
         }
     }
 
-    /// Reads what its socket has, for which epoll has told these events.
-    pub(crate) fn hear(&mut self, events: EpollFlags, inbox: &mut Inbox) -> Result<(), Error> {
+    /// Reads what its socket has, for which epoll has told these events. Whether a check that was over is answered.
+    pub(crate) fn hear(&mut self, events: EpollFlags, inbox: &mut Inbox) -> Result<bool, Error> {
         if events.contains(EpollFlags::EPOLLERR) {
             self.hear_errors(inbox)?;
         }
-        let Some(socket) = &self.socket else { return Ok(()) };
+        let mut late = false;
+        let Some(socket) = &self.socket else { return Ok(late) };
         for _ in 0..BATCH {
             match socket.receive(inbox) {
                 Mail::Empty => break,
-                Mail::Reply { from, echo, received } => {
+                Mail::Reply { from, ttl, echo, received } => {
                     let now = clock::since_boot()?;
                     // How long it lay here. If the wall clock was set meanwhile, this is not known: then not at all.
                     let waited = match received {
                         Some(received) => clock::wall()?.checked_sub(received).unwrap_or_default(),
                         None => Duration::ZERO,
                     };
-                    self.round.answered(from, &echo, now, waited);
+                    self.bytes += icmp::bytes(self.plan.family);
+                    late |= self.round.echoed((from, ttl), &echo, now, waited) == Heard::Late;
                 }
-                Mail::Foreign | Mail::Failure { .. } => {}
+                Mail::Truncated => self.round.ignore(|ignored| ignored.truncated += 1),
+                Mail::Foreign => self.round.ignore(|ignored| ignored.foreign += 1),
+                Mail::Failure { .. } => {}
             }
         }
-        Ok(())
+        Ok(late && self.next.wants_late())
     }
 
     /// Goes on with the check that runs: asks who is to be asked. Gives the record when the verdict is certain.
-    pub(crate) fn step(&mut self, shared: &mut Shared, now: Duration) -> Result<Option<Check>, Error> {
-        let Phase::Asking(way) = self.phase else { return Ok(None) };
+    pub(crate) fn step(
+        &mut self,
+        shared: &mut Shared,
+        traffic: &Traffic,
+        now: Duration,
+    ) -> Result<Option<Check>, Error> {
+        let Phase::Asking { since, way, index } = self.phase else { return Ok(None) };
         self.round.advance(now);
-        self.ask(&mut shared.inbox, now)?;
-        let up = match self.round.verdict(now) {
+        self.ask(shared, now)?;
+        if self.round.is_doubted() && self.solicited.is_none() {
+            self.solicit(way, index, shared, now)?;
+        }
+        let busy = now < since + self.plan.timing.deadline() + LATE && traffic.carries(since, now);
+        let up = match self.round.verdict(now, busy) {
             Verdict::Undecided => return Ok(None),
             Verdict::Up => true,
             Verdict::Void if self.begin_again(shared.watch)? => {
+                self.exchanges.clear();
                 self.phase = Phase::Waiting(now);
                 return Ok(None);
             }
             Verdict::Down | Verdict::Void => false,
         };
-        let record = report::asked(&self.plan.uplink, way, up, &self.round, (clock::now()?, now));
-        self.end(shared.watch, now);
+        if !up && self.round.all_failed_by(PROHIBITED) {
+            return self.prohibited(shared.watch, now).map(|()| None);
+        }
+        let window = self.round.finish(now);
+        let quality = window.judge();
+        let figures = window.figures();
+        let reason = match (up, way.gateway) {
+            (true, _) => quality,
+            (false, _) if self.round.is_captive() => Some(Reason::Captive),
+            (false, Some(gateway)) if self.is_silent(gateway, index, shared, now)? => Some(Reason::GatewaySilent),
+            (false, _) => Some(Reason::NoAnswer),
+        };
+        let circumstances = self.circumstances(figures)?;
+        let record = report::asked(&self.plan, way, reason, (&self.round, now), circumstances);
+        self.end(reason, shared.watch, now);
         Ok(Some(record))
     }
 
     /// The way through the device, with the socket ready for it.
     fn way(&mut self, device: &Device, shared: &mut Shared) -> Result<Result<Way, Break>, Error> {
         let Some(target) = self.round.first_target() else { return Ok(Err(device.broken(Reason::NoRoute))) };
-        let route = look_up(&mut shared.netlink, target, device.index)?;
+        let route = shared.host.route(target, device.index)?;
         let way = match device.way(target, route.as_ref()) {
             Ok(way) => way,
             Err(broken) => return Ok(Err(broken)),
@@ -172,54 +272,45 @@ impl Uplink {
     }
 
     fn open(&mut self, index: u32, shared: &mut Shared) -> Result<(), Errno> {
-        let socket = EchoSocket::open(self.plan.uplink.as_str(), index, shared.rng.u16(..))?;
+        let socket = EchoSocket::open(self.plan.family, self.plan.uplink.as_str(), index, shared.rng.u16(..))?;
         shared.epoll.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, self.mark))?;
         self.socket = Some(socket);
+        self.solicitor = None;
         Ok(())
     }
 
-    fn ask(&mut self, inbox: &mut Inbox, now: Duration) -> Result<(), Error> {
-        for question in 0..self.round.len() {
-            if !self.round.is_due(question, now) {
-                continue;
-            }
-            let mut token = Token::default();
-            getrandom::fill(&mut token)?;
-            let now = clock::since_boot()?;
-            let Some((to, echo)) = self.round.ask(question, token, now) else { continue };
-            let Some(socket) = &self.socket else { continue };
-            let mut sent = socket.send(to, &echo);
-            if sent.is_err() {
-                // Perhaps it was the error of an earlier packet.
-                self.hear_errors(inbox)?;
-                sent = self.socket.as_ref().map_or(sent, |socket| socket.send(to, &echo));
-            }
-            match sent {
-                Ok(()) => {}
-                Err(Errno::ENOBUFS | Errno::ENOMEM | Errno::EAGAIN) => self.round.unasked(now),
-                Err(errno) => self.round.refused(echo.sequence, refusal(errno), now),
-            }
+    /// Has the gateway show that it is there, if there is one that the kernel believes to know.
+    fn solicit(&mut self, way: Way, index: u32, shared: &mut Shared, now: Duration) -> Result<(), Error> {
+        let Some(gateway) = way.gateway else { return Ok(()) };
+        let Some(question) = shared.host.question(index, gateway)? else { return Ok(()) };
+        let solicitor = self.solicitor.get_or_insert_with(|| Solicitor::open(self.plan.uplink.as_str()));
+        if let Some(bytes) = solicitor.ask(question) {
+            self.bytes += bytes;
+            self.solicited = Some(now);
         }
         Ok(())
     }
 
-    fn hear_errors(&mut self, inbox: &mut Inbox) -> Result<(), Error> {
-        let Some(socket) = &self.socket else { return Ok(()) };
-        for _ in 0..BATCH {
-            match socket.error(inbox) {
-                Mail::Empty => break,
-                Mail::Failure { to, quote, error } => {
-                    self.round.failed(to, quote, error, clock::since_boot()?);
-                }
-                Mail::Foreign | Mail::Reply { .. } => {}
-            }
-        }
-        Ok(())
+    fn is_silent(&self, gateway: IpAddr, index: u32, shared: &mut Shared, now: Duration) -> Result<bool, Error> {
+        let asked = self.solicited.map(|at| now.saturating_sub(at));
+        Ok(shared.host.is_silent(index, gateway, asked)?)
     }
 
-    fn end(&mut self, watch: bool, now: Duration) {
+    fn circumstances(&mut self, window: Option<ftr_core::record::Window>) -> Result<Circumstances, Error> {
+        Ok(Circumstances {
+            at: clock::now()?,
+            prompt: self.next.take_prompt(),
+            window,
+            ignored: self.round.take_ignored(),
+            probe_bytes: self.bytes,
+        })
+    }
+
+    fn end(&mut self, reason: Option<Reason>, watch: bool, now: Duration) {
         self.voids = 0;
-        self.phase = if watch { Phase::Waiting(self.cadence.next(now)) } else { Phase::Done };
+        self.exchanges.clear();
+        let next = self.next.end(reason, now);
+        self.phase = if watch { Phase::Waiting(next) } else { Phase::Done };
     }
 
     /// Whether a check that says nothing about the uplink is begun anew. A device that takes no packet again and again
@@ -233,25 +324,16 @@ impl Uplink {
             Err(Error::NoRoom { uplink: self.plan.uplink.clone(), attempts: self.voids })
         }
     }
-}
 
-/// The route to a target through a device; none where the kernel has none.
-fn look_up(netlink: &mut Rtnetlink, target: IpAddr, index: u32) -> Result<Option<Route>, Error> {
-    match netlink.lookup(&Lookup { oif: Some(index), ..Lookup::to(target) }) {
-        Ok(route) => Ok(Some(route)),
-        Err(NetlinkError::Refused { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Why this host did not send a request.
-const fn refusal(errno: Errno) -> &'static str {
-    match errno {
-        Errno::ENETUNREACH => "net-unreachable",
-        Errno::EHOSTUNREACH => "host-unreachable",
-        Errno::EPERM | Errno::EACCES => "prohibited-here",
-        Errno::ENODEV | Errno::ENXIO => "no-interface",
-        Errno::ENETDOWN => "admin-down",
-        _ => "not-sent",
+    /// This host's own firewall lets nothing out: that says nothing about the uplink.
+    fn prohibited(&mut self, watch: bool, now: Duration) -> Result<(), Error> {
+        let error = Error::Prohibited { uplink: self.plan.uplink.clone() };
+        if !watch {
+            return Err(error);
+        }
+        ftr_core::cli::say(crate::TOOL, &error.to_string());
+        self.exchanges.clear();
+        self.phase = Phase::Waiting(self.next.again(now));
+        Ok(())
     }
 }

@@ -1,17 +1,34 @@
 //! Answers so far → up, down or undecided.
 
-/// How many targets of a check are in which state.
+/// How many targets and probes of a check are in which state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
-    /// Have to answer.
+    /// Targets that have to answer.
     pub(crate) required: usize,
-    /// Have answered.
+    /// Targets that have answered.
     pub(crate) answered: usize,
-    /// Have not answered, but still may.
+    /// Targets that have not answered, but still may.
     pub(crate) open: usize,
-    /// Have not answered, and were not asked as often as they should have been, by fault of this host: it had no
-    /// room to send, or was asleep.
-    pub(crate) unasked: usize,
+    /// Probes sent.
+    pub(crate) sent: usize,
+    /// Probes that came back.
+    pub(crate) back: usize,
+    /// Probes that still may.
+    pub(crate) pending: usize,
+    /// How far the check is doubted.
+    pub(crate) doubt: Doubt,
+}
+
+/// A check that does not go well is doubted: all targets are asked again in quick succession.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// All is well so far.
+    #[default]
+    None,
+    /// The targets are being asked again.
+    Asking,
+    /// All were asked.
+    Asked,
 }
 
 /// What a check comes to.
@@ -29,39 +46,60 @@ pub(crate) enum Verdict {
 
 impl Tally {
     /// The verdict, as soon as it is certain; `over` when the deadline has passed.
+    ///
+    /// A check that was doubted is up if enough targets answered in the end *and* half of all probes came back. A line
+    /// that loses one packet in ten fails the first pass now and then, but brings back most of what it is asked; one
+    /// that loses half of all packets in either direction brings back a quarter. With some twenty probes these two are
+    /// not mistaken for each other.
     pub(crate) const fn verdict(self, over: bool) -> Verdict {
-        if self.answered >= self.required {
-            Verdict::Up
-        } else if over {
-            if self.answered + self.unasked >= self.required { Verdict::Void } else { Verdict::Down }
-        } else if self.answered + self.open < self.required {
-            Verdict::Down
-        } else {
-            Verdict::Undecided
+        let enough = self.answered >= self.required;
+        // What was asked too late to be answered by the deadline says nothing.
+        let asked = if over { self.sent.saturating_sub(self.pending) } else { self.sent };
+        match self.doubt {
+            Doubt::None if enough => Verdict::Up,
+            Doubt::Asked if enough && 2 * self.back >= asked => Verdict::Up,
+            // Down at once where every target was said to be unreachable: that is no loss by chance.
+            _ if self.answered + self.open < self.required => Verdict::Down,
+            Doubt::Asked if over || 2 * (self.back + self.pending) < self.sent => Verdict::Down,
+            Doubt::None | Doubt::Asking if over => Verdict::Void,
+            _ => Verdict::Undecided,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Tally, Verdict};
+    use super::{Doubt, Tally, Verdict};
 
     #[test]
     fn certain_as_soon_as_nothing_can_change_it() {
-        let of = |answered, open, unasked, over| Tally { required: 4, answered, open, unasked }.verdict(over);
-        assert_eq!(of(0, 6, 6, false), Verdict::Undecided);
-        assert_eq!(of(3, 1, 0, false), Verdict::Undecided);
-        assert_eq!(of(4, 0, 0, false), Verdict::Up);
-        assert_eq!(of(4, 2, 0, true), Verdict::Up);
-        assert_eq!(of(1, 2, 0, false), Verdict::Down);
-        assert_eq!(of(3, 3, 0, true), Verdict::Down);
+        let of = |answered, open| Tally { required: 4, answered, open, ..Tally::default() }.verdict(false);
+        assert_eq!(of(0, 6), Verdict::Undecided);
+        assert_eq!(of(3, 1), Verdict::Undecided);
+        assert_eq!(of(4, 0), Verdict::Up);
+        assert_eq!(of(1, 2), Verdict::Down);
+    }
+
+    #[test]
+    fn in_doubt_half_of_the_probes_have_to_come_back() {
+        let of = |answered, back, pending, over| {
+            let open = 6 - answered;
+            Tally { required: 4, answered, open, sent: 24, back, pending, doubt: Doubt::Asked }.verdict(over)
+        };
+        assert_eq!(of(5, 12, 2, false), Verdict::Up);
+        assert_eq!(of(5, 11, 2, false), Verdict::Undecided);
+        assert_eq!(of(5, 9, 2, false), Verdict::Down);
+        assert_eq!(of(5, 11, 2, true), Verdict::Up, "two were asked too late");
+        assert_eq!(of(5, 10, 2, true), Verdict::Down);
+        assert_eq!(of(3, 12, 2, true), Verdict::Down);
     }
 
     #[test]
     fn a_host_that_did_not_ask_does_not_blame_the_uplink() {
-        let of = |answered, unasked| Tally { required: 4, answered, open: 0, unasked }.verdict(true);
-        assert_eq!(of(0, 6), Verdict::Void);
-        assert_eq!(of(3, 1), Verdict::Void);
-        assert_eq!(of(2, 1), Verdict::Down);
+        let of = |doubt, open| Tally { required: 4, open, sent: 4, doubt, ..Tally::default() }.verdict(true);
+        assert_eq!(of(Doubt::None, 6), Verdict::Void);
+        assert_eq!(of(Doubt::Asking, 6), Verdict::Void);
+        assert_eq!(of(Doubt::Asked, 6), Verdict::Down);
+        assert_eq!(of(Doubt::None, 3), Verdict::Down);
     }
 }

@@ -1,9 +1,8 @@
-//! The loop: one epoll, one timer, one socket for each uplink.
+//! The loop: one epoll, one timer, one socket for each uplink and family.
 
 use std::time::Duration;
 
-use ftr_core::record::{Check, Record};
-use ftr_netlink::{Family, Rtnetlink};
+use ftr_core::record::{Check, Prompt, Record};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::{SigSet, Signal};
@@ -11,11 +10,13 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
-use crate::echo::Inbox;
+use crate::devices::Devices;
+use crate::echo::{Inbox, Outbox};
+use crate::host::{Changes, Host};
 use crate::output::Output;
-use crate::path::Survey;
 use crate::plan::Plan;
-use crate::uplink::{Shared, Uplink};
+use crate::tokens::Tokens;
+use crate::uplink::{EXCHANGE, Shared, Uplink};
 use crate::{Error, clock, report};
 
 /// How results are printed.
@@ -30,15 +31,26 @@ pub(crate) struct Form {
 const TIMER: u64 = u64::MAX;
 const SIGNAL: u64 = u64::MAX - 1;
 const OUTPUT: u64 = u64::MAX - 2;
+const EVENTS: u64 = u64::MAX - 3;
+/// From the first check of one uplink to that of the next.
+const STAGGER: Duration = Duration::from_millis(1);
+/// Room for what a question that is no echo reads at once.
+const SCRATCH: usize = 16 * 1024;
 
 struct Watch {
     shared: Shared,
     uplinks: Vec<Uplink>,
+    /// When to look at each of them again, as long as nothing is heard of it; none when it is done.
+    wakes: Vec<Option<Duration>>,
+    devices: Devices,
     timer: TimerFd,
     armed: Option<Duration>,
     /// Only open while watching: a single check is ended by a signal as any program is.
     signals: Option<SignalFd>,
     output: Output,
+    /// The lines of single checks, which are printed in the order of the plans.
+    lines: Vec<Option<String>>,
+    printed: usize,
     form: Form,
     all_up: bool,
 }
@@ -53,10 +65,12 @@ enum Heard {
 /// Checks the uplinks, once or for ever, and prints each result. Whether all were up.
 pub(crate) fn run(plans: Vec<Plan>, watch: bool, form: Form) -> Result<bool, Error> {
     let mut watch = Watch::new(plans, watch, form)?;
-    let mut events = vec![EpollEvent::empty(); watch.uplinks.len() + 3];
+    let mut events = vec![EpollEvent::empty(); watch.uplinks.len() + 4];
     loop {
-        watch.check()?;
-        if watch.uplinks.iter().all(|uplink| uplink.wake().is_none()) {
+        let now = clock::since_boot()?;
+        watch.sample(now)?;
+        watch.check(now)?;
+        if watch.wakes.iter().all(Option::is_none) {
             watch.output.finish()?;
             return Ok(watch.all_up);
         }
@@ -85,35 +99,89 @@ impl Watch {
         if let Some(signals) = &signals {
             epoll.add(signals, EpollEvent::new(EpollFlags::EPOLLIN, SIGNAL)).map_err(failed("watch signals"))?;
         }
+        let host = Host::open(watch)?;
+        if let Some(events) = host.events() {
+            epoll.add(events, EpollEvent::new(EpollFlags::EPOLLIN, EVENTS)).map_err(failed("watch devices"))?;
+        }
         let output = Output::watch(&epoll, OUTPUT)?;
         let now = clock::since_boot()?;
-        let uplinks = (0..).zip(plans).map(|(mark, plan)| Uplink::new(plan, mark, now)).collect();
-        let netlink = Rtnetlink::open()?;
-        let shared = Shared { netlink, epoll, inbox: Inbox::new(), rng: fastrand::Rng::new(), watch };
-        Ok(Self { shared, uplinks, timer, armed: None, signals, output, form, all_up: true })
+        let devices = Devices::new(plans.iter().filter(|_| watch));
+        let uplinks = spread(plans, watch, now);
+        let lines = vec![None; uplinks.len()];
+        let wakes = uplinks.iter().map(|uplink| uplink.wake(now)).collect();
+        let shared = Shared {
+            host,
+            epoll,
+            inbox: Inbox::new(),
+            outbox: Outbox::new(),
+            batch: Vec::new(),
+            scratch: vec![0; SCRATCH],
+            tokens: Tokens::new(),
+            rng: fastrand::Rng::new(),
+            watch,
+        };
+        Ok(Self {
+            shared,
+            uplinks,
+            wakes,
+            devices,
+            timer,
+            armed: None,
+            signals,
+            output,
+            lines,
+            printed: 0,
+            form,
+            all_up: true,
+        })
     }
 
-    /// Starts the checks that are due, and goes on with those that run.
-    fn check(&mut self) -> Result<(), Error> {
-        let now = clock::since_boot()?;
-        let mut records = Vec::new();
-        if self.uplinks.iter().any(|uplink| uplink.is_due(now)) {
-            let netlink = &mut self.shared.netlink;
-            let survey = Survey { links: netlink.links()?, addresses: netlink.addresses(Some(Family::V4))? };
-            for uplink in self.uplinks.iter_mut().filter(|uplink| uplink.is_due(now)) {
-                records.extend(uplink.begin(&survey, &mut self.shared, now)?);
+    /// Reads the counters of the devices when it is time to, and has suspicious uplinks checked.
+    fn sample(&mut self, now: Duration) -> Result<(), Error> {
+        let suspects = self.devices.sample(&mut self.shared.host, now)?;
+        for (uplink, wake) in self.uplinks.iter_mut().zip(&mut self.wakes) {
+            if suspects.contains(&uplink.plan.uplink) && uplink.plan.watch_traffic {
+                uplink.prompt(Prompt::Traffic, now);
+                *wake = uplink.wake(now);
             }
-        }
-        for uplink in &mut self.uplinks {
-            records.extend(uplink.step(&mut self.shared, now)?);
-        }
-        for record in records {
-            self.report(record);
         }
         Ok(())
     }
 
-    fn report(&mut self, check: Check) {
+    /// Starts the checks that are due, and goes on with those that run.
+    fn check(&mut self, now: Duration) -> Result<(), Error> {
+        for place in 0..self.uplinks.len() {
+            let (Some(uplink), Some(wake)) = (self.uplinks.get_mut(place), self.wakes.get_mut(place)) else { break };
+            if wake.is_none_or(|wake| wake > now) {
+                continue;
+            }
+            let mut record = None;
+            let name = &uplink.plan.uplink;
+            if uplink.is_due(now) {
+                let spared = uplink.is_sparable(now) && self.devices.is_answered(name, now);
+                if spared {
+                    uplink.spare(now);
+                } else {
+                    record = uplink.begin(&mut self.shared, now)?;
+                }
+            }
+            let traffic = self.devices.traffic(&uplink.plan.uplink);
+            let record = match record {
+                Some(record) => Some(record),
+                None => uplink.step(&mut self.shared, traffic, now)?,
+            };
+            *wake = uplink.wake(now);
+            if let Some(record) = record {
+                if record.up {
+                    self.devices.cleared(&record.uplink, now);
+                }
+                self.report(place, record);
+            }
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, place: usize, check: Check) {
         self.all_up &= check.up;
         if self.form.quiet {
             return;
@@ -124,12 +192,22 @@ impl Watch {
         } else {
             report::text(&check, self.form.verbose)
         };
-        self.output.push(line);
+        if self.shared.watch {
+            self.output.push(line);
+            return;
+        }
+        if let Some(slot) = self.lines.get_mut(place) {
+            *slot = Some(line);
+        }
+        while let Some(line) = self.lines.get_mut(self.printed).and_then(Option::take) {
+            self.output.push(line);
+            self.printed += 1;
+        }
     }
 
     /// Sets the timer to the next moment at which time alone changes something.
     fn arm(&mut self) -> Result<(), Error> {
-        let wake = self.uplinks.iter().filter_map(Uplink::wake).min();
+        let wake = self.wakes.iter().flatten().copied().chain(self.devices.wake()).min();
         if let Some(wake) = wake.filter(|_| wake != self.armed) {
             let expiration = Expiration::OneShot(TimeSpec::from(wake));
             self.timer
@@ -163,14 +241,69 @@ impl Watch {
                         return Err(Error::Output(Errno::EPIPE));
                     }
                 }
-                mark => {
-                    let uplink = usize::try_from(mark).ok().and_then(|mark| self.uplinks.get_mut(mark));
-                    uplink.map_or(Ok(()), |uplink| uplink.hear(event.events(), &mut self.shared.inbox))?;
-                }
+                EVENTS => self.hear_events()?,
+                mark => self.hear_uplink(mark, event.events())?,
             }
         }
         Ok(heard)
     }
+
+    /// Something has arrived at a socket: its uplink has to be looked at.
+    fn hear_uplink(&mut self, mark: u64, events: EpollFlags) -> Result<(), Error> {
+        let place = usize::try_from(mark & u64::from(u32::MAX)).unwrap_or(usize::MAX);
+        let (Some(uplink), Some(wake)) = (self.uplinks.get_mut(place), self.wakes.get_mut(place)) else {
+            return Ok(());
+        };
+        let now = clock::since_boot()?;
+        if mark & EXCHANGE != 0 {
+            #[expect(clippy::cast_possible_truncation, reason = "the mark holds the sequence number in 16 bits")]
+            uplink.go_on((mark >> 32) as u16, &mut self.shared)?;
+        } else if uplink.hear(events, &mut self.shared.inbox)? {
+            uplink.prompt(Prompt::Late, now);
+        }
+        *wake = wake.map(|_| now);
+        Ok(())
+    }
+
+    /// Devices or addresses have changed: their uplinks are checked now.
+    fn hear_events(&mut self) -> Result<(), Error> {
+        let now = clock::since_boot()?;
+        let before: Vec<_> = self.indexes(now)?;
+        let changes = self.shared.host.hear()?;
+        let after = self.indexes(now)?;
+        for (place, uplink) in self.uplinks.iter_mut().enumerate() {
+            let [before, after] = [&before, &after].map(|indexes| indexes.get(place).copied().flatten());
+            let touched = match &changes {
+                Changes::Any => true,
+                Changes::Of(indexes) => [before, after].into_iter().flatten().any(|index| indexes.contains(&index)),
+            };
+            if touched {
+                uplink.prompt(Prompt::Event, now);
+                if let Some(wake) = self.wakes.get_mut(place) {
+                    *wake = uplink.wake(now);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The device index of each uplink, if there is such a device.
+    fn indexes(&mut self, now: Duration) -> Result<Vec<Option<u32>>, Error> {
+        let survey = self.shared.host.survey(now)?;
+        Ok(self.uplinks.iter().map(|uplink| survey.index(uplink.plan.uplink.as_str())).collect())
+    }
+}
+
+/// The first checks follow each other closely; those after them are spread evenly over the interval, so that many
+/// uplinks do not send at the same moment.
+fn spread(plans: Vec<Plan>, watch: bool, now: Duration) -> Vec<Uplink> {
+    let count = u32::try_from(plans.len()).unwrap_or(u32::MAX);
+    let uplinks = (0..).zip(plans).map(|(place, plan): (u32, Plan)| {
+        let late = if watch { place } else { 0 };
+        let beat = now + plan.interval / count * late;
+        Uplink::new(plan, u64::from(place), now + STAGGER * late, beat)
+    });
+    uplinks.collect()
 }
 
 /// SIGTERM and SIGINT as something to wait for.

@@ -96,6 +96,7 @@ fn tests(tests: &Tests) -> Value {
         "max_rtt": tests.limits.rtt.map(|limit| time(limit.down)),
         "recovery_rtt": tests.limits.rtt.map(|limit| time(limit.up)),
         "max_jitter": tests.limits.jitter.map(|limit| time(limit.down)),
+        "quality_window": tests.window,
         "recovery_jitter": tests.limits.jitter.map(|limit| time(limit.up)),
     })
 }

@@ -1,15 +1,13 @@
 //! `tests`: how uplinks are tested.
 
 use std::collections::HashSet;
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
-use std::str::FromStr;
 use std::time::Duration;
 
 use super::USUAL_TIMEOUT;
 use super::limits::{self, Limits};
 use super::scalar;
 use super::section::Section;
+use super::target::Target;
 
 /// How an uplink is tested.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +32,8 @@ pub struct Tests {
     pub max_interval: Duration,
     /// How bad an uplink may be.
     pub limits: Limits,
+    /// Over how many of its latest probes that is judged.
+    pub window: usize,
 }
 
 /// How much later than its deadline an answer may come over a line that is saturated.
@@ -54,6 +54,7 @@ impl Default for Tests {
             watch_traffic: true,
             max_interval: Duration::from_secs(60) * STRETCH,
             limits: Limits::default(),
+            window: 50,
         }
     }
 }
@@ -71,57 +72,6 @@ impl Tests {
     pub fn longest(&self) -> Duration {
         self.deadline().saturating_add(LATE)
     }
-}
-
-/// A host that is asked, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Target {
-    /// ICMP echo.
-    Echo(IpAddr),
-}
-
-impl Target {
-    /// The address that the question goes to.
-    #[must_use]
-    pub const fn address(self) -> IpAddr {
-        match self {
-            Self::Echo(address) => address,
-        }
-    }
-}
-
-/// Why a text is no target.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no target; allowed: the IPv4 address of a host")]
-pub struct BadTarget {
-    text: String,
-}
-
-impl FromStr for Target {
-    type Err = BadTarget;
-
-    fn from_str(text: &str) -> Result<Self, BadTarget> {
-        text.parse::<Ipv4Addr>()
-            .ok()
-            .filter(|&address| is_host(address))
-            .map(|address| Self::Echo(IpAddr::V4(address)))
-            .ok_or_else(|| BadTarget { text: text.chars().take(60).collect() })
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Echo(address) => address.fmt(f),
-        }
-    }
-}
-
-/// Whether an address can belong to one host on a network.
-pub(super) const fn is_host(address: Ipv4Addr) -> bool {
-    !(address.is_unspecified() || address.is_loopback() || address.is_multicast() || address.is_broadcast())
-        && address.octets()[0] != 0
-        && address.octets()[0] < 240
 }
 
 /// Reads the section that holds for all uplinks.
@@ -152,11 +102,11 @@ fn read(section: &mut Section<'_>, usual: &Tests) -> Tests {
     if !section.has("ips") {
         targets.clone_from(&usual.targets);
     } else if targets.is_empty() {
-        section.wrong("ips", "no usable target, allowed: one IPv4 address or more");
+        section.wrong("ips", "no usable target, allowed: one or more");
     }
     // Asking a host twice proves nothing more than asking it once.
     let mut asked = HashSet::new();
-    targets.retain(|target| asked.insert(*target));
+    targets.retain(|target| asked.insert(target.clone()));
     let count = targets.len();
     let required = section.optional("required_successful", scalar::number::<usize>);
     if let Some(required) = required.filter(|required| count > 0 && !(1..=count).contains(required)) {
@@ -178,6 +128,7 @@ fn read(section: &mut Section<'_>, usual: &Tests) -> Tests {
         max_interval: max_interval.unwrap_or(usual_max).max(interval),
         watch_traffic: section.optional("watch_traffic", scalar::boolean).unwrap_or(usual.watch_traffic),
         limits: limits::read(section, &usual.limits),
+        window: section.optional("quality_window", scalar::within(10, 10_000)).unwrap_or(usual.window),
         tries: section.optional("ping_retries", scalar::within(1, 100)).unwrap_or(usual.tries),
         timeout: section.optional("timeout", scalar::duration).unwrap_or(usual.timeout),
         fall: section.optional("fall", scalar::within(1, 1000)).unwrap_or(usual.fall),

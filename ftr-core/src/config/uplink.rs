@@ -7,7 +7,8 @@ use serde_yaml::Value;
 
 use super::scalar;
 use super::section::Section;
-use super::tests_section::{self, Tests, is_host};
+use super::target::is_host;
+use super::tests_section::{self, Tests};
 use crate::InterfaceName;
 
 /// A way to the internet: a device, and what leads through it.

@@ -1,162 +1,205 @@
 //! Whole checks against a simulated network and a virtual clock.
 
-use super::Round;
+use super::{Heard, Round};
+use crate::estimate::FLOOR;
 use crate::icmp::{Echo, Quote};
 use crate::schedule::Timing;
 use crate::verdict::Verdict;
+use crate::window::Window;
+use ftr_core::config::{Limits, Target};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 const START: Duration = Duration::from_secs(100);
+const MS: Duration = Duration::from_millis(1);
+/// Checks of a line that loses packets.
+const CHECKS: u32 = 4000;
+/// What is left of the time to live of honest answers, and of made-up ones.
+const FAR: u8 = 57;
+const MADE_UP: u8 = 64;
 
-/// What becomes of a try: an answer or an error after some milliseconds, or nothing.
-#[derive(Clone, Copy, Debug)]
-enum Fate {
-    Answer(u64),
-    Error(u64),
-    Lost,
-}
-
-/// A question that was sent: when, to whom, and what became of it.
-#[derive(Clone, Copy, Debug)]
-struct Sent {
-    at: Duration,
-    to: IpAddr,
-    echo: Echo,
-    fate: Fate,
-}
-
-fn targets(count: u8) -> Vec<IpAddr> {
+fn addresses(count: u8) -> Vec<IpAddr> {
     (1..=count).map(|last| IpAddr::from([192, 0, 2, last])).collect()
 }
 
-/// Plays a whole check against a network in which the n-th packet has the n-th fate, and against a clock that
-/// jumps from one moment at which something happens to the next.
-fn play(round: &mut Round, fates: &[Fate], seed: u64) -> (Verdict, Duration, Vec<Sent>) {
+fn round(required: usize, count: u8, tries: u32, timeout: Duration) -> Round {
+    let targets: Vec<_> = addresses(count).into_iter().map(Target::Echo).collect();
+    Round::new(Timing { required, tries, timeout }, &targets, Window::new(50, Limits::default()))
+}
+
+/// How the network behaves.
+struct Network<'a> {
+    /// What becomes of the n-th question to this target.
+    fate: &'a mut dyn FnMut(IpAddr) -> Fate,
+    /// Whether the gateway answers by itself, says "time exceeded", or nothing.
+    gateway: Gateway,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Answer(Duration),
+    Error(Duration),
+    Lost,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Gateway {
+    Honest,
+    Silent,
+    Captive,
+}
+
+/// What a check came to.
+#[derive(Debug)]
+struct Outcome {
+    verdict: Verdict,
+    took: Duration,
+    questions: Vec<IpAddr>,
+    tests: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Arrival {
+    Reply(IpAddr, u8, Echo),
+    Error(IpAddr, Echo, &'static str),
+}
+
+/// Plays a whole check from `start` on, against a clock that jumps from one moment at which something happens to the
+/// next.
+fn play(round: &mut Round, network: &mut Network<'_>, start: Duration, (seed, test): (u64, bool)) -> Outcome {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let mut sent: Vec<Sent> = Vec::new();
-    let mut arrivals: BTreeMap<(Duration, usize), Sent> = BTreeMap::new();
-    let mut now = START;
-    round.begin(now, &mut rng);
-    loop {
+    let mut arrivals: BTreeMap<(Duration, (u32, usize)), Arrival> = BTreeMap::new();
+    let (mut questions, mut tests, mut now) = (Vec::new(), 0, start);
+    let ttl = if network.gateway == Gateway::Captive { MADE_UP } else { FAR };
+    round.begin(now, &mut rng, |_| false, test);
+    for number in 0u32.. {
+        assert!(number < 10_000, "the check would spin");
         round.advance(now);
-        for question in 0..round.len() {
-            if round.is_due(question, now) {
-                let (to, echo) = round.ask(question, rng.u128(..).to_ne_bytes(), now).unwrap();
-                let one = Sent { at: now, to, echo, fate: fates[sent.len()] };
-                if let Fate::Answer(after) | Fate::Error(after) = one.fate {
-                    arrivals.insert((now + Duration::from_millis(after), sent.len()), one);
-                }
-                sent.push(one);
-            }
+        while let Some((to, echo)) =
+            round.has_tests().then(|| round.test(u128::from(number).to_ne_bytes(), now)).flatten()
+        {
+            tests += 1;
+            let arrival = match network.gateway {
+                Gateway::Honest => Arrival::Error(to, echo, "time-exceeded"),
+                Gateway::Captive => Arrival::Reply(to, MADE_UP, echo),
+                Gateway::Silent => continue,
+            };
+            arrivals.insert((now + MS, (number, arrivals.len())), arrival);
         }
-        match round.verdict(now) {
+        while let Some(turn) = round.due(now) {
+            let (target, echo) = round.ask(turn, rng.u128(..).to_ne_bytes(), now).unwrap();
+            let to = target.address();
+            questions.push(to);
+            let (after, arrival) = match (network.fate)(to) {
+                Fate::Answer(after) => (after, Arrival::Reply(to, ttl, echo)),
+                Fate::Error(after) => (after, Arrival::Error(to, echo, "net-unreachable")),
+                Fate::Lost => continue,
+            };
+            arrivals.insert((now + after, (number, arrivals.len())), arrival);
+        }
+        match round.verdict(now, false) {
             Verdict::Undecided => {}
-            verdict => return (verdict, now, sent),
+            verdict => return Outcome { verdict, took: now.saturating_sub(start), questions, tests },
         }
         let wake = round.wake();
-        assert!(wake > now, "the check would spin");
+        assert!(wake > now, "the check would spin at {now:?}");
         now = arrivals.first_key_value().map_or(wake, |(&(at, _), _)| at.min(wake));
         while let Some(first) = arrivals.first_entry().filter(|first| first.key().0 <= now) {
-            let Sent { to, echo, fate, .. } = first.remove();
-            match fate {
-                Fate::Answer(_) => drop(round.answered(to, &echo, now, Duration::ZERO)),
-                _ => drop(round.failed(to, quote(&echo), "net-unreachable", now)),
+            match first.remove() {
+                Arrival::Reply(from, ttl, echo) => {
+                    round.echoed((from, Some(ttl)), &echo, now, Duration::ZERO);
+                }
+                Arrival::Error(to, echo, error) => {
+                    let quote = Quote { sequence: echo.sequence, token: &echo.token[..3] };
+                    round.failed(to, quote, error, now);
+                }
             }
         }
     }
+    unreachable!()
 }
 
-fn quote(echo: &Echo) -> Quote<'_> {
-    Quote { sequence: echo.sequence, token: &echo.token[..3] }
+/// A check without a test of the gateway, over an honest one.
+fn check(round: &mut Round, start: Duration, seed: u64, mut fate: impl FnMut(IpAddr) -> Fate) -> Outcome {
+    let outcome = play(round, &mut Network { fate: &mut fate, gateway: Gateway::Honest }, start, (seed, false));
+    round.finish(start + outcome.took);
+    outcome
 }
 
-fn fate() -> impl Strategy<Value = Fate> {
-    prop_oneof![3 => (0u64..3000).prop_map(Fate::Answer), 1 => (0u64..500).prop_map(Fate::Error), 2 => Just(Fate::Lost)]
+/// A round whose targets are known to answer after `rtt`.
+fn learned(required: usize, count: u8, rtt: Duration) -> Round {
+    let mut round = round(required, count, 1, Duration::from_secs(2));
+    for n in 0..30 {
+        let start = Duration::from_secs(50) + Duration::from_secs(1) * n;
+        assert_eq!(check(&mut round, start, u64::from(n), |_| Fate::Answer(rtt)).verdict, Verdict::Up);
+    }
+    round
 }
 
 proptest! {
     #[test]
-    fn the_verdict_is_right_and_comes_as_soon_as_it_is_certain(
-        (count, required) in (1u8..8).prop_flat_map(|count| (Just(count), 1..=count)),
-        tries in 1u32..4,
-        timeout in 1u64..1000,
-        fates in prop::collection::vec(fate(), 24),
-        seed: u64,
-    ) {
-        let timeout = Duration::from_millis(timeout);
-        let timing = Timing { required: required.into(), tries, timeout };
-        let mut round = Round::new(timing, &targets(count));
-        let (verdict, end, sent) = play(&mut round, &fates, seed);
-        let deadline = START + timeout * tries;
-        prop_assert!(verdict == Verdict::Up || verdict == Verdict::Down, "{:?}", verdict);
-        prop_assert!(end <= deadline);
-        // Who has answered by when, as the network knows it.
-        let mut answers: BTreeMap<IpAddr, Duration> = BTreeMap::new();
-        for one in &sent {
-            if let Fate::Answer(after) = one.fate {
-                let at = one.at + Duration::from_millis(after);
-                let first = answers.entry(one.to).or_insert(at);
-                *first = at.min(*first);
-            }
-        }
-        let mut in_time: Vec<_> = answers.values().copied().filter(|&at| at <= deadline).collect();
-        in_time.sort_unstable();
-        match verdict {
-            Verdict::Up => prop_assert_eq!(in_time.get(usize::from(required) - 1), Some(&end)),
-            _ if end < deadline => {
-                // Only errors make a check fail early: they leave too few targets.
-                let dead = targets(count).iter().filter(|&&target| {
-                    let failed = |one: &&Sent| matches!(one.fate, Fate::Error(after) if one.at + Duration::from_millis(after) <= end);
-                    sent.iter().filter(|one| one.to == target).filter(failed).count() == tries as usize
-                }).count();
-                prop_assert!(usize::from(count) - dead < usize::from(required));
-            }
-            _ => prop_assert!(in_time.len() < usize::from(required)),
-        }
-        // Nobody is asked too often, or again before the timeout.
-        for target in targets(count) {
-            let asked: Vec<_> = sent.iter().filter(|one| one.to == target).map(|one| one.at).collect();
-            prop_assert!(asked.len() <= tries as usize);
-            prop_assert!(asked.windows(2).all(|pair| pair[1] >= pair[0] + timeout));
-        }
-        let figures = round.figures(end);
-        prop_assert!(figures.loss.is_none_or(|loss| (0.0..=1.0).contains(&loss)));
-    }
-
-    #[test]
     fn a_healthy_check_asks_no_more_than_it_needs(
-        (count, required) in (1u8..8).prop_flat_map(|count| (Just(count), 1..=count)),
-        fates in prop::collection::vec((0u64..100).prop_map(Fate::Answer), 8),
-        seed: u64,
+        (count, required) in (1u8..8).prop_flat_map(|count| (Just(count), 1..=usize::from(count))),
+        rtts in prop::collection::vec(0u64..100, 8), seed: u64,
     ) {
-        let timing = Timing { required: required.into(), tries: 3, timeout: Duration::from_secs(2) };
-        let mut round = Round::new(timing, &targets(count));
-        let (verdict, _, sent) = play(&mut round, &fates, seed);
-        prop_assert_eq!((verdict, sent.len()), (Verdict::Up, usize::from(required)));
+        let mut round = round(required, count, 3, Duration::from_secs(2));
+        let rtt = |to: IpAddr| Fate::Answer(MS * u32::try_from(rtts[addresses(8).iter().position(|a| *a == to).unwrap()]).unwrap());
+        let outcome = check(&mut round, START, seed, rtt);
+        prop_assert_eq!((outcome.verdict, outcome.questions.len()), (Verdict::Up, required));
         prop_assert_eq!(round.figures(START).loss, Some(0.0));
     }
 
     #[test]
-    fn a_dead_uplink_costs_the_timeouts_and_nothing_more(count in 1u8..8, tries in 1u32..4, timeout in 1u64..3000, seed: u64) {
-        let timeout = Duration::from_millis(timeout);
-        let mut round = Round::new(Timing { required: 1, tries, timeout }, &targets(count));
-        let (verdict, end, sent) = play(&mut round, &[Fate::Lost; 24], seed);
-        prop_assert_eq!((verdict, end), (Verdict::Down, START + timeout * tries));
-        prop_assert_eq!(sent.len(), usize::from(count) * tries as usize);
+    fn a_dead_uplink_costs_the_timeouts_and_nothing_more(count in 1u8..8, tries in 1u32..4, timeout in 20u32..3000, seed: u64) {
+        let mut round = round(1, count, tries, MS * timeout);
+        let outcome = check(&mut round, START, seed, |_| Fate::Lost);
+        prop_assert_eq!(outcome.verdict, Verdict::Down);
+        prop_assert!(outcome.took <= MS * timeout * tries);
+        let end = START + outcome.took;
         prop_assert_eq!(round.figures(end).loss, Some(1.0));
         prop_assert!(round.answers(end).all(|answer| answer.fate == Err(Some("timeout"))));
+        prop_assert_eq!(round.answers(end).count(), usize::from(count));
+    }
+
+    #[test]
+    fn an_unreachable_net_is_judged_as_soon_as_it_is_told(count in 1u8..8, after in 0u32..100, seed: u64) {
+        let mut round = round(1, count, 1, Duration::from_secs(2));
+        let outcome = check(&mut round, START, seed, |_| Fate::Error(MS * after));
+        prop_assert_eq!((outcome.verdict, outcome.took <= MS * after * 2), (Verdict::Down, true));
+        prop_assert!(round.answers(START).all(|answer| answer.fate == Err(Some("net-unreachable"))));
+    }
+
+    #[test]
+    fn whatever_happens_a_check_ends_in_time_and_is_up_only_with_enough_answers(
+        (count, required) in (1u8..8).prop_flat_map(|count| (Just(count), 1..=usize::from(count))),
+        tries in 1u32..4, timeout in 20u32..1000, seed: u64,
+        fates in prop::collection::vec((0u8..6, 0u32..1500), 64),
+    ) {
+        let mut round = round(required, count, tries, MS * timeout);
+        let mut fates = fates.into_iter().cycle();
+        let outcome = check(&mut round, START, seed, |_| match fates.next().unwrap() {
+            (0 | 1, _) => Fate::Lost,
+            (2, after) => Fate::Error(MS * after),
+            (_, after) => Fate::Answer(MS * after),
+        });
+        prop_assert!(outcome.took <= MS * timeout * tries);
+        let answered = round.answers(START + outcome.took).filter(|answer| answer.fate.is_ok()).count();
+        match outcome.verdict {
+            Verdict::Up => prop_assert!(answered >= required),
+            verdict => prop_assert_eq!(verdict, Verdict::Down),
+        }
     }
 
     #[test]
     fn what_was_not_asked_for_does_not_count(
         from: [u8; 4], sequence: u16, token: [u8; 16], quoted in prop::collection::vec(any::<u8>(), 1..20), seed: u64,
     ) {
-        let mut round = Round::new(Timing { required: 1, tries: 1, timeout: Duration::from_secs(1) }, &targets(4));
-        round.begin(START, &mut fastrand::Rng::with_seed(seed));
-        let (to, echo) = round.ask(0, [7; 16], START).unwrap();
+        let mut round = round(1, 4, 1, Duration::from_secs(1));
+        round.begin(START, &mut fastrand::Rng::with_seed(seed), |_| true, false);
+        let (target, echo) = round.ask(0, [7; 16], START).unwrap();
+        let to = target.address();
         let forged = [
             (from.into(), echo),
             (to, Echo { sequence, ..echo }),
@@ -164,36 +207,164 @@ proptest! {
             (from.into(), Echo { sequence, token }),
         ];
         for (from, other) in forged.into_iter().filter(|&one| one != (to, echo)) {
-            prop_assert!(!round.answered(from, &other, START, Duration::ZERO));
+            prop_assert_eq!(round.echoed((from, Some(FAR)), &other, START, Duration::ZERO), Heard::Nothing);
         }
         if !echo.token.starts_with(&quoted) {
             let quote = Quote { sequence: echo.sequence, token: &quoted };
             prop_assert!(!round.failed(to, quote, "net-unreachable", START), "a forged error");
         }
-        prop_assert!(round.answered(to, &echo, START, Duration::ZERO));
-        prop_assert!(!round.answered(to, &echo, START, Duration::ZERO), "a duplicate");
+        prop_assert_eq!(round.echoed((to, Some(FAR)), &echo, START, Duration::ZERO), Heard::Answer);
+        prop_assert_eq!(round.echoed((to, Some(FAR)), &echo, START, Duration::ZERO), Heard::Nothing, "a duplicate");
+        prop_assert_eq!(round.tally(START).answered, 1);
+        let ignored = round.take_ignored();
+        prop_assert_eq!(ignored.duplicate, 1);
+        prop_assert!(ignored.spoofed + ignored.foreign >= 2 || token == echo.token);
     }
 }
 
 #[test]
-fn an_answer_to_the_last_check_is_not_one_to_this() {
+fn a_dead_line_whose_targets_are_known_is_judged_in_a_moment() {
+    for rtt in [1, 30, 90] {
+        let mut round = learned(4, 6, MS * rtt);
+        let outcome = check(&mut round, START, 1, |_| Fate::Lost);
+        assert_eq!((outcome.verdict, outcome.questions.len()), (Verdict::Down, 24));
+        assert!(outcome.took <= FLOOR + MS * (rtt * 3 + 60), "{:?} with {rtt} ms", outcome.took);
+    }
+}
+
+/// How many checks fail on a line that loses each packet with this chance, in either direction.
+fn failures(loss: f64, seed: u64) -> u32 {
+    let mut round = learned(4, 6, MS * 20);
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let unanswered = 1.0 - (1.0 - loss) * (1.0 - loss);
+    let down = (0..CHECKS).filter(|n| {
+        let start = START + Duration::from_secs(1) * *n;
+        let fate = |_| if rng.f64() < unanswered { Fate::Lost } else { Fate::Answer(MS * 20) };
+        check(&mut round, start, u64::from(*n), fate).verdict == Verdict::Down
+    });
+    u32::try_from(down.count()).unwrap()
+}
+
+#[test]
+fn some_loss_is_no_failure_and_much_loss_is() {
+    assert!(failures(0.10, 7) <= CHECKS / 1000, "one packet in ten, each way");
+    assert!(failures(0.50, 7) >= CHECKS / 10 * 9, "half of all packets, each way");
+}
+
+#[test]
+fn a_target_that_is_dead_is_no_failure() {
+    let mut round = learned(4, 6, MS * 20);
+    let dead = addresses(6)[2];
+    for seed in 0..200 {
+        let fate = |to| if to == dead { Fate::Lost } else { Fate::Answer(MS * 20) };
+        let outcome = check(&mut round, START + Duration::from_secs(seed), seed, fate);
+        assert!(outcome.verdict == Verdict::Up && outcome.questions.len() <= 6);
+    }
+}
+
+#[test]
+fn a_busy_line_is_waited_for() {
+    let mut round = learned(1, 1, MS);
+    round.begin(START, &mut fastrand::Rng::with_seed(1), |_| true, false);
+    let (_, echo) = round.ask(0, [7; 16], START).unwrap();
+    let mut now = START;
+    while now < START + Duration::from_secs(1) {
+        now = round.wake().max(now + MS);
+        round.advance(now);
+        while let Some(turn) = round.due(now) {
+            round.ask(turn, [8; 16], now);
+        }
+        assert_eq!(round.verdict(now, true), Verdict::Undecided);
+    }
+    assert_eq!(round.echoed((addresses(1)[0], Some(FAR)), &echo, now, Duration::ZERO), Heard::Answer);
+    assert_eq!(round.verdict(now, true), Verdict::Up);
+    assert_eq!(round.verdict(now, false), Verdict::Down);
+}
+
+#[test]
+fn a_gateway_that_answers_itself_is_found_out() {
+    for (test, gateway, verdict) in [
+        (true, Gateway::Captive, Verdict::Down),
+        (true, Gateway::Honest, Verdict::Up),
+        (true, Gateway::Silent, Verdict::Up),
+        (false, Gateway::Captive, Verdict::Down),
+    ] {
+        let mut round = round(4, 6, 1, Duration::from_secs(2));
+        let mut fate = |_| Fate::Answer(MS * 2);
+        let outcome = play(&mut round, &mut Network { fate: &mut fate, gateway }, START, (3, test));
+        assert_eq!((outcome.verdict, round.is_captive()), (verdict, gateway == Gateway::Captive), "{gateway:?} {test}");
+        assert!(outcome.took < MS * 20, "{:?}", outcome.took);
+        if verdict == Verdict::Up {
+            assert_eq!((outcome.tests, outcome.questions.len()), (1, 4));
+        }
+    }
+}
+
+#[test]
+fn one_test_is_enough_until_answers_come_another_way() {
+    let mut round = learned(4, 6, MS * 5);
+    let mut tests = |gateway, seconds| {
+        let mut fate = |_| Fate::Answer(MS * 5);
+        let start = START + Duration::from_secs(seconds);
+        let outcome = play(&mut round, &mut Network { fate: &mut fate, gateway }, start, (seconds, false));
+        (outcome.verdict, outcome.tests)
+    };
+    assert_eq!(tests(Gateway::Honest, 0), (Verdict::Up, 0));
+    let (verdict, count) = tests(Gateway::Captive, 1);
+    assert!(verdict == Verdict::Down && count >= 3, "{count} tests");
+    assert_eq!(tests(Gateway::Captive, 2).0, Verdict::Down, "it stays found out");
+    assert_eq!(tests(Gateway::Honest, 3).0, Verdict::Up);
+}
+
+#[test]
+fn an_answer_to_the_last_check_is_late_and_a_third_one_a_duplicate() {
     let mut rng = fastrand::Rng::with_seed(1);
-    let mut round = Round::new(Timing { required: 1, tries: 1, timeout: Duration::from_secs(1) }, &targets(1));
-    round.begin(START, &mut rng);
-    let (to, old) = round.ask(0, [7; 16], START).unwrap();
-    round.begin(START, &mut rng);
-    round.ask(0, [7; 16], START).unwrap();
-    assert!(!round.answered(to, &old, START, Duration::ZERO));
+    let mut round = round(1, 1, 1, Duration::from_secs(1));
+    round.begin(START, &mut rng, |_| true, false);
+    let (target, old) = round.ask(0, [7; 16], START).unwrap();
+    let to = target.address();
+    let later = START + Duration::from_secs(2);
+    round.begin(later, &mut rng, |_| true, false);
+    round.ask(0, [7; 16], later).unwrap();
+    assert_eq!(round.echoed((to, Some(FAR)), &old, later, Duration::ZERO), Heard::Late);
+    assert_eq!(round.echoed((to, Some(FAR)), &old, later, Duration::ZERO), Heard::Nothing);
+    let ignored = round.take_ignored();
+    assert_eq!((ignored.late, ignored.duplicate, round.tally(START).answered), (1, 1, 0));
+}
+
+#[test]
+fn what_nobody_waited_for_is_answered_or_lost_in_its_time() {
+    let mut rng = fastrand::Rng::with_seed(1);
+    let mut round = round(1, 3, 1, Duration::from_secs(1));
+    round.begin(START, &mut rng, |_| true, false);
+    let mut ask = |turn| {
+        let (target, echo) = round.ask(turn, [7; 16], START).unwrap();
+        (target.address(), echo)
+    };
+    let asked = [ask(0), ask(1), ask(2)];
+    let hear = |round: &mut Round, n: usize, millis| {
+        let (to, echo) = asked[n];
+        round.echoed((to, Some(FAR)), &echo, START + MS * millis, Duration::ZERO)
+    };
+    assert_eq!(hear(&mut round, 0, 20), Heard::Answer);
+    assert_eq!(round.finish(START + MS * 20).figures().map(|window| (window.probes, window.loss)), Some((1, 0.0)));
+    assert_eq!(hear(&mut round, 1, 90), Heard::Answer, "in time, though nobody waits for it");
+    round.begin(START + MS * 1500, &mut rng, |_| true, false);
+    let figures = round.finish(START + MS * 1500).figures().unwrap();
+    assert_eq!((figures.probes, figures.loss, round.take_ignored().late), (3, 0.333, 0));
+    assert_eq!(hear(&mut round, 2, 1600), Heard::Late);
 }
 
 #[test]
 fn an_answer_that_waited_here_was_in_time_and_an_impossible_wait_is_ignored() {
     let second = Duration::from_secs(1);
     let answered = |now, waited| {
-        let mut round = Round::new(Timing { required: 1, tries: 1, timeout: second }, &targets(1));
-        round.begin(START, &mut fastrand::Rng::with_seed(1));
-        let (to, echo) = round.ask(0, [7; 16], START).unwrap();
-        round.answered(to, &echo, START + now, waited).then(|| round.figures(START).rtt_ms.unwrap())
+        let mut round = round(1, 1, 1, second);
+        round.begin(START, &mut fastrand::Rng::with_seed(1), |_| true, false);
+        let (target, echo) = round.ask(0, [7; 16], START).unwrap();
+        let to = target.address();
+        let heard = round.echoed((to, Some(FAR)), &echo, START + now, waited);
+        (heard == Heard::Answer).then(|| round.figures(START).rtt_ms.unwrap())
     };
     assert_eq!(answered(second * 9, Duration::from_millis(8980)), Some(20.0));
     assert_eq!(answered(second * 9, Duration::ZERO), None);
@@ -202,11 +373,12 @@ fn an_answer_that_waited_here_was_in_time_and_an_impossible_wait_is_ignored() {
 
 #[test]
 fn without_room_to_send_nothing_is_said_about_the_uplink() {
-    let mut round = Round::new(Timing { required: 1, tries: 1, timeout: Duration::from_secs(1) }, &targets(1));
-    round.begin(START, &mut fastrand::Rng::with_seed(1));
-    round.ask(0, [7; 16], START).unwrap();
-    round.unasked(START);
-    let end = round.wake().max(START + Duration::from_secs(1));
-    assert_eq!((round.verdict(end), round.answers(end).count()), (Verdict::Void, 0));
+    let mut round = round(1, 1, 1, Duration::from_secs(1));
+    round.begin(START, &mut fastrand::Rng::with_seed(1), |_| true, false);
+    let (_, echo) = round.ask(0, [7; 16], START).unwrap();
+    round.unasked(echo.sequence, START);
+    let end = START + Duration::from_secs(1);
+    round.advance(end);
+    assert_eq!((round.verdict(end, false), round.answers(end).count()), (Verdict::Void, 0));
     assert_eq!(round.figures(end).loss, None);
 }

@@ -1,0 +1,92 @@
+//! The devices of the uplinks, and what goes through them.
+
+use std::time::Duration;
+
+use ftr_core::InterfaceName;
+use ftr_netlink::Counters;
+
+use crate::Error;
+use crate::host::Host;
+use crate::plan::Plan;
+use crate::traffic::Traffic;
+
+/// From one reading of the counters to the next.
+const SAMPLE: Duration = Duration::from_millis(100);
+
+/// Replies no older than this show that an uplink works.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// Devices whose counters are read again and again.
+#[derive(Debug)]
+pub(crate) struct Devices {
+    watched: Vec<Device>,
+    /// Stands for the devices that are not watched: nothing is known of them.
+    unknown: Traffic,
+    next: Option<Duration>,
+    counters: Vec<(u32, Counters)>,
+    suspects: Vec<InterfaceName>,
+}
+
+#[derive(Debug)]
+struct Device {
+    name: InterfaceName,
+    traffic: Traffic,
+}
+
+impl Devices {
+    /// The devices of these plans, each once. Where no plan wants to know of traffic none is ever read.
+    pub(crate) fn new<'a>(plans: impl Iterator<Item = &'a Plan>) -> Self {
+        let mut watched: Vec<Device> = Vec::new();
+        for plan in plans.filter(|plan| plan.watch_traffic || plan.metered.is_some()) {
+            if !watched.iter().any(|device| device.name == plan.uplink) {
+                watched.push(Device { name: plan.uplink.clone(), traffic: Traffic::new() });
+            }
+        }
+        let next = (!watched.is_empty()).then_some(Duration::ZERO);
+        Self { watched, unknown: Traffic::new(), next, counters: Vec::new(), suspects: Vec::new() }
+    }
+
+    /// When the counters are read next; never where nobody wants to know.
+    pub(crate) const fn wake(&self) -> Option<Duration> {
+        self.next
+    }
+
+    /// Reads the counters if it is time to, and tells whose are suspicious.
+    pub(crate) fn sample(&mut self, host: &mut Host, now: Duration) -> Result<&[InterfaceName], Error> {
+        self.suspects.clear();
+        let Some(next) = self.next.filter(|next| *next <= now) else { return Ok(&self.suspects) };
+        // A beat that was missed is not made up for.
+        self.next = Some(if next + SAMPLE > now { next + SAMPLE } else { now + SAMPLE });
+        host.counters(&mut self.counters)?;
+        let survey = host.survey(now)?;
+        for device in &mut self.watched {
+            let index = survey.index(device.name.as_str());
+            let counters = self.counters.iter().find(|(of, _)| Some(*of) == index).map(|(_, counters)| *counters);
+            if counters.is_some_and(|counters| device.traffic.read(counters, now)) {
+                self.suspects.push(device.name.clone());
+            }
+        }
+        Ok(&self.suspects)
+    }
+
+    /// What is known of a device's traffic.
+    pub(crate) fn traffic(&self, name: &InterfaceName) -> &Traffic {
+        self.device(name).map_or(&self.unknown, |device| &device.traffic)
+    }
+
+    /// Whether what people send through a device is being answered.
+    pub(crate) fn is_answered(&self, name: &InterfaceName, now: Duration) -> bool {
+        self.traffic(name).carries(now.saturating_sub(FRESH), now)
+    }
+
+    /// A check has found that the uplink works.
+    pub(crate) fn cleared(&mut self, name: &InterfaceName, now: Duration) {
+        if let Some(device) = self.watched.iter_mut().find(|device| device.name == *name) {
+            device.traffic.cleared(now);
+        }
+    }
+
+    fn device(&self, name: &InterfaceName) -> Option<&Device> {
+        self.watched.iter().find(|device| device.name == *name)
+    }
+}

@@ -1,0 +1,109 @@
+//! What this host's kernel knows: devices, addresses, routes, neighbours, counters.
+
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use ftr_netlink::{Address, Counters, Error, Event, Family, Group, Listener, Lookup, Route, Rtnetlink};
+
+use crate::solicit::Question;
+use crate::survey::Survey;
+
+/// What was heard is compared with what is there so often, in case an event was missed.
+const AUDIT: Duration = Duration::from_secs(30);
+/// How exactly the kernel tells the age of a neighbour's confirmation.
+const TICK: Duration = Duration::from_millis(10);
+
+/// The kernel's tables.
+#[derive(Debug)]
+pub(crate) struct Host {
+    netlink: Rtnetlink,
+    /// Only while watching.
+    listener: Option<Listener>,
+    survey: Survey,
+    /// When the survey was last read as a whole; none where that has to be done.
+    read: Option<Duration>,
+}
+
+/// Which devices have changed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Changes {
+    /// Those with these indexes.
+    Of(Vec<u32>),
+    /// Nobody knows: events were lost.
+    Any,
+}
+
+impl Host {
+    /// Opens the kernel's tables; and listens for changes while watching.
+    pub(crate) fn open(watch: bool) -> Result<Self, Error> {
+        let groups = [Group::Link, Group::Address(Family::V4), Group::Address(Family::V6)];
+        // Listening begins before the first reading, so that nothing in between is missed.
+        let listener = if watch { Some(Listener::open(&groups)?) } else { None };
+        Ok(Self { netlink: Rtnetlink::open()?, listener, survey: Survey::default(), read: None })
+    }
+
+    /// What to wait for, where there is something to wait for.
+    pub(crate) fn events(&self) -> Option<BorrowedFd<'_>> {
+        self.listener.as_ref().map(AsFd::as_fd)
+    }
+
+    /// The devices and addresses as they are now.
+    pub(crate) fn survey(&mut self, now: Duration) -> Result<&Survey, Error> {
+        if self.read.is_none_or(|read| self.listener.is_none() || now >= read + AUDIT) {
+            self.survey = Survey { links: self.netlink.links()?, addresses: self.netlink.addresses(None)? };
+            self.read = Some(now);
+        }
+        Ok(&self.survey)
+    }
+
+    /// Takes all waiting events into account.
+    pub(crate) fn hear(&mut self) -> Result<Changes, Error> {
+        let mut changed = Vec::new();
+        let mut lost = false;
+        let Some(listener) = &mut self.listener else { return Ok(Changes::Of(changed)) };
+        while let Some(event) = listener.next_event()? {
+            lost |= event == Event::Lost;
+            changed.extend(self.survey.hear(event).filter(|index| !changed.contains(index)));
+        }
+        if lost {
+            self.read = None;
+            return Ok(Changes::Any);
+        }
+        Ok(Changes::Of(changed))
+    }
+
+    /// The route to a target through a device; none where the kernel has none.
+    pub(crate) fn route(&mut self, target: IpAddr, index: u32) -> Result<Option<Route>, Error> {
+        match self.netlink.lookup(&Lookup { oif: Some(index), ..Lookup::to(target) }) {
+            Ok(route) => Ok(Some(route)),
+            Err(Error::Refused { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What to ask a gateway for its link-layer address with, if it is known to have one.
+    pub(crate) fn question(&mut self, index: u32, gateway: IpAddr) -> Result<Option<Question>, Error> {
+        let known = self.netlink.neighbour(index, gateway)?.filter(|neighbour| !neighbour.is_unanswered());
+        let mac = known.and_then(|neighbour| neighbour.link_address).and_then(|mac| mac.try_into().ok());
+        let near = |address: &&Address| address.network().is_some_and(|network| network.contains(gateway));
+        let own = self.survey.addresses.iter().filter(|address| address.index == index).find(near);
+        Ok(mac.zip(own).map(|(mac, own)| Question { from: own.local, gateway, mac }))
+    }
+
+    /// Whether a neighbour is silent: the kernel has asked for it and got no answer, or nothing has confirmed it since
+    /// we asked, which was so long ago.
+    ///
+    /// An entry that had failed before is asked again by whatever is sent to it, so it is believed only after
+    /// something was.
+    pub(crate) fn is_silent(&mut self, index: u32, neighbour: IpAddr, asked: Option<Duration>) -> Result<bool, Error> {
+        let Some(neighbour) = self.netlink.neighbour(index, neighbour)? else { return Ok(false) };
+        let unconfirmed = asked.zip(neighbour.confirmed).is_some_and(|(asked, age)| age > asked + TICK);
+        Ok(neighbour.is_unanswered() || unconfirmed)
+    }
+
+    /// What went through each device so far.
+    pub(crate) fn counters(&mut self, into: &mut Vec<(u32, Counters)>) -> Result<(), Error> {
+        self.netlink.counters(into)
+    }
+}

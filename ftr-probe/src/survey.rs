@@ -1,0 +1,116 @@
+//! The devices and addresses of this host, kept up to date by what the kernel tells.
+
+use ftr_netlink::{Address, Event, Link};
+
+/// What is known of this host.
+#[derive(Debug, Default)]
+pub(crate) struct Survey {
+    pub(crate) links: Vec<Link>,
+    pub(crate) addresses: Vec<Address>,
+}
+
+impl Survey {
+    /// Takes an event into account, and tells the index of the device that it changes, if it changes any.
+    ///
+    /// The kernel tells of a device and of an address again and again, at each router advertisement for instance:
+    /// only what a check looks at counts as a change.
+    pub(crate) fn hear(&mut self, event: Event) -> Option<u32> {
+        match event {
+            Event::Link(link) => self.put_link(link),
+            Event::LinkGone(link) => {
+                self.addresses.retain(|address| address.index != link.index);
+                let before = self.links.len();
+                self.links.retain(|known| known.index != link.index);
+                (self.links.len() != before).then_some(link.index)
+            }
+            Event::Address(address) => self.put_address(address),
+            Event::AddressGone(address) => {
+                let before = self.addresses.len();
+                self.addresses.retain(|known| !is_same(known, &address));
+                (self.addresses.len() != before).then_some(address.index)
+            }
+            _ => None,
+        }
+    }
+
+    /// The index of the device of this name.
+    pub(crate) fn index(&self, name: &str) -> Option<u32> {
+        self.links.iter().find(|link| link.name == name).map(|link| link.index)
+    }
+
+    fn put_link(&mut self, link: Link) -> Option<u32> {
+        let index = link.index;
+        let state = |link: &Link| (link.flags.is_up(), link.flags.has_carrier(), link.name.clone());
+        let Some(known) = self.links.iter_mut().find(|known| known.index == index) else {
+            self.links.push(link);
+            return Some(index);
+        };
+        let changed = state(known) != state(&link);
+        *known = link;
+        changed.then_some(index)
+    }
+
+    fn put_address(&mut self, address: Address) -> Option<u32> {
+        let index = address.index;
+        let Some(known) = self.addresses.iter_mut().find(|known| is_same(known, &address)) else {
+            self.addresses.push(address);
+            return Some(index);
+        };
+        let changed = *known != address;
+        *known = address;
+        changed.then_some(index)
+    }
+}
+
+fn is_same(one: &Address, other: &Address) -> bool {
+    (one.index, one.local, one.prefix_length) == (other.index, other.local, other.prefix_length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Survey;
+    use ftr_netlink::{Address, Counters, Event, Link, LinkFlags};
+
+    fn link(name: &str, flags: u32, sent: u64) -> Link {
+        Link {
+            index: 7,
+            name: name.to_owned(),
+            flags: LinkFlags(flags),
+            operational: 0,
+            kind: None,
+            mtu: 1500,
+            counters: Counters { tx_packets: sent, ..Counters::default() },
+        }
+    }
+
+    fn address(flags: u32) -> Address {
+        let local = [192, 0, 2, 2].into();
+        Address { index: 7, local, peer: None, prefix_length: 24, scope: 0, flags }
+    }
+
+    #[test]
+    fn only_changes_are_told() {
+        let mut survey = Survey::default();
+        assert_eq!(survey.hear(Event::Link(link("eth1", 1, 0))), Some(7));
+        assert_eq!(survey.hear(Event::Link(link("eth1", 1, 99))), None, "it has sent something");
+        assert_eq!(survey.hear(Event::Link(link("eth1", 0x1_0001, 99))), Some(7), "carrier");
+        assert_eq!(survey.hear(Event::Link(link("wan", 0x1_0001, 99))), Some(7), "another name");
+        assert_eq!((survey.index("wan"), survey.index("eth1")), (Some(7), None));
+        assert_eq!(survey.hear(Event::Address(address(0x40))), Some(7));
+        assert_eq!(survey.hear(Event::Address(address(0x40))), None, "its life was prolonged");
+        assert_eq!(survey.hear(Event::Address(address(0))), Some(7), "no longer tentative");
+        assert_eq!(survey.hear(Event::AddressGone(address(0))), Some(7));
+        assert_eq!(survey.hear(Event::AddressGone(address(0))), None);
+    }
+
+    #[test]
+    fn with_a_device_go_its_addresses() {
+        let mut survey = Survey::default();
+        survey.hear(Event::Link(link("eth1", 1, 0)));
+        survey.hear(Event::Address(address(0)));
+        assert_eq!(survey.hear(Event::LinkGone(link("eth1", 1, 0))), Some(7));
+        assert!(survey.links.is_empty() && survey.addresses.is_empty());
+        assert_eq!(survey.hear(Event::LinkGone(link("eth1", 1, 0))), None);
+        assert_eq!(survey.hear(Event::Lost), None);
+    }
+}

@@ -1,0 +1,256 @@
+//! When an uplink is checked next, and what for. Pure: time is a parameter.
+
+use std::time::Duration;
+
+use ftr_core::record::{Prompt, Reason};
+
+use crate::cadence::Cadence;
+use crate::plan::Plan;
+
+/// After an event a check that fails is repeated after this, then after twice as long, and so on: routes, neighbours
+/// and link partners need their time to follow.
+const SETTLE: Duration = Duration::from_millis(250);
+/// A way that this host itself lacks costs nothing to look for.
+const LOOK: Duration = Duration::from_secs(1);
+/// The gateway is asked to prove that it sends on when so many checks and so much time have passed since it was last.
+const TRUST: (u32, Duration) = (10, Duration::from_secs(60));
+
+/// When the next check starts.
+#[derive(Debug)]
+pub(crate) struct Next {
+    cadence: Cadence,
+    interval: Duration,
+    /// The longest time between two checks, where they may be left out.
+    metered: Option<Duration>,
+    fall: u32,
+    prompt: Option<Prompt>,
+    /// When the last check started.
+    started: Option<Duration>,
+    /// What it came to.
+    up: Option<bool>,
+    /// How many checks are still to follow at once.
+    doubts: u32,
+    settle: Option<Duration>,
+    /// Whether a late answer may prompt a check: one for each check that came in its turn.
+    late: bool,
+    /// How many checks have passed since the gateway was tested, and when that was.
+    tested: Option<(u32, Duration)>,
+}
+
+impl Next {
+    /// A first beat at `beat`; checks before it are out of turn.
+    pub(super) fn new(plan: &Plan, beat: Duration) -> Self {
+        Self {
+            cadence: Cadence::new(beat, plan.interval),
+            interval: plan.interval,
+            metered: plan.metered,
+            fall: plan.fall,
+            prompt: None,
+            started: None,
+            up: None,
+            doubts: 0,
+            settle: None,
+            late: false,
+            tested: None,
+        }
+    }
+
+    /// The next check is prompted by this.
+    pub(super) fn prompt(&mut self, prompt: Prompt) {
+        self.prompt = Some(prompt);
+        match prompt {
+            Prompt::Event => self.settle = Some(SETTLE),
+            Prompt::Late => self.late = false,
+            _ => {}
+        }
+    }
+
+    /// Whether an answer that came too late is a reason to check again: the uplink counts as down because of it.
+    pub(super) fn wants_late(&self) -> bool {
+        self.late && self.up == Some(false)
+    }
+
+    pub(super) fn take_prompt(&mut self) -> Option<Prompt> {
+        self.prompt.take()
+    }
+
+    /// A check starts. Whether it is to test the gateway too.
+    pub(super) fn start(&mut self, now: Duration) -> bool {
+        self.cadence.start(now);
+        self.started = Some(now);
+        self.late |= self.prompt.is_none();
+        let (checks, time) = TRUST;
+        let test = self.tested.is_none_or(|(count, at)| count >= checks && now >= at + time);
+        self.tested = Some(match self.tested {
+            Some((count, at)) if !test => (count + 1, at),
+            _ => (0, now),
+        });
+        test
+    }
+
+    /// The check has ended so: when the next one starts.
+    ///
+    /// A check that fails when the one before was good is followed by others at once, until the uplink counts as down:
+    /// at least by one, because what is wrong ought to be known soon.
+    pub(super) fn end(&mut self, reason: Option<Reason>, now: Duration) -> Duration {
+        let beat = self.cadence.next(now);
+        let was_up = self.up.replace(reason.is_none());
+        let Some(reason) = reason else {
+            self.doubts = 0;
+            self.settle = None;
+            return beat;
+        };
+        if was_up == Some(true) {
+            // What follows from many probes does not change with the next few.
+            let slow = matches!(reason, Reason::Loss | Reason::Latency);
+            self.doubts = if slow { 0 } else { self.fall.max(2) - 1 };
+        }
+        if self.doubts > 0 {
+            self.doubts -= 1;
+            self.prompt = Some(Prompt::Doubt);
+            return now;
+        }
+        let look = if reason == Reason::NoRoute { now + LOOK.min(self.interval) } else { beat };
+        match self.settle {
+            Some(delay) => {
+                self.settle = Some(delay * 2).filter(|next| *next < self.interval);
+                beat.min(now + delay).min(look)
+            }
+            None => beat.min(look),
+        }
+    }
+
+    /// The check told nothing: when the next one starts.
+    pub(super) fn again(&self, now: Duration) -> Duration {
+        self.cadence.next(now)
+    }
+
+    /// Whether the next check may be left out, if the traffic since the last one shows that the uplink works.
+    pub(super) fn is_sparable(&self, now: Duration) -> bool {
+        let good = self.up == Some(true) && self.prompt.is_none();
+        let bound = self.started.zip(self.metered).map(|(started, longest)| started + longest);
+        good && bound.is_some_and(|bound| now + self.interval < bound)
+    }
+
+    /// Leaves a check out: when the next one starts.
+    pub(super) fn spare(&mut self, now: Duration) -> Duration {
+        self.cadence.start(now);
+        self.cadence.next(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LOOK, Next, SETTLE};
+    use crate::plan::Plan;
+    use crate::schedule::Timing;
+    use ftr_core::Family;
+    use ftr_core::config::Limits;
+    use ftr_core::record::{Prompt, Reason};
+    use std::time::Duration;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+    const START: Duration = Duration::from_secs(1000);
+    const DEAD: Option<Reason> = Some(Reason::NoAnswer);
+
+    fn next(fall: u32, metered: Option<Duration>) -> Next {
+        let plan = Plan {
+            uplink: "eth1".parse().unwrap(),
+            family: Family::V4,
+            ip: None,
+            targets: Vec::new(),
+            timing: Timing { required: 1, tries: 1, timeout: Duration::from_secs(2) },
+            interval: MINUTE,
+            metered,
+            fall,
+            limits: Limits::default(),
+            window: 50,
+            watch_traffic: true,
+        };
+        Next::new(&plan, START)
+    }
+
+    #[test]
+    fn a_check_that_fails_is_followed_by_others_at_once() {
+        for (fall, followers) in [(1, 1), (2, 1), (4, 3)] {
+            let mut next = next(fall, None);
+            next.start(START);
+            assert_eq!(next.end(None, START), START + MINUTE);
+            for _ in 0..followers {
+                next.start(START);
+                assert_eq!((next.end(DEAD, START), next.take_prompt()), (START, Some(Prompt::Doubt)), "fall {fall}");
+            }
+            assert_eq!((next.end(DEAD, START), next.take_prompt()), (START + MINUTE, None), "fall {fall}");
+        }
+        let mut never_up = next(3, None);
+        assert_eq!(never_up.end(DEAD, START), START + MINUTE);
+    }
+
+    #[test]
+    fn loss_over_many_probes_is_not_doubted() {
+        let mut next = next(3, None);
+        next.end(None, START);
+        assert_eq!(next.end(Some(Reason::Loss), START), START + MINUTE);
+    }
+
+    #[test]
+    fn after_an_event_failing_checks_are_repeated_ever_later() {
+        let mut next = next(1, None);
+        next.end(DEAD, START);
+        next.prompt(Prompt::Event);
+        let pauses: Vec<_> = (0..10).map(|_| next.end(DEAD, START).saturating_sub(START)).collect();
+        assert_eq!(pauses[..3], [SETTLE, SETTLE * 2, SETTLE * 4]);
+        assert_eq!(pauses[9], MINUTE);
+        next.prompt(Prompt::Event);
+        next.end(None, START);
+        next.doubts = 0;
+        next.up = Some(false);
+        assert_eq!(next.end(DEAD, START), START + MINUTE, "a good check ends it");
+    }
+
+    #[test]
+    fn late_answers_prompt_one_check_in_a_turn() {
+        let mut next = next(1, None);
+        next.start(START);
+        next.end(None, START);
+        assert!(!next.wants_late(), "it is up");
+        next.end(DEAD, START);
+        assert!(next.wants_late());
+        next.prompt(Prompt::Late);
+        next.start(START);
+        assert!(!next.wants_late());
+        next.take_prompt();
+        next.start(START + MINUTE);
+        assert!(next.wants_late());
+    }
+
+    #[test]
+    fn a_missing_route_is_looked_for_every_second() {
+        let mut next = next(1, None);
+        assert_eq!(next.end(Some(Reason::NoRoute), START), START + LOOK);
+    }
+
+    #[test]
+    fn a_metered_uplink_is_left_alone_up_to_its_bound() {
+        let mut next = next(1, Some(MINUTE * 4));
+        assert!(!next.is_sparable(START), "never checked");
+        next.start(START);
+        next.end(None, START);
+        assert_eq!(next.spare(START + MINUTE), START + MINUTE * 2);
+        let checked: Vec<_> = (1..9).filter(|n| !next.is_sparable(START + MINUTE * *n)).collect();
+        assert_eq!(checked, [3, 4, 5, 6, 7, 8], "the check at 3 minutes is the last in time");
+        next.end(DEAD, START);
+        assert!(!next.is_sparable(START), "what is down is not spared");
+    }
+
+    #[test]
+    fn the_gateway_is_tested_at_first_and_after_many_checks_and_a_while() {
+        let mut next = next(1, None);
+        let tests = |next: &mut Next, step: Duration| -> Vec<u32> {
+            (0..25).filter(|n| next.start(START + step * *n)).collect()
+        };
+        assert_eq!(tests(&mut next, MINUTE), [0, 11, 22]);
+        let mut often = self::next(1, None);
+        assert_eq!(tests(&mut often, Duration::from_secs(1)), [0]);
+    }
+}
