@@ -37,6 +37,10 @@ const LONGEST: Duration = Duration::from_millis(500);
 const REMEMBERED: usize = 30;
 /// How recent an answer has to be for a line to be carrying now.
 const RECENT: Duration = Duration::from_millis(300);
+/// Bytes a second, both ways, below which no line of today is full.
+const FULL: f64 = 25_000.0;
+/// How far back a line is looked at for that.
+const PAST: Duration = Duration::from_secs(1);
 /// A suspicion that was not followed by a verdict is voiced again after this.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -64,6 +68,8 @@ struct Stretch {
     sent: f64,
     /// Packets received, but for those counted as multicast.
     received: f64,
+    /// Bytes in either direction.
+    bytes: f64,
 }
 
 impl Stretch {
@@ -77,6 +83,7 @@ impl Stretch {
             seconds: end.checked_sub(start)?.as_secs_f64(),
             sent: number(new.tx_packets.checked_sub(old.tx_packets)?),
             received: number(received.saturating_sub(multicast)),
+            bytes: number(new.tx_bytes.checked_sub(old.tx_bytes)?) + number(new.rx_bytes.checked_sub(old.rx_bytes)?),
         })
     }
 
@@ -86,6 +93,7 @@ impl Stretch {
             seconds: self.seconds + other.seconds,
             sent: self.sent + other.sent,
             received: self.received + other.received,
+            bytes: self.bytes + other.bytes,
         }
     }
 }
@@ -138,16 +146,28 @@ impl Traffic {
     /// about what its recent past lets one expect of what it sends. An answer that is missing on such a line is
     /// probably late, not lost. False where that cannot be told, as on an idle line.
     pub(crate) fn carries(&self, since: Duration, now: Duration) -> bool {
-        let Some(line) = self.answers.line() else { return false };
-        if self.fall.is_suspicious(now) {
+        let Some(line) = self.answers.line().filter(|_| !self.fall.is_suspicious(now)) else { return false };
+        let recent = since.max(now.saturating_sub(RECENT));
+        line.is_answered(self.total(since, now)) && line.is_answered(self.total(recent, now))
+    }
+
+    /// Whether the line is so full that what was asked since then is probably late: much goes through it, and it brings
+    /// answers. At first what it did just before is all that there is to go by.
+    pub(crate) fn is_saturated(&self, since: Duration, now: Duration) -> bool {
+        let past = self.total(since.saturating_sub(PAST), now);
+        if past.bytes < FULL * past.seconds {
             return false;
         }
-        let total = |since: Duration| {
-            let after = |stretch: &&Stretch| stretch.end > since;
-            self.stretches.iter().rev().take_while(after).fold(Stretch::default(), |sum, stretch| sum.and(*stretch))
-        };
-        let recent = since.max(now.saturating_sub(RECENT));
-        line.is_answered(total(since)) && line.is_answered(total(recent))
+        if now.saturating_sub(since) >= RECENT {
+            return self.carries(since, now);
+        }
+        self.carries(since.saturating_sub(PAST), now)
+    }
+
+    /// What went through from then till now; a stretch that had begun before counts as a whole.
+    fn total(&self, since: Duration, now: Duration) -> Stretch {
+        let between = self.stretches.iter().filter(|stretch| stretch.end > since && stretch.end <= now);
+        between.fold(Stretch::default(), |sum, stretch| sum.and(*stretch))
     }
 
     fn weigh(&mut self, stretch: Stretch) -> bool {

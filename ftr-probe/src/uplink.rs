@@ -223,7 +223,7 @@ impl Uplink {
         if self.round.is_doubted() && self.solicited.is_none() {
             self.solicit(way, index, shared, now)?;
         }
-        let busy = now < since + self.plan.timing.deadline() + LATE && traffic.carries(since, now);
+        let busy = now < since + self.plan.timing.deadline() + LATE && traffic.is_saturated(since, now);
         let up = match self.round.verdict(now, busy) {
             Verdict::Undecided => return Ok(None),
             Verdict::Up => true,

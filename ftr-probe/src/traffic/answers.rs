@@ -118,7 +118,7 @@ mod tests {
     use std::time::Duration;
 
     fn stretch(sent: f64, received: f64) -> Stretch {
-        Stretch { end: Duration::ZERO, seconds: 0.1, sent, received }
+        Stretch { end: Duration::ZERO, seconds: 0.1, sent, received, bytes: 0.0 }
     }
 
     #[test]

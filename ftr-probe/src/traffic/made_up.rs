@@ -172,6 +172,31 @@ fn a_device_made_anew_and_a_host_that_slept_are_not_suspicious() {
     assert!(!traffic.read(counters(10_000), now));
 }
 
+#[test]
+fn a_full_line_that_is_answered_is_saturated_and_a_busy_one_is_not() {
+    for (size, full) in [(1500, true), (100, false)] {
+        let (mut traffic, mut now, mut packets) = (Traffic::new(), Duration::from_secs(9), 0);
+        let mut run = |traffic: &mut Traffic, sent: u64, received: u64, readings: u32| {
+            for _ in 0..readings {
+                now += Duration::from_millis(100);
+                packets += sent;
+                let tx_bytes = packets * size;
+                let rx_packets =
+                    if received > 0 { packets } else { traffic.last.map_or(0, |(_, last)| last.rx_packets) };
+                let counters = Counters { tx_packets: packets, tx_bytes, rx_packets, ..Counters::default() };
+                traffic.read(counters, now);
+            }
+            now
+        };
+        let now = run(&mut traffic, 8, 8, 20);
+        let ms = |millis| Duration::from_millis(millis);
+        assert_eq!(traffic.is_saturated(now.saturating_sub(ms(30)), now), full, "a check that has just begun");
+        assert_eq!(traffic.is_saturated(now.saturating_sub(ms(900)), now), full);
+        let now = run(&mut traffic, 8, 0, 4);
+        assert!(!traffic.is_saturated(now.saturating_sub(ms(400)), now), "nothing comes back any more");
+    }
+}
+
 proptest! {
     #[test]
     fn a_line_that_sends_nothing_is_never_suspicious(seed: u64, noise in 0.0..300.0) {
