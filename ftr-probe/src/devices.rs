@@ -10,8 +10,11 @@ use crate::host::Host;
 use crate::plan::Plan;
 use crate::traffic::Traffic;
 
-/// From one reading of the counters to the next.
+/// The counters are read at least so often.
 const SAMPLE: Duration = Duration::from_millis(100);
+/// They are read whenever something else has woken this program, but not more often than this: waking up costs more
+/// than reading.
+const SOONEST: Duration = Duration::from_millis(50);
 
 /// Replies no older than this show that an uplink works.
 const FRESH: Duration = Duration::from_secs(2);
@@ -54,9 +57,10 @@ impl Devices {
     /// Reads the counters if it is time to, and tells whose are suspicious.
     pub(crate) fn sample(&mut self, host: &mut Host, now: Duration) -> Result<&[InterfaceName], Error> {
         self.suspects.clear();
-        let Some(next) = self.next.filter(|next| *next <= now) else { return Ok(&self.suspects) };
-        // A beat that was missed is not made up for.
-        self.next = Some(if next + SAMPLE > now { next + SAMPLE } else { now + SAMPLE });
+        if self.next.is_none_or(|next| next > now + (SAMPLE - SOONEST)) {
+            return Ok(&self.suspects);
+        }
+        self.next = Some(now + SAMPLE);
         host.counters(&mut self.counters)?;
         let survey = host.survey(now)?;
         for device in &mut self.watched {

@@ -7,8 +7,8 @@ use crate::icmp::Token;
 
 /// How long a probe is remembered. No answer takes longer.
 const KEEP: Duration = Duration::from_secs(10);
-/// How many are remembered at most; far fewer than there are sequence numbers.
-const MOST: usize = 8192;
+/// How many are remembered at most, so that many uplinks take little room; far fewer than there are sequence numbers.
+const MOST: usize = 255;
 
 /// A question that was sent.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl Probes {
 
     /// Forgets the old ones.
     pub(crate) fn prune(&mut self, now: Duration) {
-        while self.queue.front().is_some_and(|probe| probe.sent + KEEP < now) || self.queue.len() > MOST {
+        while self.queue.front().is_some_and(|probe| probe.sent + KEEP < now) || self.queue.len() >= MOST {
             self.queue.pop_front();
             self.first = self.first.wrapping_add(1);
         }
@@ -103,7 +103,7 @@ mod tests {
             assert_eq!(u32::from(sequence), round % 65_536);
             assert_eq!(probes.get_mut(sequence).map(|probe| probe.sent), Some(now));
         }
-        let kept = usize::try_from(KEEP.as_millis()).unwrap().min(MOST) + 1;
+        let kept = MOST;
         assert_eq!(probes.queue.len(), kept);
         let oldest = 69_999 - (u32::try_from(kept).unwrap() - 1);
         let number = |round: u32| u16::try_from(round % 65_536).unwrap();

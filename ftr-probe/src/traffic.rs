@@ -33,8 +33,8 @@ use silence::Silence;
 const SHORTEST: Duration = Duration::from_millis(20);
 /// Readings farther apart than this: this host was asleep or busy, and what happened between them is blurred.
 const LONGEST: Duration = Duration::from_millis(500);
-/// How many stretches are remembered for [`Traffic::carries`]: three seconds.
-const REMEMBERED: usize = 30;
+/// How many stretches are remembered for [`Traffic::carries`]: two seconds and more.
+const REMEMBERED: usize = 40;
 /// How recent an answer has to be for a line to be carrying now.
 const RECENT: Duration = Duration::from_millis(300);
 /// Bytes a second, both ways, below which no line of today is full.

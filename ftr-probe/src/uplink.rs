@@ -33,6 +33,9 @@ const BATCH: usize = 256;
 const ATTEMPTS: u32 = 3;
 /// A busy line that answers nothing is looked at again after this.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// The kernel is asked for the way again after this, or when the device or its addresses change: it does not tell of
+/// every route that goes.
+const STALE: Duration = Duration::from_secs(1);
 /// What a request that this host's own firewall refuses fails by.
 const PROHIBITED: &str = "prohibited-here";
 
@@ -64,6 +67,8 @@ pub(crate) struct Uplink {
     solicitor: Option<Solicitor>,
     /// When the gateway was asked for its link-layer address in this check.
     solicited: Option<Duration>,
+    /// The way that was found last, and when.
+    known: Option<(Duration, Device, Way)>,
     exchanges: Vec<Running>,
     phase: Phase,
     next: Next,
@@ -104,6 +109,7 @@ impl Uplink {
             socket: None,
             solicitor: None,
             solicited: None,
+            known: None,
             exchanges: Vec::new(),
             phase: Phase::Waiting(start),
             voids: 0,
@@ -164,7 +170,7 @@ impl Uplink {
             Ok(device) => {
                 // What the gateway has, and what is on the link, cannot be told from a gateway that answers itself.
                 self.round.begin(now, &mut shared.rng, |target| device.is_near(target), test);
-                self.way(&device, shared)?.map(|way| (way, device.index))
+                self.way(&device, shared, now)?.map(|way| (way, device.index))
             }
             Err(broken) => Err(broken),
         };
@@ -253,12 +259,21 @@ impl Uplink {
     }
 
     /// The way through the device, with the socket ready for it.
-    fn way(&mut self, device: &Device, shared: &mut Shared) -> Result<Result<Way, Break>, Error> {
+    fn way(&mut self, device: &Device, shared: &mut Shared, now: Duration) -> Result<Result<Way, Break>, Error> {
         let Some(target) = self.round.first_target() else { return Ok(Err(device.broken(Reason::NoRoute))) };
-        let route = shared.host.route(target, device.index)?;
-        let way = match device.way(target, route.as_ref()) {
-            Ok(way) => way,
-            Err(broken) => return Ok(Err(broken)),
+        let known = self.known.as_ref().filter(|(at, known, _)| now < *at + STALE && known == device);
+        let way = match known {
+            Some((_, _, way)) => *way,
+            None => match device.way(target, shared.host.route(target, device.index)?.as_ref()) {
+                Ok(way) => {
+                    self.known = Some((now, device.clone(), way));
+                    way
+                }
+                Err(broken) => {
+                    self.known = None;
+                    return Ok(Err(broken));
+                }
+            },
         };
         if self.socket.as_ref().is_some_and(|socket| socket.is_bound_to(device.index)) {
             return Ok(Ok(way));
@@ -308,6 +323,7 @@ impl Uplink {
 
     fn end(&mut self, reason: Option<Reason>, watch: bool, now: Duration) {
         self.voids = 0;
+        self.known = self.known.take().filter(|_| reason.is_none());
         self.exchanges.clear();
         let next = self.next.end(reason, now);
         self.phase = if watch { Phase::Waiting(next) } else { Phase::Done };

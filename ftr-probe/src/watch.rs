@@ -223,13 +223,8 @@ impl Watch {
         let mut heard = Heard::GoOn;
         for event in events {
             match event.data() {
-                TIMER => {
-                    self.timer
-                        .wait()
-                        .or_else(|errno| if errno == Errno::EAGAIN { Ok(()) } else { Err(errno) })
-                        .map_err(|errno| Error::System { operation: "read timer", errno })?;
-                    self.armed = None;
-                }
+                // Setting it anew makes it unreadable again, so that there is no need to read it.
+                TIMER => self.armed = None,
                 SIGNAL => {
                     if let Some(signals) = &self.signals {
                         signals.read_signal().map_err(|errno| Error::System { operation: "read signal", errno })?;

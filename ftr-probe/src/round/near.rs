@@ -10,7 +10,7 @@ use super::{Fate, Probe, Question, Round, Standing, Token};
 use crate::icmp::Echo;
 
 /// How long the answer to a test may be later than that to a question to the same target.
-const SLACK: Duration = Duration::from_millis(4);
+const SLACK: Duration = Duration::from_millis(2);
 /// A gateway that says nothing so often will never say anything.
 const SILENCES: u32 = 3;
 
