@@ -12,9 +12,8 @@ use crate::traffic::Traffic;
 
 /// The counters are read at least so often.
 const SAMPLE: Duration = Duration::from_millis(100);
-/// They are read whenever something else has woken this program, but not more often than this: waking up costs more
-/// than reading.
-const SOONEST: Duration = Duration::from_millis(50);
+/// They are read that much earlier whenever something else has woken this program: waking up costs more than reading.
+const EARLY: Duration = Duration::from_millis(50);
 
 /// Replies no older than this show that an uplink works.
 const FRESH: Duration = Duration::from_secs(2);
@@ -57,7 +56,7 @@ impl Devices {
     /// Reads the counters if it is time to, and tells whose are suspicious.
     pub(crate) fn sample(&mut self, host: &mut Host, now: Duration) -> Result<&[InterfaceName], Error> {
         self.suspects.clear();
-        if self.next.is_none_or(|next| next > now + (SAMPLE - SOONEST)) {
+        if self.next.is_none_or(|next| next > now + EARLY) {
             return Ok(&self.suspects);
         }
         self.next = Some(now + SAMPLE);

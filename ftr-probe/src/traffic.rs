@@ -40,7 +40,7 @@ const RECENT: Duration = Duration::from_millis(300);
 /// Bytes a second, both ways, below which no line of today is full.
 const FULL: f64 = 25_000.0;
 /// How far back a line is looked at for that.
-const PAST: Duration = Duration::from_secs(1);
+const PAST: Duration = Duration::from_millis(400);
 /// A suspicion that was not followed by a verdict is voiced again after this.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -158,10 +158,16 @@ impl Traffic {
         if past.bytes < FULL * past.seconds {
             return false;
         }
-        if now.saturating_sub(since) >= RECENT {
-            return self.carries(since, now);
-        }
-        self.carries(since.saturating_sub(PAST), now)
+        let since = if now.saturating_sub(since) >= RECENT { since } else { since.saturating_sub(PAST) };
+        self.carries(since, now) || (!self.answers.knows_noise() && self.is_fed(since, now))
+    }
+
+    /// Whether as much comes in as acknowledges what goes out. On a line that was never idle, nobody knows what else
+    /// there is.
+    fn is_fed(&self, since: Duration, now: Duration) -> bool {
+        let fed = |total: Stretch| total.received >= 3.0 && total.received * 4.0 >= total.sent;
+        let recent = since.max(now.saturating_sub(RECENT));
+        !self.fall.is_suspicious(now) && fed(self.total(since, now)) && fed(self.total(recent, now))
     }
 
     /// What went through from then till now; a stretch that had begun before counts as a whole.

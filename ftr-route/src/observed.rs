@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ftr_core::Family;
-use ftr_core::config::Config;
+use ftr_core::config::{Config, Target};
 use ftr_core::layout::{Layout, MAIN_PRIORITY};
 use ftr_netlink::{Action, Link, Route, Rule};
 
@@ -151,7 +151,7 @@ impl Observed {
 /// Our rules come after the one for the table main, and main leads to the internet by itself.
 fn bypass(kernel: &mut Kernel, config: &Config, family: Family) -> Result<Option<String>, Error> {
     let layout = Layout::of(config);
-    let mut targets = config.tests.targets.iter().map(|target| target.address());
+    let mut targets = config.tests.targets.iter().map(Target::address);
     let Some(target) = targets.find(|target| Family::of(*target) == family) else { return Ok(None) };
     if layout.local_priority().is_some() || !kernel.is_routed_by_main(target)? {
         return Ok(None);

@@ -55,6 +55,11 @@ impl Answers {
         *kind = kind.scaled((1.0 - stretch.seconds / MEMORY).max(0.0)).plus(Sums::of(stretch));
     }
 
+    /// Whether the line was ever idle for long enough to show its noise.
+    pub(super) fn knows_noise(&self) -> bool {
+        self.idle.weight * UNIT >= ENOUGH
+    }
+
     /// The line; none as long as too little was seen.
     pub(super) fn line(&self) -> Option<Line> {
         let sums = self.idle.plus(self.busy);

@@ -188,7 +188,7 @@ fn a_full_line_that_is_answered_is_saturated_and_a_busy_one_is_not() {
             }
             now
         };
-        let now = run(&mut traffic, 8, 8, 20);
+        let now = run(&mut traffic, 8, 8, 6);
         let ms = |millis| Duration::from_millis(millis);
         assert_eq!(traffic.is_saturated(now.saturating_sub(ms(30)), now), full, "a check that has just begun");
         assert_eq!(traffic.is_saturated(now.saturating_sub(ms(900)), now), full);
