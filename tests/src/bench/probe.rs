@@ -8,4 +8,5 @@ mod routed;
 pub mod rows;
 mod soon;
 mod steady_fping;
+mod verdicts;
 mod watch;

@@ -3,31 +3,44 @@
 
 use crate::error::{Context, LabError, Result};
 use crate::namespace::Namespace;
-use std::io::Write;
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
+
+/// A question that is answered with one line: the answer tells that all before it has been done.
+const DONE: &str = "link show dev lo";
 
 /// A waiting `ip` of one namespace.
 #[derive(Debug)]
 pub(super) struct Console {
     child: Child,
+    commands: ChildStdin,
+    answers: BufReader<ChildStdout>,
 }
 
 impl Console {
     /// Starts it.
     pub(super) fn open(space: &Namespace) -> Result<Self> {
         let mut command = Command::new("ip");
-        command.args(["-n", space.name(), "-batch", "-"]).stdin(Stdio::piped()).stdout(Stdio::null());
-        Ok(Self { child: command.spawn().context(|| "start ip".to_owned())? })
+        command.args(["-n", space.name(), "-oneline", "-batch", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().context(|| "start ip".to_owned())?;
+        let (Some(commands), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(LabError::Unexpected("ip has no pipes".to_owned()));
+        };
+        Ok(Self { child, commands, answers: BufReader::new(answers) })
     }
 
-    /// Hands over a command; returns the instant just before. A command that fails ends `ip`, and the next one is an
-    /// error.
-    pub(super) fn say(&mut self, line: &str) -> Result<Instant> {
-        let pipe = self.child.stdin.as_mut().ok_or_else(|| LabError::Unexpected("ip has no input".to_owned()))?;
+    /// Has commands done, one a line; returns the instant just before.
+    pub(super) fn say(&mut self, lines: &str) -> Result<Instant> {
+        let text = format!("{lines}\n{DONE}\n");
         let before = Instant::now();
-        pipe.write_all(format!("{line}\n").as_bytes()).context(|| format!("tell ip to {line}"))?;
-        Ok(before)
+        self.commands.write_all(text.as_bytes()).context(|| format!("tell ip to {lines}"))?;
+        let mut answer = String::new();
+        match self.answers.read_line(&mut answer).context(|| format!("hear that ip did {lines}"))? {
+            // What it did not like is on stderr.
+            0 => Err(LabError::Unexpected(format!("ip refused {lines}"))),
+            _ => Ok(before),
+        }
     }
 }
 

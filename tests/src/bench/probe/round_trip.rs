@@ -9,7 +9,7 @@ use crate::plan::{self, TARGETS};
 use crate::program::Daemon;
 use std::net::Ipv4Addr;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How many round trips ping measures to each target.
 const SAMPLES: u32 = 250;
@@ -35,8 +35,9 @@ fn compare(routed: &Routed, targets: &[Ipv4Addr]) -> Result<Vec<(f64, f64)>> {
     let required = targets.len().to_string();
     let mut arguments = vec!["eth1", "--interval", "200ms", "--required", &required];
     arguments.extend(names.iter().flat_map(|name| ["--target", name]));
+    let began = Instant::now();
     let watch = Watch::start(routed, &arguments)?;
-    watch.up("eth1", Duration::from_secs(5))?;
+    watch.up("eth1", began)?;
     let mut pings = Vec::new();
     for target in &names {
         thread::sleep(APART);

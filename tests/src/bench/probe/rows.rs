@@ -2,10 +2,11 @@
 
 use super::routed::Routed;
 use super::soon::{self, Break, Trials, VICTIM};
-use super::{cost, once, round_trip};
+use super::{cost, once, round_trip, verdicts};
 use crate::bench::rows::{Effort, Line, dash, failure};
 use crate::client::{Client, Habit};
 use crate::error::Result;
+use crate::noise::Noise;
 use crate::plan;
 use crate::server::Server;
 use std::time::Duration;
@@ -15,6 +16,9 @@ pub const COLUMNS: [&str; 2] = ["peer", "ftr-probe"];
 
 /// Nothing that the original's example configuration does not say; the timeout is the default, 2 s.
 const DEFAULTS: &str = "{tests: {timeout: }}";
+
+/// Broadcast packets a second that arrive although nothing works.
+const NOISE: u32 = 50;
 
 /// A row of the table of `ftr-probe`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -35,6 +39,12 @@ pub enum ProbeRow {
     ProbeTraffic,
     /// Probe: captive gateway to record.
     ProbeCaptive,
+    /// Probe: harmless troubles that must not turn an uplink down, a minute a run.
+    ProbeFalseDown,
+    /// Probe: answers of others that must not turn an uplink up, 6 s a run.
+    ProbeFalseUp,
+    /// Probe: a million hostile packets.
+    ProbeHostile,
 }
 
 /// Measures a row.
@@ -49,6 +59,9 @@ pub fn measure(row: ProbeRow, effort: Effort) -> Vec<Line> {
         ProbeRow::ProbeSilent => ["1s", "200ms"].into_iter().map(|interval| silent(interval, effort)).collect(),
         ProbeRow::ProbeTraffic => [&[][..], &[VICTIM][..]].into_iter().map(|active| traffic(active, effort)).collect(),
         ProbeRow::ProbeCaptive => captive(effort),
+        ProbeRow::ProbeFalseDown => verdicts::false_down(DEFAULTS, effort),
+        ProbeRow::ProbeFalseUp => verdicts::false_up(DEFAULTS, effort),
+        ProbeRow::ProbeHostile => verdicts::hostile(DEFAULTS, effort),
     };
     lines.unwrap_or_else(|error| vec![ours(&format!("{row:?}"), failure(&error))])
 }
@@ -84,10 +97,11 @@ fn silent(interval: &str, effort: Effort) -> Result<Line> {
     Ok(ours(&format!("silent failure to record, interval {interval}"), seen.shown("s", 1.0)))
 }
 
-/// `active` uplinks carry 40 new connections a second, and the victim's provider sends 50 broadcast packets a second.
+/// `active` uplinks carry 40 new connections a second, and the victim's provider broadcasts.
 fn traffic(active: &[&str], effort: Effort) -> Result<Line> {
     let routed = Routed::build(&plan::three(), DEFAULTS, active)?;
     let _server = Server::start(&routed.lab.internet)?;
+    let _noise = Noise::start(&routed.lab.provider(VICTIM)?.space, routed.lab.uplink(VICTIM)?, NOISE)?;
     let _client = Client::start(&routed.lab.lan, &Habit { held: 0, seed: effort.seed, ..Habit::default() })?;
     let trials = Trials {
         by: Break::Silent,

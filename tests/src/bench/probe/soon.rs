@@ -2,19 +2,15 @@
 
 use super::console::Console;
 use super::routed::Routed;
-use super::watch::{Check, Watch};
+use super::watch::{self, Check, Watch};
 use crate::bench::figure::Figure;
 use crate::bench::rows::with_mean;
 use crate::error::Result;
 use crate::plan::TARGETS;
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The uplink that is broken.
 pub(super) const VICTIM: &str = "eth1";
-
-/// How soon a mended uplink has to be up again.
-const RECOVERY: Duration = Duration::from_secs(10);
 
 /// What breaks at the provider, in words for `ip` there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +66,7 @@ pub(super) struct Trials<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     delays: Vec<Duration>,
-    reasons: BTreeMap<String, usize>,
+    checks: Vec<Check>,
     missed: usize,
 }
 
@@ -79,19 +75,8 @@ impl Outcome {
     /// missed.
     pub(super) fn shown(&self, unit: &'static str, seconds: f64) -> String {
         let figure = Figure::new(self.delays.iter().map(|delay| delay.as_secs_f64() / seconds), unit);
-        let mut text = with_mean(&figure);
-        let reasons = self.reasons.iter().map(|(reason, count)| format!("{reason} {count}"));
-        let missed = (self.missed > 0).then(|| format!("missed {}", self.missed));
-        for part in reasons.chain(missed) {
-            text.push_str("; ");
-            text.push_str(&part);
-        }
-        text
-    }
-
-    fn judged(&mut self, check: Check, delay: Duration) {
-        self.delays.push(delay);
-        *self.reasons.entry(check.reason.unwrap_or_default()).or_default() += 1;
+        let missed = if self.missed > 0 { format!("; missed {}", self.missed) } else { String::new() };
+        format!("{}{}{missed}", with_mean(&figure), watch::reasons(&self.checks))
     }
 }
 
@@ -100,21 +85,25 @@ pub(super) fn measure(routed: &Routed, trials: Trials<'_>, seed: u64) -> Result<
     let mut random = fastrand::Rng::with_seed(seed);
     let mut console = Console::open(&routed.lab.provider(VICTIM)?.space)?;
     let arguments = [VICTIM, "--interval", trials.interval];
+    let began = Instant::now();
     let mut watch = Watch::start(routed, &arguments)?;
-    watch.up(VICTIM, RECOVERY)?;
+    watch.up(VICTIM, began)?;
     let mut outcome = Outcome::default();
     for _ in 0..trials.count {
         watch.during(trials.well + trials.spread.mul_f64(random.f64()))?;
         let broken = console.say(&trials.by.make())?;
         match watch.first(broken, broken + trials.within, |check| !check.up && check.uplink == VICTIM)? {
-            Some(found) => outcome.judged(found.check, found.at.saturating_duration_since(broken)),
+            Some(found) => {
+                outcome.delays.push(found.at.saturating_duration_since(broken));
+                outcome.checks.push(found.check);
+            }
             None => outcome.missed += 1,
         }
-        console.say(&trials.by.mend())?;
+        let mended = console.say(&trials.by.mend())?;
         if trials.afresh {
             watch = Watch::start(routed, &arguments)?;
         }
-        watch.up(VICTIM, RECOVERY)?;
+        watch.up(VICTIM, mended)?;
     }
     Ok(outcome)
 }

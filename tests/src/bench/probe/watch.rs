@@ -3,11 +3,15 @@
 use super::routed::Routed;
 use crate::error::{Context, LabError, Result, malformed};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// How soon a healthy uplink has to be found up.
+const UP_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a record says, as far as it is measured.
 #[derive(Debug, Deserialize)]
@@ -31,6 +35,9 @@ pub(super) struct Check {
     pub(super) answered: u32,
     /// Each target asked.
     pub(super) targets: Vec<Answer>,
+    /// What arrived and is no answer, by why not.
+    #[serde(default)]
+    pub(super) ignored: Option<BTreeMap<String, u64>>,
 }
 
 /// The fate of a target.
@@ -78,12 +85,17 @@ impl Watch {
 
     /// The records that arrive within `window` from now.
     pub(super) fn during(&self, window: Duration) -> Result<Vec<Seen>> {
-        let began = Instant::now();
+        let now = Instant::now();
+        self.collect(now, now + window)
+    }
+
+    /// The records that arrive, or have arrived, in `since..until`.
+    pub(super) fn collect(&self, since: Instant, until: Instant) -> Result<Vec<Seen>> {
         let mut seen = Vec::new();
-        while let Some(one) = self.next(began + window)? {
+        while let Some(one) = self.next(until)? {
             seen.push(one);
         }
-        seen.retain(|one| one.at >= began);
+        seen.retain(|one| one.at >= since);
         Ok(seen)
     }
 
@@ -102,12 +114,14 @@ impl Watch {
         Ok(None)
     }
 
-    /// Waits until a check finds `uplink` up.
-    pub(super) fn up(&self, uplink: &str, within: Duration) -> Result<()> {
-        let now = Instant::now();
-        let seen = self.first(now, now + within, |check| check.up && check.uplink == uplink)?;
-        let late = || LabError::Late { what: format!("{uplink} to be up"), within, seen: "no such record".to_owned() };
-        seen.map(drop).ok_or_else(late)
+    /// Waits for a record since then that says `uplink` is up.
+    pub(super) fn up(&self, uplink: &str, since: Instant) -> Result<()> {
+        let seen = self.first(since, since + UP_WITHIN, |check| check.up && check.uplink == uplink)?;
+        seen.map(drop).ok_or_else(|| LabError::Late {
+            what: format!("a record that says {uplink} is up"),
+            within: UP_WITHIN,
+            seen: "none".to_owned(),
+        })
     }
 
     fn next(&self, until: Instant) -> Result<Option<Seen>> {
@@ -144,6 +158,16 @@ fn read(pipe: impl Read, sender: &Sender<Result<Seen>>) {
 
 fn parse(line: &str) -> Result<Record> {
     serde_json::from_str(line).map_err(|error| malformed(format!("record {line}"), &error))
+}
+
+/// How often each reason was given, to stand behind a figure: `; no-answer 3; loss 1`.
+pub(super) fn reasons<'a>(checks: impl IntoIterator<Item = &'a Check>) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for check in checks.into_iter().filter(|check| !check.up) {
+        *counts.entry(check.reason.as_deref().unwrap_or("no reason")).or_default() += 1;
+    }
+    let given: Vec<String> = counts.iter().map(|(reason, count)| format!("; {reason} {count}")).collect();
+    given.concat()
 }
 
 #[cfg(test)]
