@@ -140,6 +140,11 @@ impl Uplink {
         }
     }
 
+    /// Whether the last check failed.
+    pub(crate) const fn is_down(&self) -> bool {
+        self.next.is_down()
+    }
+
     /// Something has happened: check now. A check that runs already goes on, unless the way may be another now.
     pub(crate) fn prompt(&mut self, prompt: Prompt, now: Duration) {
         let waiting = matches!(self.phase, Phase::Waiting(start) if start > now);

@@ -140,7 +140,8 @@ impl Watch {
     fn sample(&mut self, now: Duration) -> Result<(), Error> {
         let suspects = self.devices.sample(&mut self.shared.host, now)?;
         for (uplink, wake) in self.uplinks.iter_mut().zip(&mut self.wakes) {
-            if suspects.contains(&uplink.plan.uplink) && uplink.plan.watch_traffic {
+            // What is down already is no more suspicious than that.
+            if suspects.contains(&uplink.plan.uplink) && uplink.plan.watch_traffic && !uplink.is_down() {
                 uplink.prompt(Prompt::Traffic, now);
                 *wake = uplink.wake(now);
             }

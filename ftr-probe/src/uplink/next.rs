@@ -65,9 +65,14 @@ impl Next {
         }
     }
 
+    /// Whether the last check failed.
+    pub(super) const fn is_down(&self) -> bool {
+        matches!(self.up, Some(false))
+    }
+
     /// Whether an answer that came too late is a reason to check again: the uplink counts as down because of it.
     pub(super) fn wants_late(&self) -> bool {
-        self.late && self.up == Some(false)
+        self.late && self.is_down()
     }
 
     pub(super) fn take_prompt(&mut self) -> Option<Prompt> {
