@@ -28,15 +28,17 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Has epoll tell, with this mark, when the reader is gone (error or hang-up) or has made room.
-    pub(crate) fn watch(epoll: &Epoll, mark: u64) -> Result<Self, Error> {
+    /// Has epoll tell, with this mark, when the reader is gone (error or hang-up) or has made room; nothing where there
+    /// is none.
+    pub(crate) fn watch(epoll: &Epoll, mark: Option<u64>) -> Result<Self, Error> {
         let stdout = io::stdout();
-        let watched = match epoll.add(&stdout, EpollEvent::new(EpollFlags::empty(), mark)) {
-            Ok(()) => true,
-            Err(Errno::EPERM) => false,
-            Err(errno) => return Err(Error::Output(errno)),
+        let added = mark.map(|mark| epoll.add(&stdout, EpollEvent::new(EpollFlags::empty(), mark)));
+        let watched = match added {
+            Some(Ok(())) => true,
+            None | Some(Err(Errno::EPERM)) => false,
+            Some(Err(errno)) => return Err(Error::Output(errno)),
         };
-        Ok(Self { stdout, queue: Queue::default(), mark, watched, waiting: false })
+        Ok(Self { stdout, queue: Queue::default(), mark: mark.unwrap_or_default(), watched, waiting: false })
     }
 
     /// Takes a line, newline included; [`Output::flush`] writes it.
