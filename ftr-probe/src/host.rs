@@ -13,6 +13,8 @@ use crate::survey::Survey;
 const AUDIT: Duration = Duration::from_secs(30);
 /// How exactly the kernel tells the age of a neighbour's confirmation.
 const TICK: Duration = Duration::from_millis(10);
+/// A gateway may take so long to tell its link-layer address.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// The kernel's tables.
 #[derive(Debug)]
@@ -98,12 +100,33 @@ impl Host {
     /// something was.
     pub(crate) fn is_silent(&mut self, index: u32, neighbour: IpAddr, asked: Option<Duration>) -> Result<bool, Error> {
         let Some(neighbour) = self.netlink.neighbour(index, neighbour)? else { return Ok(false) };
-        let unconfirmed = asked.zip(neighbour.confirmed).is_some_and(|(asked, age)| age > asked + TICK);
-        Ok(neighbour.is_unanswered() || unconfirmed)
+        let ignored_us = asked.zip(neighbour.confirmed).is_some_and(|(asked, age)| is_overdue(asked, age));
+        Ok(neighbour.is_unanswered() || ignored_us)
     }
 
     /// What went through each device so far.
     pub(crate) fn counters(&mut self, into: &mut Vec<(u32, Counters)>) -> Result<(), Error> {
         self.netlink.counters(into)
+    }
+}
+
+/// Whether an answer is missing to a question that was asked so long ago, of a neighbour that was last confirmed so
+/// long ago. Where everybody is said to be unreachable, a check is over before any answer can be here.
+fn is_overdue(asked: Duration, confirmed: Duration) -> bool {
+    asked >= PATIENCE && confirmed > asked + TICK
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_overdue;
+    use std::time::Duration;
+
+    #[test]
+    fn a_gateway_is_given_time_before_it_is_called_silent() {
+        let overdue = |asked, confirmed| is_overdue(Duration::from_millis(asked), Duration::from_millis(confirmed));
+        assert!(!overdue(0, 20_000), "asked just now, and heard twenty seconds ago");
+        assert!(overdue(130, 20_000));
+        assert!(!overdue(130, 120), "it has answered since");
+        assert!(!overdue(130, 140), "within a tick");
     }
 }
