@@ -35,7 +35,7 @@ pub(crate) enum Fate {
     Failed,
     /// Its time was over, or its check.
     Lost,
-    /// It never left. It keeps its number, so that those behind it keep theirs.
+    /// It never left, or its answer cannot be heard any more. It keeps its number, so that those behind it keep theirs.
     Unsent,
 }
 

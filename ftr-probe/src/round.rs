@@ -189,6 +189,14 @@ impl Round {
         }
     }
 
+    /// Nobody waits for the answer to the question with this number any more: it is neither answered nor lost.
+    pub(crate) fn abandoned(&mut self, sequence: u16, now: Duration) {
+        let in_time = |probe: &&mut Probe| probe.fate == Fate::Open && now < probe.sent + probe.wait;
+        if let Some(probe) = self.probes.get_mut(sequence).filter(in_time) {
+            probe.fate = Fate::Unsent;
+        }
+    }
+
     /// The question with this number could not be sent, by fault of the uplink.
     pub(crate) fn refused(&mut self, sequence: u16, error: &'static str, now: Duration) {
         self.fail(sequence, |_, _| true, error, now);

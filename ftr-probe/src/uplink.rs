@@ -149,7 +149,7 @@ impl Uplink {
     pub(crate) fn prompt(&mut self, prompt: Prompt, now: Duration) {
         let waiting = matches!(self.phase, Phase::Waiting(start) if start > now);
         if waiting || (prompt == Prompt::Event && self.asking_since().is_some()) {
-            self.exchanges.clear();
+            self.drop_exchanges(now);
             self.next.prompt(prompt);
             self.phase = Phase::Waiting(now);
         }
@@ -239,7 +239,7 @@ impl Uplink {
             Verdict::Undecided => return Ok(None),
             Verdict::Up => true,
             Verdict::Void if self.begin_again(shared.watch)? => {
-                self.exchanges.clear();
+                self.drop_exchanges(now);
                 self.phase = Phase::Waiting(now);
                 return Ok(None);
             }
@@ -249,8 +249,8 @@ impl Uplink {
             return self.prohibited(shared.watch, now).map(|()| None);
         }
         let window = self.round.finish(now);
-        let quality = window.judge();
-        let figures = window.figures();
+        let (quality, figures) = (window.judge(), window.figures());
+        self.drop_exchanges(now);
         let reason = match (up, way.gateway) {
             (true, _) => quality,
             (false, _) if self.round.is_captive() => Some(Reason::Captive),
@@ -329,7 +329,6 @@ impl Uplink {
     fn end(&mut self, reason: Option<Reason>, watch: bool, now: Duration) {
         self.voids = 0;
         self.known = self.known.take().filter(|_| reason.is_none());
-        self.exchanges.clear();
         let next = self.next.end(reason, now);
         self.phase = if watch { Phase::Waiting(next) } else { Phase::Done };
     }
@@ -353,7 +352,7 @@ impl Uplink {
             return Err(error);
         }
         ftr_core::cli::say(crate::TOOL, &error.to_string());
-        self.exchanges.clear();
+        self.drop_exchanges(now);
         self.phase = Phase::Waiting(self.next.again(now));
         Ok(())
     }

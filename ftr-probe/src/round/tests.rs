@@ -356,6 +356,21 @@ fn what_nobody_waited_for_is_answered_or_lost_in_its_time() {
 }
 
 #[test]
+fn what_cannot_be_answered_any_more_is_lost_only_if_its_time_was_over() {
+    let mut rng = fastrand::Rng::with_seed(1);
+    let mut round = round(1, 3, 1, Duration::from_secs(1));
+    round.begin(START, &mut rng, |_| true, false);
+    let asked = [0, 1, 2].map(|turn| round.ask(turn, [7; 16], START).unwrap().1.sequence);
+    round.answered(asked[0], MS * 20);
+    round.finish(START + MS * 20);
+    round.abandoned(asked[1], START + MS * 20);
+    round.abandoned(asked[2], START + MS * 1000);
+    round.begin(START + MS * 1500, &mut rng, |_| true, false);
+    let figures = round.finish(START + MS * 1500).figures().unwrap();
+    assert_eq!((figures.probes, figures.loss), (2, 0.5));
+}
+
+#[test]
 fn an_answer_that_waited_here_was_in_time_and_an_impossible_wait_is_ignored() {
     let second = Duration::from_secs(1);
     let answered = |now, waited| {

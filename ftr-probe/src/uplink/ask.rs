@@ -127,12 +127,24 @@ impl Uplink {
             Progress::Failed(error) => self.round.refused(sequence, error, now),
             Progress::Captive => self.round.captured(sequence, now),
         }
-        // Its socket is closed, and so forgotten by epoll.
         let done = self.exchanges.swap_remove(place);
-        self.bytes += done.exchange.bytes();
-        let foreign = u64::from(done.exchange.foreign());
-        self.round.ignore(|ignored| ignored.foreign += foreign);
+        self.close(&done.exchange);
         Ok(())
+    }
+
+    /// Ends all exchanges that go on. What they would have brought in time is not known.
+    pub(super) fn drop_exchanges(&mut self, now: Duration) {
+        while let Some(running) = self.exchanges.pop() {
+            self.round.abandoned(running.sequence, now);
+            self.close(&running.exchange);
+        }
+    }
+
+    /// Accounts for an exchange that is over. With it goes its socket, which epoll forgets then.
+    fn close(&mut self, exchange: &Exchange) {
+        self.bytes += exchange.bytes();
+        let foreign = u64::from(exchange.foreign());
+        self.round.ignore(|ignored| ignored.foreign += foreign);
     }
 
     /// The question with this number did not leave.
