@@ -227,6 +227,7 @@ impl Round {
         let at = now.checked_sub(waited).filter(|&at| at >= probe.sent).unwrap_or(now);
         let (target, rtt) = (probe.target, at.saturating_sub(probe.sent));
         let (current, near) = (probe.check == self.check, probe.near);
+        let counted = matches!(probe.fate, Fate::Lost | Fate::Failed);
         let lost = probe.fate == Fate::Lost || (!self.busy && at > self.schedule.deadline());
         // What was never awaited to the end is neither late nor needed.
         let early = rtt <= probe.wait;
@@ -239,7 +240,12 @@ impl Round {
             question.estimate.learn(rtt);
             if lost || !early {
                 self.ignored.late += 1;
-                self.window.found(rtt);
+                // What has not been counted as lost must not turn the loss of another one into an answer.
+                if counted {
+                    self.window.found(rtt);
+                } else {
+                    self.window.answered(rtt, None);
+                }
                 return Heard::Late;
             }
             self.window.answered(rtt, question.last.replace(rtt));

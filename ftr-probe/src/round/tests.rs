@@ -356,6 +356,23 @@ fn what_nobody_waited_for_is_answered_or_lost_in_its_time() {
 }
 
 #[test]
+fn a_late_answer_that_was_not_counted_yet_does_not_hide_the_loss_of_another() {
+    let mut rng = fastrand::Rng::with_seed(1);
+    let mut round = round(1, 1, 1, Duration::from_secs(1));
+    let mut ask = |round: &mut Round, at| {
+        round.begin(at, &mut rng, |_| true, false);
+        let (target, echo) = round.ask(0, [7; 16], at).unwrap();
+        (target.address(), echo)
+    };
+    ask(&mut round, START);
+    let second = START + MS * 2000;
+    let (to, echo) = ask(&mut round, second);
+    assert_eq!(round.echoed((to, Some(FAR)), &echo, second + MS * 1001, Duration::ZERO), Heard::Late);
+    let figures = round.finish(second + MS * 1002).figures().unwrap();
+    assert_eq!((figures.probes, figures.loss), (2, 0.5));
+}
+
+#[test]
 fn what_cannot_be_answered_any_more_is_lost_only_if_its_time_was_over() {
     let mut rng = fastrand::Rng::with_seed(1);
     let mut round = round(1, 3, 1, Duration::from_secs(1));
