@@ -25,6 +25,8 @@ pub(crate) struct Host {
     survey: Survey,
     /// When the survey was last read as a whole; none where that has to be done.
     read: Option<Duration>,
+    /// The survey has changed by being read, before or without any event.
+    missed: bool,
 }
 
 /// Which devices have changed.
@@ -42,7 +44,7 @@ impl Host {
         let groups = [Group::Link, Group::Address(Family::V4), Group::Address(Family::V6)];
         // Listening begins before the first reading, so that nothing in between is missed.
         let listener = if watch { Some(Listener::open(&groups)?) } else { None };
-        Ok(Self { netlink: Rtnetlink::open()?, listener, survey: Survey::default(), read: None })
+        Ok(Self { netlink: Rtnetlink::open()?, listener, survey: Survey::default(), read: None, missed: false })
     }
 
     /// What to wait for, where there is something to wait for.
@@ -53,23 +55,32 @@ impl Host {
     /// The devices and addresses as they are now.
     pub(crate) fn survey(&mut self, now: Duration) -> Result<&Survey, Error> {
         if self.read.is_none_or(|read| self.listener.is_none() || now >= read + AUDIT) {
-            self.survey = Survey { links: self.netlink.links()?, addresses: self.netlink.addresses(None)? };
+            let found = Survey { links: self.netlink.links()?, addresses: self.netlink.addresses(None)? };
+            self.missed |= self.read.is_some() && self.listener.is_some() && !found.agrees_with(&self.survey);
+            self.survey = found;
             self.read = Some(now);
         }
         Ok(&self.survey)
     }
 
+    /// Whether there is a change that nobody was told of yet, because an event came too late or never.
+    pub(crate) const fn has_missed(&self) -> bool {
+        self.missed
+    }
+
     /// Takes all waiting events into account.
     pub(crate) fn hear(&mut self) -> Result<Changes, Error> {
         let mut changed = Vec::new();
-        let mut lost = false;
+        let mut lost = std::mem::take(&mut self.missed);
         let Some(listener) = &mut self.listener else { return Ok(Changes::Of(changed)) };
         while let Some(event) = listener.next_event()? {
-            lost |= event == Event::Lost;
+            if event == Event::Lost {
+                lost = true;
+                self.read = None;
+            }
             changed.extend(self.survey.hear(event).filter(|index| !changed.contains(index)));
         }
         if lost {
-            self.read = None;
             return Ok(Changes::Any);
         }
         Ok(Changes::Of(changed))

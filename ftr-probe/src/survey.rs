@@ -38,9 +38,17 @@ impl Survey {
         self.links.iter().find(|link| link.name == name).map(|link| link.index)
     }
 
+    /// Whether both say the same of all that a check looks at, in whatever order.
+    pub(crate) fn agrees_with(&self, other: &Self) -> bool {
+        let known = |link: &Link| other.links.iter().any(|one| one.index == link.index && state(one) == state(link));
+        self.links.len() == other.links.len()
+            && self.addresses.len() == other.addresses.len()
+            && self.links.iter().all(known)
+            && self.addresses.iter().all(|address| other.addresses.contains(address))
+    }
+
     fn put_link(&mut self, link: Link) -> Option<u32> {
         let index = link.index;
-        let state = |link: &Link| (link.flags.is_up(), link.flags.has_carrier(), link.name.clone());
         let Some(known) = self.links.iter_mut().find(|known| known.index == index) else {
             self.links.push(link);
             return Some(index);
@@ -60,6 +68,11 @@ impl Survey {
         *known = address;
         changed.then_some(index)
     }
+}
+
+/// What a check looks at.
+fn state(link: &Link) -> (bool, bool, &str) {
+    (link.flags.is_up(), link.flags.has_carrier(), &link.name)
 }
 
 fn is_same(one: &Address, other: &Address) -> bool {
@@ -101,6 +114,24 @@ mod tests {
         assert_eq!(survey.hear(Event::Address(address(0))), Some(7), "no longer tentative");
         assert_eq!(survey.hear(Event::AddressGone(address(0))), Some(7));
         assert_eq!(survey.hear(Event::AddressGone(address(0))), None);
+    }
+
+    #[test]
+    fn a_reading_agrees_unless_a_check_would_see_the_difference() {
+        let of = |links: &[Link], addresses: &[Address]| Survey { links: links.into(), addresses: addresses.into() };
+        let other = Link { index: 8, ..link("eth2", 1, 0) };
+        let survey = of(&[link("eth1", 1, 0), other.clone()], &[address(0)]);
+        assert!(survey.agrees_with(&of(&[other.clone(), link("eth1", 1, 99)], &[address(0)])));
+        for (links, addresses) in [
+            (vec![link("eth1", 0x1_0001, 0), other.clone()], vec![address(0)]),
+            (vec![link("wan", 1, 0), other.clone()], vec![address(0)]),
+            (vec![link("eth1", 1, 0)], vec![address(0)]),
+            (vec![link("eth1", 1, 0), Link { index: 9, ..other.clone() }], vec![address(0)]),
+            (vec![link("eth1", 1, 0), other.clone()], vec![address(0x40)]),
+            (vec![link("eth1", 1, 0), other], Vec::new()),
+        ] {
+            assert!(!survey.agrees_with(&of(&links, &addresses)), "{links:?} {addresses:?}");
+        }
     }
 
     #[test]

@@ -70,6 +70,9 @@ pub(crate) fn run(plans: Vec<Plan>, watch: bool, form: Form) -> Result<bool, Err
         let now = clock::since_boot()?;
         watch.sample(now)?;
         watch.check(now)?;
+        if watch.shared.host.has_missed() {
+            watch.hear_events()?;
+        }
         if watch.wakes.iter().all(Option::is_none) {
             watch.output.finish()?;
             return Ok(watch.all_up);
