@@ -5,6 +5,7 @@ use std::time::Duration;
 use ftr_core::record::{Check, Prompt, Record};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::time::TimeSpec;
@@ -64,6 +65,7 @@ enum Heard {
 
 /// Checks the uplinks, once or for ever, and prints each result. Whether all were up.
 pub(crate) fn run(plans: Vec<Plan>, watch: bool, form: Form) -> Result<bool, Error> {
+    raise_open_files();
     let mut watch = Watch::new(plans, watch, form)?;
     let mut events = vec![EpollEvent::empty(); watch.uplinks.len() + 4];
     loop {
@@ -306,6 +308,18 @@ fn spread(plans: Vec<Plan>, watch: bool, now: Duration) -> Vec<Uplink> {
     uplinks.collect()
 }
 
+/// Takes all the descriptors that this process may have. Each question that is no echo has a socket, and a check in
+/// doubt asks every target four times: with some dozens of uplinks that is more than the usual 1024. Nothing here uses
+/// select(2), for whose sake that is the usual limit.
+fn raise_open_files() {
+    // Where it cannot be done, what finds no room is asked again.
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        if soft < hard {
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+        }
+    }
+}
+
 /// SIGTERM and SIGINT as something to wait for.
 fn signals() -> nix::Result<SignalFd> {
     let mut set = SigSet::empty();
@@ -313,4 +327,18 @@ fn signals() -> nix::Result<SignalFd> {
     set.add(Signal::SIGINT);
     set.thread_block()?;
     SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::raise_open_files;
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+    #[test]
+    fn all_the_descriptors_that_are_allowed_are_taken() {
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        setrlimit(Resource::RLIMIT_NOFILE, soft.min(256), hard).unwrap();
+        raise_open_files();
+        assert_eq!(getrlimit(Resource::RLIMIT_NOFILE), Ok((hard, hard)));
+    }
 }
