@@ -2,20 +2,20 @@
 
 mod ask;
 mod next;
+mod way;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use ftr_core::config::LATE;
 use ftr_core::record::{Check, Prompt, Reason};
-use nix::errno::Errno;
-use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
+use nix::sys::epoll::{Epoll, EpollFlags};
 
 use crate::echo::{EchoSocket, Inbox, Mail, Outbox};
 use crate::host::Host;
 use crate::icmp::{self, Echo};
 use crate::method::Exchange;
-use crate::path::{Break, Device, Way};
+use crate::path::{Device, Way};
 use crate::plan::Plan;
 use crate::report::{self, Circumstances};
 use crate::round::{Heard, Round};
@@ -261,59 +261,6 @@ impl Uplink {
         let record = report::asked(&self.plan, way, reason, (&self.round, now), circumstances);
         self.end(reason, shared.watch, now);
         Ok(Some(record))
-    }
-
-    /// The way through the device, with the socket ready for it.
-    fn way(&mut self, device: &Device, shared: &mut Shared, now: Duration) -> Result<Result<Way, Break>, Error> {
-        let Some(target) = self.round.first_target() else { return Ok(Err(device.broken(Reason::NoRoute))) };
-        let known = self.known.as_ref().filter(|(at, known, _)| now < *at + STALE && known == device);
-        let way = match known {
-            Some((_, _, way)) => *way,
-            None => match device.way(target, shared.host.route(target, device.index)?.as_ref()) {
-                Ok(way) => {
-                    self.known = Some((now, device.clone(), way));
-                    way
-                }
-                Err(broken) => {
-                    self.known = None;
-                    return Ok(Err(broken));
-                }
-            },
-        };
-        if self.socket.as_ref().is_some_and(|socket| socket.is_bound_to(device.index)) {
-            return Ok(Ok(way));
-        }
-        match self.open(device.index, shared) {
-            Ok(()) => Ok(Ok(way)),
-            Err(Errno::ENODEV) => Ok(Err(Break { reason: Reason::NoInterface, address: None })),
-            Err(Errno::EPERM | Errno::EACCES) => Err(Error::NotPermitted { uplink: self.plan.uplink.clone() }),
-            Err(errno) => Err(Error::Socket { uplink: self.plan.uplink.clone(), operation: "open ICMP socket", errno }),
-        }
-    }
-
-    fn open(&mut self, index: u32, shared: &mut Shared) -> Result<(), Errno> {
-        let socket = EchoSocket::open(self.plan.family, self.plan.uplink.as_str(), index, shared.rng.u16(..))?;
-        shared.epoll.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, self.mark))?;
-        self.socket = Some(socket);
-        self.solicitor = None;
-        Ok(())
-    }
-
-    /// Has the gateway show that it is there, if there is one that the kernel believes to know.
-    fn solicit(&mut self, way: Way, index: u32, shared: &mut Shared, now: Duration) -> Result<(), Error> {
-        let Some(gateway) = way.gateway else { return Ok(()) };
-        let Some(question) = shared.host.question(index, gateway)? else { return Ok(()) };
-        let solicitor = self.solicitor.get_or_insert_with(|| Solicitor::open(self.plan.uplink.as_str()));
-        if let Some(bytes) = solicitor.ask(question) {
-            self.bytes += bytes;
-            self.solicited = Some(now);
-        }
-        Ok(())
-    }
-
-    fn is_silent(&self, gateway: IpAddr, index: u32, shared: &mut Shared, now: Duration) -> Result<bool, Error> {
-        let asked = self.solicited.map(|at| now.saturating_sub(at));
-        Ok(shared.host.is_silent(index, gateway, asked)?)
     }
 
     fn circumstances(&mut self, window: Option<ftr_core::record::Window>) -> Result<Circumstances, Error> {
