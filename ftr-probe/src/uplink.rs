@@ -73,6 +73,10 @@ pub(crate) struct Uplink {
     phase: Phase,
     next: Next,
     voids: u32,
+    /// Since when events have begun checks anew before they came to an end.
+    restless: Option<Duration>,
+    /// An event came that did not begin the check anew: another check has to follow it.
+    outdated: bool,
     /// IP bytes that probing has used.
     bytes: u64,
 }
@@ -113,6 +117,8 @@ impl Uplink {
             exchanges: Vec::new(),
             phase: Phase::Waiting(start),
             voids: 0,
+            restless: None,
+            outdated: false,
             bytes: 0,
         }
     }
@@ -145,10 +151,15 @@ impl Uplink {
         self.next.is_down()
     }
 
-    /// Something has happened: check now. A check that runs already goes on, unless the way may be another now.
+    /// Something has happened: check now. A check that runs already goes on, unless the way may be another now. A device
+    /// that changes without end is judged all the same: no check is begun anew for longer than one may take.
     pub(crate) fn prompt(&mut self, prompt: Prompt, now: Duration) {
         let waiting = matches!(self.phase, Phase::Waiting(start) if start > now);
-        if waiting || (prompt == Prompt::Event && self.asking_since().is_some()) {
+        let interrupted = self.asking_since().filter(|_| prompt == Prompt::Event);
+        if let Some(since) = interrupted {
+            self.outdated = now >= *self.restless.get_or_insert(since) + self.plan.timing.deadline();
+        }
+        if waiting || (interrupted.is_some() && !self.outdated) {
             self.drop_exchanges(now);
             self.next.prompt(prompt);
             self.phase = Phase::Waiting(now);
@@ -276,7 +287,12 @@ impl Uplink {
     fn end(&mut self, reason: Option<Reason>, watch: bool, now: Duration) {
         self.voids = 0;
         self.known = self.known.take().filter(|_| reason.is_none());
-        let next = self.next.end(reason, now);
+        let mut next = self.next.end(reason, now);
+        self.restless = None;
+        if std::mem::take(&mut self.outdated) {
+            self.next.prompt(Prompt::Event);
+            next = now;
+        }
         self.phase = if watch { Phase::Waiting(next) } else { Phase::Done };
     }
 
@@ -304,3 +320,6 @@ impl Uplink {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
