@@ -19,6 +19,8 @@ pub(crate) struct Probe {
     pub(crate) target: usize,
     /// Whether it was to come no farther than the gateway.
     pub(crate) near: bool,
+    /// Whether it tells of the line's quality: what was asked in doubt, just when the line does not answer, does not.
+    pub(crate) telling: bool,
     pub(crate) sent: Duration,
     /// How long it waits for its answer.
     pub(crate) wait: Duration,
@@ -90,7 +92,7 @@ mod tests {
     use std::time::Duration;
 
     fn probe(check: u64, sent: Duration) -> Probe {
-        Probe { check, target: 0, near: false, sent, wait: KEEP, token: [0; 16], fate: Fate::Open }
+        Probe { check, target: 0, near: false, telling: true, sent, wait: KEEP, token: [0; 16], fate: Fate::Open }
     }
 
     #[test]

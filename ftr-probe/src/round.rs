@@ -158,7 +158,8 @@ impl Round {
         let question = self.questions.get_mut(target)?;
         question.asked = true;
         let wait = self.schedule.wait(turn);
-        let probe = Probe { check: self.check, target, near: false, sent: now, wait, token, fate: Fate::Open };
+        let telling = !self.schedule.is_doubted();
+        let probe = Probe { check: self.check, target, near: false, telling, sent: now, wait, token, fate: Fate::Open };
         let sequence = self.probes.push(probe);
         self.schedule.sent(turn, now);
         Some((&question.target, Echo { sequence, token }))
@@ -227,7 +228,7 @@ impl Round {
         let at = now.checked_sub(waited).filter(|&at| at >= probe.sent).unwrap_or(now);
         let (target, rtt) = (probe.target, at.saturating_sub(probe.sent));
         let (current, near) = (probe.check == self.check, probe.near);
-        let counted = matches!(probe.fate, Fate::Lost | Fate::Failed);
+        let (telling, counted) = (probe.telling, probe.fate == Fate::Lost);
         let lost = probe.fate == Fate::Lost || (!self.busy && at > self.schedule.deadline());
         // What was never awaited to the end is neither late nor needed.
         let early = rtt <= probe.wait;
@@ -241,17 +242,19 @@ impl Round {
             if lost || !early {
                 self.ignored.late += 1;
                 // What has not been counted as lost must not turn the loss of another one into an answer.
-                if counted {
-                    self.window.found(rtt);
-                } else {
-                    self.window.answered(rtt, None);
+                match (telling, counted) {
+                    (true, true) => self.window.found(rtt),
+                    (true, false) => self.window.answered(rtt, None),
+                    (false, _) => {}
                 }
                 return Heard::Late;
             }
-            self.window.answered(rtt, question.last.replace(rtt));
+            if telling {
+                self.window.answered(rtt, question.last.replace(rtt));
+            }
             return Heard::Nothing;
         }
-        self.answer(target, rtt, ttl);
+        self.answer((target, telling), rtt, ttl);
         Heard::Answer
     }
 
@@ -260,7 +263,7 @@ impl Round {
         let Some(probe) = self.probes.get_mut(sequence) else { return };
         if probe.fate == Fate::Open && probe.check == self.check {
             probe.fate = Fate::Answered;
-            let target = probe.target;
+            let target = (probe.target, probe.telling);
             self.answer(target, rtt, None);
         }
     }
@@ -300,11 +303,13 @@ impl Round {
         self.near_wake().map_or(self.schedule.wake(), |near| near.min(self.schedule.wake()))
     }
 
-    fn answer(&mut self, target: usize, rtt: Duration, ttl: Option<u8>) {
+    fn answer(&mut self, (target, telling): (usize, bool), rtt: Duration, ttl: Option<u8>) {
         let Some(turn) = self.turn(target) else { return };
         let Some(question) = self.questions.get_mut(target) else { return };
         question.estimate.learn(rtt);
-        self.window.answered(rtt, question.last.replace(rtt));
+        if telling {
+            self.window.answered(rtt, question.last.replace(rtt));
+        }
         question.rtt.get_or_insert(rtt);
         if question.standing != Standing::Captive {
             self.schedule.answered(turn);
@@ -342,7 +347,6 @@ impl Round {
             return true;
         }
         question.error = Some(error);
-        self.window.lost();
         if let Some(turn) = self.turn(target) {
             self.schedule.failed(turn, now);
         }

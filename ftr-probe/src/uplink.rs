@@ -31,6 +31,8 @@ pub(crate) use next::Next;
 const BATCH: usize = 256;
 /// After so many checks in a row in which this host could not ask, something has to be said.
 const ATTEMPTS: u32 = 3;
+/// How often it is said that this host's own firewall refuses to send.
+const COMPLAIN: Duration = Duration::from_secs(60);
 /// A busy line that answers nothing is looked at again after this.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// The kernel is asked for the way again after this, or when the device or its addresses change: it does not tell of
@@ -73,6 +75,8 @@ pub(crate) struct Uplink {
     phase: Phase,
     next: Next,
     voids: u32,
+    /// When it was last said that this host refuses to send.
+    complained: Option<Duration>,
     /// Since when events have begun checks anew before they came to an end.
     restless: Option<Duration>,
     /// An event came that did not begin the check anew: another check has to follow it.
@@ -117,6 +121,7 @@ impl Uplink {
             exchanges: Vec::new(),
             phase: Phase::Waiting(start),
             voids: 0,
+            complained: None,
             restless: None,
             outdated: false,
             bytes: 0,
@@ -259,7 +264,7 @@ impl Uplink {
         if !up && self.round.all_failed_by(PROHIBITED) {
             return self.prohibited(shared.watch, now).map(|()| None);
         }
-        let window = self.round.finish(now);
+        let window = self.round.finish(now, up);
         let (quality, figures) = (window.judge(), window.figures());
         self.drop_exchanges(now);
         let reason = match (up, way.gateway) {
@@ -314,7 +319,10 @@ impl Uplink {
         if !watch {
             return Err(error);
         }
-        ftr_core::cli::say(crate::TOOL, &error.to_string());
+        if self.complained.is_none_or(|last| now >= last + COMPLAIN) {
+            self.complained = Some(now);
+            ftr_core::cli::say(crate::TOOL, &error.to_string());
+        }
         self.drop_exchanges(now);
         self.phase = Phase::Waiting(self.next.again(now));
         Ok(())

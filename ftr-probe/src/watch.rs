@@ -179,7 +179,9 @@ impl Watch {
             };
             *wake = uplink.wake(now);
             if let Some(record) = record {
-                if record.up {
+                // What one family's check says holds for the device only if the other does not say otherwise.
+                let fine = |uplink: &Uplink| uplink.plan.uplink != record.uplink || !uplink.is_down();
+                if record.up && self.uplinks.iter().all(fine) {
                     self.devices.cleared(&record.uplink, now);
                 }
                 self.report(place, record);

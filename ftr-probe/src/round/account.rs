@@ -73,9 +73,21 @@ impl Round {
         )
     }
 
-    /// The check is over: what was lost counts from now on. Gives the window of the latest probes.
-    pub(crate) fn finish(&mut self, now: Duration) -> &mut Window {
-        self.settle_probes(now, self.is_over(now));
+    /// The check is over. Gives the window of the latest probes, in which what was lost counts from now on.
+    ///
+    /// A check that found the uplink down tells no more than that of its quality: what was lost in a short break would
+    /// keep the window bad long after it.
+    pub(crate) fn finish(&mut self, now: Duration, up: bool) -> &mut Window {
+        let (check, over) = (self.check, self.is_over(now));
+        for probe in self.probes.all_mut().filter(|probe| probe.check == check) {
+            if !up && probe.fate == Fate::Open {
+                probe.telling = false;
+            }
+            if up && probe.fate == Fate::Failed && probe.telling {
+                self.window.lost();
+            }
+        }
+        self.settle_probes(now, over);
         &mut self.window
     }
 
@@ -85,7 +97,9 @@ impl Round {
         let open = self.probes.all_mut().filter(|probe| !probe.near && probe.fate == Fate::Open);
         for probe in open.filter(|probe| now >= probe.sent + probe.wait || (over && probe.check == check)) {
             probe.fate = Fate::Lost;
-            self.window.lost();
+            if probe.telling {
+                self.window.lost();
+            }
         }
     }
 

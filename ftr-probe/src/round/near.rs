@@ -59,8 +59,16 @@ impl Round {
         let target = self.near.wanted.pop()?;
         let address = self.questions.get(target)?.target.address();
         self.near.asked = Some((now, target));
-        let probe =
-            Probe { check: self.check, target, near: true, sent: now, wait: Duration::ZERO, token, fate: Fate::Open };
+        let probe = Probe {
+            check: self.check,
+            target,
+            near: true,
+            telling: false,
+            sent: now,
+            wait: Duration::ZERO,
+            token,
+            fate: Fate::Open,
+        };
         let sequence = self.probes.push(probe);
         Some((address, Echo { sequence, token }))
     }

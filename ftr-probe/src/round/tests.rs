@@ -124,7 +124,7 @@ fn play(round: &mut Round, network: &mut Network<'_>, start: Duration, (seed, te
 /// A check without a test of the gateway, over an honest one.
 fn check(round: &mut Round, start: Duration, seed: u64, mut fate: impl FnMut(IpAddr) -> Fate) -> Outcome {
     let outcome = play(round, &mut Network { fate: &mut fate, gateway: Gateway::Honest }, start, (seed, false));
-    round.finish(start + outcome.took);
+    round.finish(start + outcome.took, outcome.verdict == Verdict::Up);
     outcome
 }
 
@@ -347,10 +347,13 @@ fn what_nobody_waited_for_is_answered_or_lost_in_its_time() {
         round.echoed((to, Some(FAR)), &echo, START + MS * millis, Duration::ZERO)
     };
     assert_eq!(hear(&mut round, 0, 20), Heard::Answer);
-    assert_eq!(round.finish(START + MS * 20).figures().map(|window| (window.probes, window.loss)), Some((1, 0.0)));
+    assert_eq!(
+        round.finish(START + MS * 20, true).figures().map(|window| (window.probes, window.loss)),
+        Some((1, 0.0))
+    );
     assert_eq!(hear(&mut round, 1, 90), Heard::Answer, "in time, though nobody waits for it");
     round.begin(START + MS * 1500, &mut rng, |_| true, false);
-    let figures = round.finish(START + MS * 1500).figures().unwrap();
+    let figures = round.finish(START + MS * 1500, true).figures().unwrap();
     assert_eq!((figures.probes, figures.loss, round.take_ignored().late), (3, 0.333, 0));
     assert_eq!(hear(&mut round, 2, 1600), Heard::Late);
 }
@@ -368,7 +371,7 @@ fn a_late_answer_that_was_not_counted_yet_does_not_hide_the_loss_of_another() {
     let second = START + MS * 2000;
     let (to, echo) = ask(&mut round, second);
     assert_eq!(round.echoed((to, Some(FAR)), &echo, second + MS * 1001, Duration::ZERO), Heard::Late);
-    let figures = round.finish(second + MS * 1002).figures().unwrap();
+    let figures = round.finish(second + MS * 1002, true).figures().unwrap();
     assert_eq!((figures.probes, figures.loss), (2, 0.5));
 }
 
@@ -379,12 +382,23 @@ fn what_cannot_be_answered_any_more_is_lost_only_if_its_time_was_over() {
     round.begin(START, &mut rng, |_| true, false);
     let asked = [0, 1, 2].map(|turn| round.ask(turn, [7; 16], START).unwrap().1.sequence);
     round.answered(asked[0], MS * 20);
-    round.finish(START + MS * 20);
+    round.finish(START + MS * 20, true);
     round.abandoned(asked[1], START + MS * 20);
     round.abandoned(asked[2], START + MS * 1000);
     round.begin(START + MS * 1500, &mut rng, |_| true, false);
-    let figures = round.finish(START + MS * 1500).figures().unwrap();
+    let figures = round.finish(START + MS * 1500, true).figures().unwrap();
     assert_eq!((figures.probes, figures.loss), (2, 0.5));
+}
+
+#[test]
+fn a_short_break_does_not_spoil_the_window() {
+    let mut round = learned(4, 6, MS * 5);
+    let before = round.finish(START, true).figures().unwrap();
+    let outcome = check(&mut round, START, 1, |_| Fate::Lost);
+    assert_eq!(outcome.verdict, Verdict::Down);
+    assert_eq!(round.finish(START + MS * 900, false).figures(), Some(before));
+    assert_eq!(check(&mut round, START + MS * 1000, 2, |_| Fate::Answer(MS * 5)).verdict, Verdict::Up);
+    assert_eq!(round.finish(START + MS * 1100, true).figures().map(|window| window.loss), Some(0.0));
 }
 
 #[test]

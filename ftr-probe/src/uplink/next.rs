@@ -105,7 +105,8 @@ impl Next {
             self.settle = None;
             return beat;
         };
-        if was_up == Some(true) {
+        // The first check of all is no exception: what was before it is not known here.
+        if was_up != Some(false) {
             // What follows from many probes does not change with the next few.
             let slow = matches!(reason, Reason::Loss | Reason::Latency);
             self.doubts = if slow { 0 } else { self.fall.max(2) - 1 };
@@ -188,7 +189,7 @@ mod tests {
             assert_eq!((next.end(DEAD, START), next.take_prompt()), (START + MINUTE, None), "fall {fall}");
         }
         let mut never_up = next(3, None);
-        assert_eq!(never_up.end(DEAD, START), START + MINUTE);
+        assert_eq!([(); 3].map(|()| never_up.end(DEAD, START)), [START, START, START + MINUTE]);
     }
 
     #[test]
@@ -232,6 +233,7 @@ mod tests {
     #[test]
     fn a_missing_route_is_looked_for_every_second() {
         let mut next = next(1, None);
+        next.end(Some(Reason::NoRoute), START);
         assert_eq!(next.end(Some(Reason::NoRoute), START), START + LOOK);
     }
 
