@@ -28,32 +28,44 @@ pub(super) fn lines(uplinks: u8, runs: usize, peers: bool) -> Result<Vec<Line>> 
     let routed = Routed::build(&plan::alike(uplinks), "{}", &[])?;
     let mut lines = Vec::new();
     for interval in INTERVALS {
-        let mut costs: [Vec<Cost>; 4] = Default::default();
-        let [six, four, each, burst] = &mut costs;
+        let mut six = Vec::new();
+        let mut four = Vec::new();
+        let mut fpings = Manner::ALL.map(|manner| (manner, Vec::new()));
         // In turn, so that what else happens on the machine meets all of them.
         for _ in 0..runs.clamp(1, 2) {
             six.push(ours(&routed, interval, "6")?);
             four.push(ours(&routed, interval, "4")?);
-            if peers {
-                each.push(theirs(&routed, Manner::Each, interval)?);
-                burst.push(theirs(&routed, Manner::Burst, interval)?);
+            for (manner, costs) in fpings.iter_mut().filter(|_| peers) {
+                costs.push(theirs(&routed, *manner, interval)?);
             }
         }
-        let where_and_when = format!("{uplinks} uplinks, interval {}", humantime::format_duration(interval));
-        let [six, four, each, burst] = costs.each_ref().map(|costs| microseconds(costs));
-        let peer = if peers { format!("fping each {each}; fping -i 0 {burst}") } else { dash() };
-        for (count, figure) in [("6 of 6", &six), ("4 of 6", &four)] {
-            let ratios = [&each, &burst].map(|peer| share(figure, peer)).join("; ");
-            lines.push(Line {
-                what: format!("processor time an answered probe, {where_and_when}, {count}"),
-                cells: vec![peer.clone(), if peers { format!("{figure}; {ratios}") } else { figure.to_string() }],
-            });
+        let setting = format!("{uplinks} uplinks, interval {}", humantime::format_duration(interval));
+        for (asked, costs) in [("6 of 6", &six), ("4 of 6", &four)] {
+            let what = format!("processor time an answered probe, {setting}, {asked}");
+            lines.push(Line { what, cells: beside(&fpings, costs) });
         }
-        let [six, _, each, _] = costs.map(|costs| Figure::new(costs.iter().map(|cost| cost.1), "MiB"));
-        let cells = vec![each.to_string(), six.to_string()];
-        lines.push(Line { what: format!("memory (PSS), {where_and_when}, 6 of 6"), cells });
+        let [(_, each), ..] = &fpings;
+        let cells = vec![mebibytes(each).to_string(), mebibytes(&six).to_string()];
+        lines.push(Line { what: format!("memory (PSS), {setting}, 6 of 6; a fping an uplink"), cells });
     }
     Ok(lines)
+}
+
+/// The processor time of the peers, and of the probe with its part of each peer's.
+fn beside(fpings: &[(Manner, Vec<Cost>)], costs: &[Cost]) -> Vec<String> {
+    let ours = microseconds(costs);
+    let (mut theirs, mut shares) = (Vec::new(), Vec::new());
+    for (manner, costs) in fpings {
+        let figure = microseconds(costs);
+        if let (Some(ours), Some(median)) = (ours.median(), figure.median()) {
+            theirs.push(format!("{manner} {figure}"));
+            shares.push(format!("{:.2}", ours / median));
+        }
+    }
+    if theirs.is_empty() {
+        return vec![dash(), ours.to_string()];
+    }
+    vec![theirs.join("; "), format!("{ours}; {} of those", shares.join(", "))]
 }
 
 fn ours(routed: &Routed, interval: Duration, required: &str) -> Result<Cost> {
@@ -87,9 +99,6 @@ fn microseconds(costs: &[Cost]) -> Figure {
     Figure::new(costs.iter().map(|cost| cost.0), "µs")
 }
 
-fn share(ours: &Figure, theirs: &Figure) -> String {
-    match (ours.median(), theirs.median()) {
-        (Some(ours), Some(theirs)) => format!("{:.2} of that", ours / theirs),
-        _ => dash(),
-    }
+fn mebibytes(costs: &[Cost]) -> Figure {
+    Figure::new(costs.iter().map(|cost| cost.1), "MiB")
 }

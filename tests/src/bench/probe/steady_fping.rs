@@ -7,6 +7,7 @@ use crate::plan::TARGETS;
 use crate::process;
 use crate::program::{self, Daemon};
 use nix::sys::signal::Signal;
+use std::fmt;
 use std::time::Duration;
 
 /// How fping is used for many uplinks.
@@ -15,9 +16,26 @@ pub(super) enum Manner {
     /// The same job: a process for each uplink, because fping knows one device only, with fping's own 10 ms from packet
     /// to packet.
     Each,
+    /// One process for one uplink: what fping costs that has nothing warmed for it by others.
+    Alone,
     /// The cheapest that fping can be: one process asks through one uplink as often as all uplinks together are asked,
     /// without any pause from packet to packet.
     Burst,
+}
+
+impl Manner {
+    /// All of them.
+    pub(super) const ALL: [Self; 3] = [Self::Each, Self::Alone, Self::Burst];
+}
+
+impl fmt::Display for Manner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Each => "fping an uplink",
+            Self::Alone => "one fping",
+            Self::Burst => "one fping -i 0",
+        })
+    }
 }
 
 /// Running ones.
@@ -32,9 +50,10 @@ impl SteadyFping {
         let lab = &routed.lab;
         let millis = interval.as_secs_f64() * 1000.0;
         let count = u32::try_from(lab.uplinks.len()).map_or(1.0, f64::from);
-        let (uplinks, period, pause) = match manner {
+        let (uplinks, period, pause): (Vec<_>, f64, &str) = match manner {
             Manner::Each => (lab.uplinks.iter().collect(), millis, "10"),
-            Manner::Burst => (lab.uplinks.iter().take(1).collect::<Vec<_>>(), millis / count, "0"),
+            Manner::Alone => (lab.uplinks.iter().take(1).collect(), millis, "10"),
+            Manner::Burst => (lab.uplinks.iter().take(1).collect(), millis / count, "0"),
         };
         let start = |uplink: &&crate::plan::Uplink| {
             let device = uplink.device();
