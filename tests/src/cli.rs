@@ -27,7 +27,7 @@ enum Work {
         /// Seed of every random choice; drawn and printed when absent.
         #[arg(short, long)]
         seed: Option<u64>,
-        /// Without keepalived and the fping script.
+        /// Without the peers: keepalived, the fping script, fping and ping.
         #[arg(long)]
         alone: bool,
     },

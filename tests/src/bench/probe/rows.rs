@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::noise::Noise;
 use crate::plan;
 use crate::server::Server;
+use clap::ValueEnum;
 use std::time::Duration;
 
 /// The heads of the table.
@@ -63,7 +64,8 @@ pub fn measure(row: ProbeRow, effort: Effort) -> Vec<Line> {
         ProbeRow::ProbeFalseUp => verdicts::false_up(DEFAULTS, effort),
         ProbeRow::ProbeHostile => verdicts::hostile(DEFAULTS, effort),
     };
-    lines.unwrap_or_else(|error| vec![ours(&format!("{row:?}"), failure(&error))])
+    let name = || row.to_possible_value().map_or_else(dash, |value| value.get_name().to_owned());
+    lines.unwrap_or_else(|error| vec![ours(&name(), failure(&error))])
 }
 
 fn carrier(effort: Effort) -> Result<Vec<Line>> {
