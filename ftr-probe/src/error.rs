@@ -39,12 +39,20 @@ pub(crate) enum Error {
     Output(Errno),
 }
 
+impl Error {
+    /// Whether this host has no room for a socket now.
+    pub(crate) const fn is_room(&self) -> bool {
+        matches!(self, Self::Socket { errno: Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM, .. })
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let exit = match &error {
             Error::Output(errno) => return Self::stdout(&io::Error::from(*errno)),
             Error::NotPermitted { .. } | Error::Prohibited { .. } => Exit::NotPermitted,
             Error::NoRoom { .. } => Exit::Again,
+            error if error.is_room() => Exit::Again,
             Error::Netlink(error) if error.is_permission() => Exit::NotPermitted,
             Error::Netlink(error) if error.is_transient() => Exit::Again,
             Error::Socket { .. } | Error::Netlink(_) | Error::System { .. } | Error::Random(_) => Exit::Io,

@@ -31,7 +31,7 @@ pub(crate) use next::Next;
 const BATCH: usize = 256;
 /// After so many checks in a row in which this host could not ask, something has to be said.
 const ATTEMPTS: u32 = 3;
-/// How often it is said that this host's own firewall refuses to send.
+/// How often it is said that this host is at fault.
 const COMPLAIN: Duration = Duration::from_secs(60);
 /// A busy line that answers nothing is looked at again after this.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -75,7 +75,7 @@ pub(crate) struct Uplink {
     phase: Phase,
     next: Next,
     voids: u32,
-    /// When it was last said that this host refuses to send.
+    /// When it was last said that this host is at fault.
     complained: Option<Duration>,
     /// Since when events have begun checks anew before they came to an end.
     restless: Option<Duration>,
@@ -191,7 +191,12 @@ impl Uplink {
             Ok(device) => {
                 // What the gateway has, and what is on the link, cannot be told from a gateway that answers itself.
                 self.round.begin(now, &mut shared.rng, |target| device.is_near(target), test);
-                self.way(&device, shared, now)?.map(|way| (way, device.index))
+                let way = match self.way(&device, shared, now) {
+                    // It says nothing about the uplink, and may have passed by the next check.
+                    Err(error) if error.is_room() => return self.give_up(error, shared.watch, now).map(|()| None),
+                    way => way?,
+                };
+                way.map(|way| (way, device.index))
             }
             Err(broken) => Err(broken),
         };
@@ -262,7 +267,9 @@ impl Uplink {
             Verdict::Down | Verdict::Void => false,
         };
         if !up && self.round.all_failed_by(PROHIBITED) {
-            return self.prohibited(shared.watch, now).map(|()| None);
+            // That says nothing about the uplink.
+            let error = Error::Prohibited { uplink: self.plan.uplink.clone() };
+            return self.give_up(error, shared.watch, now).map(|()| None);
         }
         let window = self.round.finish(now, up);
         let (quality, figures) = (window.judge(), window.figures());
@@ -313,9 +320,8 @@ impl Uplink {
         }
     }
 
-    /// This host's own firewall lets nothing out: that says nothing about the uplink.
-    fn prohibited(&mut self, watch: bool, now: Duration) -> Result<(), Error> {
-        let error = Error::Prohibited { uplink: self.plan.uplink.clone() };
+    /// This check cannot be made, by fault of this host: the next one is tried in its turn.
+    fn give_up(&mut self, error: Error, watch: bool, now: Duration) -> Result<(), Error> {
         if !watch {
             return Err(error);
         }
