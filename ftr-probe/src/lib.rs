@@ -60,7 +60,10 @@ fn probe(command: &Command) -> Result<Exit, Failure> {
         Ok(file) => Some(Config::load(&file)?),
         // An interface and whom to ask is enough to go by.
         Err(_) if bare => None,
-        Err(failure) => return Err(failure),
+        Err(failure) => {
+            let hint = "; or name an UPLINK and a --target, which takes no configuration";
+            return Err(Failure::new(failure.exit(), failure.lines().join("; ") + hint));
+        }
     };
     let plans = plan::plans(command, config.as_ref())?;
     let form = watch::Form { json: command.common.json, quiet: command.common.quiet, verbose: command.common.verbose };
