@@ -25,6 +25,7 @@ pub(super) fn check(config: &Config, count: usize, problems: &mut Vec<Problem>, 
     note("base_priority", priorities(config, count));
     note("fwmark_mask", config.fwmark_mask.and_then(mask));
     note("base_fwmark", marks(config, count));
+    untested_ipv4(config, problems);
     same_address(config, warnings);
     untested_ipv6(config, warnings);
     if !config.uplinks.iter().any(|uplink| config.eligible(uplink)) {
@@ -84,6 +85,25 @@ fn marks(config: &Config, count: u64) -> Option<String> {
         ),
         None => format!("the marks {base} to {last} overflow 32 bits"),
     })
+}
+
+/// An uplink that no host can be asked through: every uplink has IPv4.
+fn untested_ipv4(config: &Config, problems: &mut Vec<Problem>) {
+    let top = NodePath::default();
+    let mut told = false;
+    for (index, uplink) in config.uplinks.iter().enumerate() {
+        let targets = &uplink.tests.targets;
+        if targets.is_empty() || targets.iter().any(|target| target.family() == Family::V4) {
+            continue;
+        }
+        let common = *targets == config.tests.targets;
+        let path = if common { top.key("tests") } else { top.key("uplinks").index(index).key("tests") };
+        if !(common && told) {
+            problems
+                .push(Problem::new(path.key("ips"), "no IPv4 host to ask, allowed: one or more, beside those of IPv6"));
+        }
+        told |= common;
+    }
 }
 
 /// IPv6 that nothing tests, and IPv6 at all as long as it is not routed.

@@ -240,6 +240,16 @@ fn a_metered_uplink_may_be_left_alone_for_ten_intervals() {
 }
 
 #[test]
+fn every_uplink_can_be_tested_over_ipv4() {
+    let ips = "ips: [198.51.100.1, 198.51.100.2]";
+    let lines = broken(ips, "ips: ['2001:db8::1']");
+    assert!(lines.len() == 1 && lines[0].contains("tests.ips: no IPv4 host"), "{lines:?}");
+    let lines = broken("tests: {interval: 500ms}", "tests: {ips: ['tcp://[2001:db8::1]:80']}");
+    assert!(lines.len() == 1 && lines[0].contains("uplinks[1].tests.ips"), "{lines:?}");
+    assert!(parse(&MODERN.replacen(ips, "ips: [198.51.100.1, '2001:db8::1']", 1)).is_ok());
+}
+
+#[test]
 fn ipv6_is_stated_or_advertised() {
     let with = |keys: &str| {
         let text = MODERN.replacen("description: Provider 1", keys, 1);
