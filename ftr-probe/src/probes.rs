@@ -8,7 +8,7 @@ use crate::icmp::Token;
 /// How long a probe is remembered. No answer takes longer.
 const KEEP: Duration = Duration::from_secs(10);
 /// How many are remembered at most, so that many uplinks take little room; far fewer than there are sequence numbers.
-const MOST: usize = 255;
+const MOST: usize = 127;
 
 /// A question that was sent.
 #[derive(Debug)]
