@@ -38,7 +38,7 @@ const REMEMBERED: usize = 40;
 /// How recent an answer has to be for a line to be carrying now.
 const RECENT: Duration = Duration::from_millis(300);
 /// Bytes a second, both ways, below which no line of today is full.
-const FULL: f64 = 25_000.0;
+const FULL: f64 = 40_000.0;
 /// How far back a line is looked at for that.
 const PAST: Duration = Duration::from_millis(400);
 /// A suspicion that was not followed by a verdict is voiced again after this.
