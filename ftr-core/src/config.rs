@@ -6,8 +6,11 @@
 
 mod effective;
 mod email;
+mod ipv6;
 mod limits;
+mod matching;
 mod place;
+mod policy;
 mod problem;
 mod rules;
 mod scalar;
@@ -22,13 +25,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use email::{Authentication, Email, Encryption, Smtp};
+pub use ipv6::Ipv6Kind;
 pub use limits::{Limit, Limits};
+pub use matching::{Match, Ports, Protocol};
+pub use policy::{Otherwise, Policy};
 pub use problem::{Problem, Problems};
 pub use target::{BadTarget, DnsTarget, HttpTarget, Target};
 pub use tests_section::{LATE, Tests};
-pub use uplink::{Ipv6Kind, Uplink, UplinkKind};
+pub use uplink::{Uplink, UplinkKind};
 
-use crate::InterfaceName;
+use crate::{Family, InterfaceName};
 use problem::NodePath;
 use section::Section;
 
@@ -52,6 +58,8 @@ pub struct Config {
     pub email: Email,
     /// How new and established connections are treated.
     pub routing: Routing,
+    /// Connections that take uplinks of their own, in file order; their place gives table, mark and priority.
+    pub policies: Vec<Policy>,
     /// The table of the first uplink.
     pub base_table: u32,
     /// The priority of our first rule.
@@ -93,6 +101,8 @@ pub struct Routing {
     pub when_all_down: WhenAllDown,
     /// What becomes of the established connections of an uplink that goes down.
     pub connections_on_down: ConnectionsOnDown,
+    /// What becomes of established connections when an uplink that is preferred to theirs works again.
+    pub failback: Failback,
     /// What the kernel hashes to choose an uplink; none leaves the sysctl alone.
     pub hash: Option<Hash>,
 }
@@ -113,6 +123,15 @@ pub enum ConnectionsOnDown {
     Flush,
     /// Left as they are, to go on if the uplink returns soon.
     Keep,
+}
+
+/// What becomes of established connections when an uplink of a better priority group works again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failback {
+    /// They stay where they are.
+    Soft,
+    /// Those of uplinks that no longer carry new connections are forgotten, and start again on the better one.
+    Hard,
 }
 
 /// What the kernel hashes to choose an uplink (`net.ipv4.fib_multipath_hash_policy`, kernel's ip-sysctl document).
@@ -170,6 +189,13 @@ impl Config {
         self.uplinks.iter().position(|uplink| &uplink.name == name)
     }
 
+    /// The families that any uplink has, IPv4 first.
+    #[must_use]
+    pub fn families(&self) -> Vec<Family> {
+        let has = |family: &Family| self.uplinks.iter().any(|uplink| uplink.has(*family));
+        [Family::V4, Family::V6].into_iter().filter(has).collect()
+    }
+
     /// Whether new connections may ever use the uplink: it is in a priority group, and not kept from it.
     #[must_use]
     pub fn eligible(&self, uplink: &Uplink) -> bool {
@@ -192,6 +218,7 @@ impl Config {
         let uplinks = uplink::read(&mut root, &tests);
         // Numbers are given out by place in the file, so an uplink that is wrong still takes its own.
         let count = uplinks.len();
+        let policies = policy::read(&mut root, &uplinks);
         let uplinks: Vec<Uplink> = uplinks.into_iter().flatten().collect();
         let downlinks = downlinks(&mut root, &uplinks);
         let log = log(&mut root);
@@ -211,6 +238,7 @@ impl Config {
             log,
             email,
             routing,
+            policies,
             base_table,
             base_priority,
             base_fwmark,
@@ -279,14 +307,20 @@ fn log(root: &mut Section<'_>) -> Log {
 }
 
 fn routing(root: &mut Section<'_>) -> Routing {
-    let mut routing =
-        Routing { when_all_down: WhenAllDown::All, connections_on_down: ConnectionsOnDown::Flush, hash: None };
+    let mut routing = Routing {
+        when_all_down: WhenAllDown::All,
+        connections_on_down: ConnectionsOnDown::Flush,
+        failback: Failback::Soft,
+        hash: None,
+    };
     if let Some(mut section) = root.section("routing") {
         let when = scalar::one_of(&[("all", WhenAllDown::All), ("keep", WhenAllDown::Keep)]);
         routing.when_all_down = section.optional("when_all_down", when).unwrap_or(routing.when_all_down);
         let on_down = scalar::one_of(&[("flush", ConnectionsOnDown::Flush), ("keep", ConnectionsOnDown::Keep)]);
         routing.connections_on_down =
             section.optional("connections_on_down", on_down).unwrap_or(routing.connections_on_down);
+        let failback = scalar::one_of(&[("soft", Failback::Soft), ("hard", Failback::Hard)]);
+        routing.failback = section.optional("failback", failback).unwrap_or(routing.failback);
         let hash = scalar::one_of(&[("l3", Hash::L3), ("l4", Hash::L4), ("source", Hash::Source)]);
         routing.hash = section.optional("hash", hash);
         section.finish();

@@ -24,6 +24,15 @@ impl Family {
         }
     }
 
+    /// How many bits an address has.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        match self {
+            Self::V4 => 32,
+            Self::V6 => 128,
+        }
+    }
+
     /// 4 or 6.
     #[must_use]
     pub const fn number(self) -> u8 {

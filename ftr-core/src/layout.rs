@@ -1,11 +1,12 @@
 //! The numbers that ftr puts into the kernel: tables, marks and rule priorities.
 //!
-//! Uplink `i` counts from 0 in file order, `n` uplinks in all:
+//! Uplink `i` and policy `k` count from 0 in file order, `n` uplinks and `p` policies in all:
 //!
 //! ```text
-//! table:    uplink base_table+i, balanced base_table+n
-//! mark:     uplink base_fwmark + step*i; step is the lowest bit of the mask, 1 without a mask
-//! priority: from B+i, mark B+n+i, device B+2n+i, balanced B+3n
+//! table:    uplink base_table+i, balanced base_table+n, policy base_table+n+1+k
+//! mark:     uplink base_fwmark + step*i, policy base_fwmark + step*(n+k)
+//!           step is the lowest bit of the mask, 1 without a mask
+//! priority: from B+i, mark B+n+i, device B+2n+i, policy B+3n+k, balanced B+3n+p
 //!           B = base_priority, and one more where the rule that looks into main comes first
 //! ```
 
@@ -23,6 +24,7 @@ pub const DEFAULT_PRIORITY: u32 = 32767;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     uplinks: u32,
+    policies: u32,
     base_table: u32,
     base_priority: u32,
     base_fwmark: u32,
@@ -33,17 +35,23 @@ impl Layout {
     /// The layout of a configuration, whose checks have made sure that no number overflows.
     #[must_use]
     pub fn of(config: &Config) -> Self {
-        Self::new(config.uplinks.len(), config.base_table, config.base_priority, config.base_fwmark, config.fwmark_mask)
+        Self::new(
+            (config.uplinks.len(), config.policies.len()),
+            config.base_table,
+            config.base_priority,
+            config.base_fwmark,
+            config.fwmark_mask,
+        )
     }
 
     pub(crate) fn new(
-        uplinks: usize,
+        (uplinks, policies): (usize, usize),
         base_table: u32,
         base_priority: u32,
         base_fwmark: u32,
         mask: Option<u32>,
     ) -> Self {
-        Self { uplinks: u32::try_from(uplinks).unwrap_or(u32::MAX), base_table, base_priority, base_fwmark, mask }
+        Self { uplinks: index(uplinks), policies: index(policies), base_table, base_priority, base_fwmark, mask }
     }
 
     /// The table of uplink `i`.
@@ -58,10 +66,29 @@ impl Layout {
         self.base_table.saturating_add(self.uplinks)
     }
 
+    /// The table of policy `k`.
+    #[must_use]
+    pub fn policy_table(&self, k: usize) -> u32 {
+        self.balanced_table().saturating_add(1).saturating_add(index(k))
+    }
+
+    /// Every table of ours: those of the uplinks, the balanced one, those of the policies.
+    #[must_use]
+    pub const fn tables(&self) -> std::ops::RangeInclusive<u32> {
+        self.base_table..=self.balanced_table().saturating_add(self.policies)
+    }
+
     /// The mark of the connections of uplink `i`.
     #[must_use]
     pub fn mark(&self, i: usize) -> u32 {
         self.base_fwmark.saturating_add(self.mark_step().saturating_mul(index(i)))
+    }
+
+    /// The mark of the packets of policy `k`.
+    #[must_use]
+    pub fn policy_mark(&self, k: usize) -> u32 {
+        let nth = self.uplinks.saturating_add(index(k));
+        self.base_fwmark.saturating_add(self.mark_step().saturating_mul(nth))
     }
 
     /// The bits of a mark that are ours; none means all of them.
@@ -103,10 +130,16 @@ impl Layout {
         self.block(2, i)
     }
 
+    /// The priority of the rule for the mark of policy `k`.
+    #[must_use]
+    pub fn policy_priority(&self, k: usize) -> u32 {
+        self.block(3, k)
+    }
+
     /// The priority of the rule for new connections, the last of ours.
     #[must_use]
     pub fn balanced_priority(&self) -> u32 {
-        self.block(3, 0)
+        self.block(3, 0).saturating_add(self.policies)
     }
 
     /// The first of our priorities.
@@ -131,7 +164,7 @@ mod tests {
 
     #[test]
     fn the_numbers_of_the_original() {
-        let layout = Layout::new(3, 1, 40000, 1, None);
+        let layout = Layout::new((3, 0), 1, 40000, 1, None);
         assert_eq!((0..3).map(|i| layout.table(i)).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(layout.balanced_table(), 4);
         assert_eq!((0..3).map(|i| layout.mark(i)).collect::<Vec<_>>(), [1, 2, 3]);
@@ -144,12 +177,21 @@ mod tests {
 
     #[test]
     fn before_main_everything_moves_by_one_for_the_local_rule() {
-        let layout = Layout::new(2, 100, 20000, 0x100, Some(0xff00));
+        let layout = Layout::new((2, 0), 100, 20000, 0x100, Some(0xff00));
         assert_eq!(layout.local_priority(), Some(20000));
         assert_eq!(
             (layout.from_priority(0), layout.mark_priority(0), layout.balanced_priority()),
             (20001, 20003, 20007)
         );
         assert_eq!((layout.mark(0), layout.mark(1)), (0x100, 0x200));
+    }
+
+    #[test]
+    fn policies_come_after_the_uplinks_and_before_the_last_rule() {
+        let layout = Layout::new((2, 2), 100, 20000, 0x100, Some(0xff00));
+        assert_eq!((layout.policy_table(0), layout.policy_table(1), layout.tables()), (103, 104, 100..=104));
+        assert_eq!((layout.policy_mark(0), layout.policy_mark(1)), (0x300, 0x400));
+        assert_eq!((layout.policy_priority(0), layout.policy_priority(1)), (20007, 20008));
+        assert_eq!((layout.balanced_table(), layout.balanced_priority()), (102, 20009));
     }
 }

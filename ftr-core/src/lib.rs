@@ -12,9 +12,11 @@ pub mod family;
 pub mod layout;
 pub mod lines;
 pub mod name;
+mod prefix;
 pub mod record;
 
 pub use config::Config;
 pub use exit::Exit;
 pub use family::Family;
 pub use name::InterfaceName;
+pub use prefix::{BadPrefix, Prefix};

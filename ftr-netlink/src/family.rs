@@ -22,14 +22,6 @@ pub(crate) const fn from_kernel(family: RtAddrFamily) -> Option<Family> {
     }
 }
 
-/// How many bits an address has.
-pub(crate) const fn bits(family: Family) -> u8 {
-    match family {
-        Family::V4 => 32,
-        Family::V6 => 128,
-    }
-}
-
 /// An address in network byte order: 4 or 16 bytes.
 pub(crate) fn octets(address: IpAddr) -> Vec<u8> {
     match address {

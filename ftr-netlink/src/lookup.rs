@@ -52,8 +52,8 @@ impl Lookup {
         let flags = if family == Family::V4 { libc::RTM_F_LOOKUP_TABLE } else { 0 };
         let body = RtmsgBuilder::default()
             .rtm_family(family::to_kernel(family))
-            .rtm_dst_len(family::bits(family))
-            .rtm_src_len(if self.source.is_some() { family::bits(family) } else { 0 })
+            .rtm_dst_len(family.bits())
+            .rtm_src_len(if self.source.is_some() { family.bits() } else { 0 })
             .rtm_tos(0)
             .rtm_table(RtTable::Unspec)
             .rtm_protocol(Rtprot::Unspec)

@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::email::{Authentication, Email, Encryption};
-use super::{Config, ConnectionsOnDown, Hash, Ipv6Kind, Tests, Uplink, UplinkKind, WhenAllDown};
+use super::{
+    Config, ConnectionsOnDown, Failback, Hash, Ipv6Kind, Match, Otherwise, Policy, Ports, Protocol, Tests, Uplink,
+    UplinkKind, WhenAllDown,
+};
 
 impl Config {
     /// The effective configuration under the names of the file; a password is told only as `***`.
@@ -31,12 +34,17 @@ impl Config {
                     ConnectionsOnDown::Flush => "flush",
                     ConnectionsOnDown::Keep => "keep",
                 },
+                "failback": match self.routing.failback {
+                    Failback::Soft => "soft",
+                    Failback::Hard => "hard",
+                },
                 "hash": self.routing.hash.map(|hash| match hash {
                     Hash::L3 => "l3",
                     Hash::L4 => "l4",
                     Hash::Source => "source",
                 }),
             },
+            "policies": self.policies.iter().map(|policy| self.policy(policy)).collect::<Vec<_>>(),
             "base_table": self.base_table,
             "base_priority": self.base_priority,
             "base_fwmark": self.base_fwmark,
@@ -44,6 +52,19 @@ impl Config {
         });
         drop_blank(&mut whole);
         whole
+    }
+
+    fn policy(&self, policy: &Policy) -> Value {
+        let name = |place: &usize| self.uplinks.get(*place).map(|uplink| &uplink.name);
+        json!({
+            "name": policy.name,
+            "match": policy.matching.as_ref().map(matching),
+            "uplinks": policy.uplinks.iter().map(name).collect::<Vec<_>>(),
+            "otherwise": match policy.otherwise {
+                Otherwise::Any => "any",
+                Otherwise::None => "none",
+            },
+        })
     }
 
     /// The effective configuration as YAML.
@@ -54,13 +75,32 @@ impl Config {
     }
 }
 
+/// How a gateway that is not needed is written.
+fn or_none<A: ToString>(gateway: Option<A>) -> String {
+    gateway.map_or_else(|| "none".to_owned(), |gateway| gateway.to_string())
+}
+
+fn matching(matching: &Match) -> Value {
+    let ports = |ports: &[Ports]| ports.iter().map(ToString::to_string).collect::<Vec<_>>();
+    json!({
+        "source": matching.sources,
+        "destination": matching.destinations,
+        "protocol": matching.protocol.map(Protocol::as_str),
+        "sports": ports(&matching.sports),
+        "dports": ports(&matching.dports),
+        "interface": matching.interfaces,
+        "set": matching.set,
+    })
+}
+
 fn uplink(uplink: &Uplink) -> Value {
     let (kind, ip, gateway) = match uplink.kind {
-        UplinkKind::Static { ip, gateway } => ("static", Some(ip), Some(gateway)),
+        UplinkKind::Static { ip, gateway } => ("static", Some(ip), Some(or_none(gateway))),
         UplinkKind::Ppp => ("ppp", None, None),
+        UplinkKind::Dhcp => ("dhcp", None, None),
     };
     let (ip6, gateway6) = match uplink.ipv6 {
-        Some(Ipv6Kind::Static { ip, gateway }) => (Some(ip), Some(gateway)),
+        Some(Ipv6Kind::Static { ip, gateway }) => (Some(ip), Some(or_none(gateway))),
         Some(Ipv6Kind::Advertised) | None => (None, None),
     };
     json!({
@@ -71,6 +111,7 @@ fn uplink(uplink: &Uplink) -> Value {
         "ip6": ip6,
         "gateway6": gateway6,
         "type6": matches!(uplink.ipv6, Some(Ipv6Kind::Advertised)).then_some("ra"),
+        "prefix6": uplink.prefixes6,
         "description": uplink.description,
         "weight": uplink.weight,
         "priority_group": uplink.priority_group,
@@ -138,10 +179,14 @@ fn email(email: &Email) -> Value {
 }
 
 /// An absent key says the same as a blank one, in fewer words.
+fn is_blank(value: &Value) -> bool {
+    value.is_null() || value.as_array().is_some_and(Vec::is_empty)
+}
+
 fn drop_blank(value: &mut Value) {
     match value {
         Value::Object(object) => {
-            let kept: Map<_, _> = std::mem::take(object).into_iter().filter(|(_, value)| !value.is_null()).collect();
+            let kept: Map<_, _> = std::mem::take(object).into_iter().filter(|(_, value)| !is_blank(value)).collect();
             *object = kept;
             object.values_mut().for_each(drop_blank);
         }

@@ -21,28 +21,39 @@ pub(super) fn check(config: &Config, count: usize, problems: &mut Vec<Problem>, 
     let mut note = |key: &str, found: Option<String>| {
         problems.extend(found.map(|what| Problem::new(top.key(key), what)));
     };
-    note("base_table", tables(u64::from(config.base_table), count));
+    note("base_table", tables(config, count));
     note("base_priority", priorities(config, count));
     note("fwmark_mask", config.fwmark_mask.and_then(mask));
     note("base_fwmark", marks(config, count));
     untested_ipv4(config, problems);
     same_address(config, warnings);
     untested_ipv6(config, warnings);
+    defaults_of_clients(config, warnings);
     if !config.uplinks.iter().any(|uplink| config.eligible(uplink)) {
         warnings
             .push(Problem::new(top.key("uplinks"), "none may carry new connections (default_route, priority_group)"));
     }
 }
 
-/// The tables of the uplinks and the balanced one are neighbours, so they cannot overlap each other.
-fn tables(base: u64, count: u64) -> Option<String> {
-    let last = base + count;
+/// What the numbers are for: `3 uplinks`, `3 uplinks and 2 policies`.
+fn whose(config: &Config, count: u64) -> String {
+    match config.policies.len() {
+        0 => format!("{count} uplinks"),
+        policies => format!("{count} uplinks and {policies} policies"),
+    }
+}
+
+/// The tables of uplinks, balanced one and policies are neighbours, so they cannot overlap each other.
+fn tables(config: &Config, count: u64) -> Option<String> {
+    let base = u64::from(config.base_table);
+    let last = base + count + config.policies.len() as u64;
+    let whose = whose(config, count);
     if base == 0 {
         Some("table 0 means no table to the kernel, allowed: 1 and up".to_owned())
     } else if last > u64::from(u32::MAX) {
-        Some(format!("{count} uplinks need the tables {base} to {last}, allowed: up to {}", u32::MAX))
+        Some(format!("{whose} need the tables {base} to {last}, allowed: up to {}", u32::MAX))
     } else if base <= *KERNEL_TABLES.end() && last >= *KERNEL_TABLES.start() {
-        Some(format!("{count} uplinks need the tables {base} to {last}, allowed: none of 253 to 255, the kernel's own"))
+        Some(format!("{whose} need the tables {base} to {last}, allowed: none of 253 to 255, the kernel's own"))
     } else {
         None
     }
@@ -51,8 +62,8 @@ fn tables(base: u64, count: u64) -> Option<String> {
 fn priorities(config: &Config, count: u64) -> Option<String> {
     let first = u64::from(config.base_priority);
     let local = u64::from(config.base_priority < MAIN_PRIORITY);
-    let last = first + local + 3 * count;
-    let range = format!("{count} uplinks need the rule priorities {first} to {last}");
+    let last = first + local + 3 * count + config.policies.len() as u64;
+    let range = format!("{} need the rule priorities {first} to {last}", whose(config, count));
     if first == 0 {
         Some(format!("{range}, but 0 is the kernel's rule for local addresses, allowed: 1 and up"))
     } else if last > u64::from(u32::MAX) {
@@ -74,6 +85,7 @@ fn marks(config: &Config, count: u64) -> Option<String> {
     let layout = Layout::of(config);
     let step = u64::from(layout.mark_step());
     let base = u64::from(config.base_fwmark);
+    let count = count + config.policies.len() as u64;
     let last = base + step * (count - 1);
     let bits = u64::from(config.fwmark_mask.unwrap_or(u32::MAX));
     if base == 0 {
@@ -106,16 +118,28 @@ fn untested_ipv4(config: &Config, problems: &mut Vec<Problem>) {
     }
 }
 
-/// IPv6 that nothing tests, and IPv6 at all as long as it is not routed.
+/// IPv6 that nothing tests.
 fn untested_ipv6(config: &Config, warnings: &mut Vec<Problem>) {
     for (index, uplink) in config.uplinks.iter().enumerate().filter(|(_, uplink)| uplink.ipv6.is_some()) {
         let path = NodePath::default().key("uplinks").index(index);
-        let what = if uplink.tests.targets.iter().any(|target| Family::of(target.address()) == Family::V6) {
-            "its IPv6 is tested by ftr-probe, but this version does not route it"
-        } else {
-            "its IPv6 is not tested: tests.ips has no IPv6 address"
-        };
-        warnings.push(Problem::new(path, what));
+        if !uplink.tests.targets.iter().any(|target| target.family() == Family::V6) {
+            warnings.push(Problem::new(path, "its IPv6 is not tested: tests.ips has no IPv6 address"));
+        }
+    }
+}
+
+/// DHCP clients put a default route into main, which comes before rules behind it.
+fn defaults_of_clients(config: &Config, warnings: &mut Vec<Problem>) {
+    let learns = config.uplinks.iter().any(|uplink| uplink.kind == UplinkKind::Dhcp);
+    if learns && config.base_priority > MAIN_PRIORITY {
+        warnings.push(Problem::new(
+            NodePath::default().key("base_priority"),
+            format!(
+                "{} comes after the table main, where a DHCP client puts its default route, which then carries all \
+                 new connections: use one below {MAIN_PRIORITY}, such as 20000",
+                config.base_priority
+            ),
+        ));
     }
 }
 
@@ -127,7 +151,7 @@ fn same_address(config: &Config, warnings: &mut Vec<Problem>) {
         .iter()
         .map(|uplink| match uplink.kind {
             UplinkKind::Static { ip, .. } => Some(ip),
-            UplinkKind::Ppp => None,
+            UplinkKind::Ppp | UplinkKind::Dhcp => None,
         })
         .collect();
     for (index, address) in addresses.iter().enumerate() {

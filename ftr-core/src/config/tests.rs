@@ -256,7 +256,7 @@ fn ipv6_is_stated_or_advertised() {
         parse(&text).map(|config| (config.uplinks[0].ipv6, config.warnings.len())).map_err(|problems| problems.lines())
     };
     assert_eq!(with("type6: ra").unwrap(), (Some(Ipv6Kind::Advertised), 1));
-    let (ip, gateway) = ("2001:db8::2".parse().unwrap(), "fe80::1".parse().unwrap());
+    let (ip, gateway) = ("2001:db8::2".parse().unwrap(), "fe80::1".parse().ok());
     assert_eq!(with("ip6: 2001:db8::2\n  gateway6: fe80::1").unwrap().0, Some(Ipv6Kind::Static { ip, gateway }));
     for keys in [
         "ip6: 2001:db8::2",
@@ -269,4 +269,89 @@ fn ipv6_is_stated_or_advertised() {
     ] {
         assert!(with(keys).is_err(), "{keys}");
     }
+}
+
+#[test]
+fn dynamic_uplinks_state_nothing_and_tunnels_need_no_gateway() {
+    let text = MODERN
+        .replace("  type: ppp\n", "  type: dhcp\n")
+        .replace("  gateway: 192.0.2.1\n", "  gateway: none\n  ip6: 2001:db8::2\n  gateway6: none\n")
+        .replace("ips: [198.51.100.1, ", "ips: ['2001:db8:9::1', 198.51.100.1, ");
+    let config = parse(&text).unwrap();
+    let [tunnel, dhcp] = config.uplinks.as_slice() else { panic!("two uplinks") };
+    assert_eq!(tunnel.kind, UplinkKind::Static { ip: "192.0.2.2".parse().unwrap(), gateway: None });
+    assert_eq!(tunnel.ipv6, Some(Ipv6Kind::Static { ip: "2001:db8::2".parse().unwrap(), gateway: None }));
+    assert_eq!((dhcp.kind, config.families()), (UplinkKind::Dhcp, vec![Family::V4, Family::V6]));
+    assert_eq!(config.warnings, []);
+    let late = parse(&text.replace("20000", "40000")).unwrap();
+    assert!(late.warning_lines()[0].contains("base_priority: warning: 40000 comes after"), "{late:?}");
+    let told = problems(&text.replace("  type: dhcp\n", "  type: dhcp\n  gateway: 192.0.2.9\n"));
+    assert!(told[0].contains("a dhcp uplink learns it from the kernel"), "{told:?}");
+    let again = parse(&config.effective_yaml()).unwrap();
+    assert_eq!(again.uplinks, config.uplinks);
+}
+
+#[test]
+fn delegated_prefixes_are_prefixes_of_ipv6_beside_ipv6() {
+    let with =
+        |prefix: &str| MODERN.replace("  weight: 2\n", &format!("  weight: 2\n  type6: ra\n  prefix6: {prefix}\n"));
+    let config = parse(&with("['2001:db8:1::/56', '2001:db8:2::/64']")).unwrap();
+    assert_eq!(config.uplinks[0].prefixes6.len(), 2);
+    for (prefix, what) in [
+        ("10.0.0.0/8", "no delegated prefix"),
+        ("'2001:db8::1/56'", "did you mean 2001:db8::/56"),
+        ("x", "\"x\" is no prefix"),
+    ] {
+        let told = problems(&with(prefix));
+        assert!(told[0].contains(what), "{told:?}");
+    }
+    let alone = problems(&with("'2001:db8:1::/56'").replace("  type6: ra\n", ""));
+    assert!(alone[0].contains("without IPv6 on the uplink"), "{alone:?}");
+}
+
+const POLICIES: &str = "\
+policies:
+- {name: voip, match: {protocol: udp, dports: [5060-5070, 4569]}, uplinks: [ppp0, eth1], otherwise: none}
+- {name: by-hand, uplinks: eth1}
+";
+
+#[test]
+fn policies_name_uplinks_in_order() {
+    let config = parse(&format!("{MODERN}{POLICIES}routing: {{failback: hard}}\n")).unwrap();
+    let [voip, by_hand] = config.policies.as_slice() else { panic!("two policies") };
+    assert_eq!((voip.name.as_str(), voip.uplinks.as_slice(), voip.otherwise), ("voip", &[1, 0][..], Otherwise::None));
+    let ports: Vec<String> = voip.matching.as_ref().unwrap().dports.iter().map(ToString::to_string).collect();
+    assert_eq!(ports, ["5060-5070", "4569"]);
+    assert_eq!(
+        (by_hand.matching.as_ref(), by_hand.otherwise, config.routing.failback),
+        (None, Otherwise::Any, Failback::Hard)
+    );
+    let again = parse(&config.effective_yaml()).unwrap();
+    assert_eq!((again.policies, again.routing), (config.policies, config.routing));
+}
+
+#[test]
+fn what_is_wrong_with_a_policy_is_told() {
+    for (from, to, what) in [
+        ("name: voip", "name: 'a b'", "is no name"),
+        ("name: by-hand", "name: voip", "voip is another policy already"),
+        ("uplinks: eth1}", "uplinks: eth7}", "\"eth7\" is no uplink of this file"),
+        ("uplinks: eth1}", "uplinks: [eth1, eth1]}", "named twice"),
+        (", uplinks: eth1}", "}", "uplinks is missing"),
+        ("otherwise: none", "otherwise: maybe", "allowed: any, none"),
+        ("protocol: udp, ", "", "ports of no protocol"),
+        ("4569", "70000", "is no port"),
+        ("dports", "ports", "did you mean"),
+    ] {
+        assert!(POLICIES.contains(from));
+        let told = problems(&format!("{MODERN}{}", POLICIES.replacen(from, to, 1)));
+        assert!(told.iter().any(|line| line.contains(what)), "{to}: {told:?}");
+    }
+    // 0x100 to 0xf00 are fifteen marks: two uplinks and thirteen policies fill them.
+    let many =
+        |count| (0..count).fold("policies:\n".to_owned(), |text, n| format!("{text}- {{name: p{n}, uplinks: eth1}}\n"));
+    let narrow = MODERN.replace("0xff00", "0xf00");
+    assert!(parse(&format!("{narrow}{}", many(13))).is_ok());
+    let told = problems(&format!("{narrow}{}", many(14)));
+    assert!(told[0].contains("overflow the mask"), "{told:?}");
 }

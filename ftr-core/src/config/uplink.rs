@@ -1,15 +1,16 @@
 //! `uplinks`: the ways to the internet.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use serde_yaml::Value;
 
+use super::ipv6::{self, Ipv6Kind};
 use super::scalar;
 use super::section::Section;
 use super::target::is_host;
 use super::tests_section::{self, Tests};
-use crate::InterfaceName;
+use crate::{Family, InterfaceName, Prefix};
 
 /// A way to the internet: a device, and what leads through it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct Uplink {
     pub kind: UplinkKind,
     /// Where its IPv6 address and gateway come from; none where it has no IPv6.
     pub ipv6: Option<Ipv6Kind>,
+    /// The IPv6 prefixes that its provider routes to us: what comes from them leaves by this uplink.
+    pub prefixes6: Vec<Prefix>,
     /// What people call it.
     pub description: String,
     /// Its part of the new connections: 1 to 256.
@@ -40,6 +43,15 @@ impl Uplink {
     pub const fn longest_interval(&self) -> Duration {
         if self.metered { self.tests.max_interval } else { self.tests.interval }
     }
+
+    /// Whether it leads anywhere in the family. Every uplink has IPv4.
+    #[must_use]
+    pub const fn has(&self, family: Family) -> bool {
+        match family {
+            Family::V4 => true,
+            Family::V6 => self.ipv6.is_some(),
+        }
+    }
 }
 
 /// Where an uplink's address and gateway come from.
@@ -49,31 +61,21 @@ pub enum UplinkKind {
     Static {
         /// The primary address, which new connections are translated to.
         ip: Ipv4Addr,
-        /// The provider's router.
-        gateway: Ipv4Addr,
+        /// The provider's router; none on a point-to-point device.
+        gateway: Option<Ipv4Addr>,
     },
     /// From the kernel: a point-to-point device, whose address and peer come, change and go.
     Ppp,
-}
-
-/// Where an uplink's IPv6 address and gateway come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ipv6Kind {
-    /// From the configuration.
-    Static {
-        /// The address.
-        ip: Ipv6Addr,
-        /// The provider's router, often a link-local address.
-        gateway: Ipv6Addr,
-    },
-    /// From router advertisements, as the kernel takes them.
-    Advertised,
+    /// From the kernel: the address of the device, and the default route for it in the table main, as DHCP clients put
+    /// them there.
+    Dhcp,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Type {
     Static,
     Ppp,
+    Dhcp,
 }
 
 /// Reads the list, none for an uplink that is wrong; `tests` is what an uplink's own `tests` overrides.
@@ -94,11 +96,12 @@ pub(super) fn read(root: &mut Section<'_>, tests: &Tests) -> Vec<Option<Uplink>>
 
 fn one(section: &mut Section<'_>, tests: &Tests) -> Option<Uplink> {
     let name = section.required("interface", "the name of the device", scalar::parsed::<InterfaceName>);
-    let words = &[("static", Type::Static), ("ppp", Type::Ppp)];
+    let words = &[("static", Type::Static), ("ppp", Type::Ppp), ("dhcp", Type::Dhcp)];
     let stated = section.has("type");
     let kind = section.optional("type", scalar::one_of(words));
     let kind = match kind {
-        Some(Type::Ppp) => ppp(section),
+        Some(Type::Ppp) => learned(section, UplinkKind::Ppp, "ppp"),
+        Some(Type::Dhcp) => learned(section, UplinkKind::Dhcp, "dhcp"),
         Some(Type::Static) => fixed(section),
         None if !stated => fixed(section),
         // A wrong type is noted; ask for the addresses all the same, so that they do not look like unknown keys.
@@ -108,7 +111,8 @@ fn one(section: &mut Section<'_>, tests: &Tests) -> Option<Uplink> {
             None
         }
     };
-    let ipv6 = ipv6(section);
+    let ipv6 = ipv6::read(section);
+    let prefixes6 = ipv6::read_prefixes(section, ipv6);
     let description = section.optional("description", scalar::text);
     let weight = section.optional("weight", scalar::within(1, 256)).unwrap_or(1);
     let priority_group = section.optional("priority_group", scalar::number::<u32>);
@@ -121,6 +125,7 @@ fn one(section: &mut Section<'_>, tests: &Tests) -> Option<Uplink> {
         name,
         kind: kind?,
         ipv6,
+        prefixes6,
         weight,
         priority_group,
         default_route,
@@ -131,56 +136,33 @@ fn one(section: &mut Section<'_>, tests: &Tests) -> Option<Uplink> {
 
 fn fixed(section: &mut Section<'_>) -> Option<UplinkKind> {
     let ip = section.required("ip", "the address that the provider gave you", host);
-    let gateway = section.required("gateway", "the address of the provider's router", host);
+    let gateway = section.required("gateway", "the address of the provider's router, or none", |value| {
+        if is_none(value) { Ok(None) } else { host(value).map(Some) }
+    });
     let (ip, gateway) = (ip?, gateway?);
-    if ip == gateway {
+    if gateway == Some(ip) {
         section.wrong(
             "gateway",
-            format!("{gateway} is the uplink's own address, allowed: the address of the provider's router"),
+            format!("{ip} is the uplink's own address, allowed: the address of the provider's router"),
         );
         return None;
     }
     Some(UplinkKind::Static { ip, gateway })
 }
 
-/// None where the uplink has no IPv6, or what is stated of it is wrong (which is noted).
-fn ipv6(section: &mut Section<'_>) -> Option<Ipv6Kind> {
-    let advertised = section.optional("type6", scalar::one_of(&[("static", false), ("ra", true)]));
-    let stated = section.has("ip6") || section.has("gateway6");
-    if advertised == Some(true) {
-        for key in ["ip6", "gateway6"] {
-            if section.has(key) {
-                section.wrong(key, "router advertisements tell it, allowed: nothing here, or type6: static");
-            }
-        }
-        return (!stated).then_some(Ipv6Kind::Advertised);
-    }
-    if !stated && advertised.is_none() {
-        return None;
-    }
-    let ip = section.required("ip6", "the IPv6 address that the provider gave you", host6);
-    let gateway = section.required("gateway6", "the IPv6 address of the provider's router", host6);
-    let (ip, gateway) = (ip?, gateway?);
-    if ip.is_unicast_link_local() {
-        section.wrong("ip6", format!("{ip} is valid on its link only, allowed: a global address"));
-        return None;
-    }
-    Some(Ipv6Kind::Static { ip, gateway })
+/// Whether a gateway is said not to be needed, as on a tunnel.
+pub(super) fn is_none(value: &Value) -> bool {
+    scalar::text(value).is_ok_and(|text| text == "none")
 }
 
-fn host6(value: &Value) -> Result<Ipv6Addr, String> {
-    let text = scalar::text(value)?;
-    text.parse()
-        .ok()
-        .filter(|address: &Ipv6Addr| !address.is_unspecified() && !address.is_loopback() && !address.is_multicast())
-        .ok_or_else(|| format!("{text:?} is not the address of a host, allowed: an IPv6 address such as 2001:db8::1"))
-}
-
-fn ppp(section: &mut Section<'_>) -> Option<UplinkKind> {
-    let mut kind = Some(UplinkKind::Ppp);
+fn learned(section: &mut Section<'_>, kind: UplinkKind, word: &str) -> Option<UplinkKind> {
+    let mut kind = Some(kind);
     for key in ["ip", "gateway"] {
         if section.has(key) {
-            section.wrong(key, "a ppp uplink learns it from the kernel, allowed: nothing here, or type: static");
+            section.wrong(
+                key,
+                format!("a {word} uplink learns it from the kernel, allowed: nothing here, or type: static"),
+            );
             kind = None;
         }
     }

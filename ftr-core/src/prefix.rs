@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 
-use ftr_core::Family;
+use serde::{Serialize, Serializer};
 
-use crate::family;
+use crate::Family;
 
 /// A network prefix. The bits behind its length are always zero, as the kernel demands of routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,11 +15,22 @@ pub struct Prefix {
     length: u8,
 }
 
+/// Why a text is no prefix.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadPrefix {
+    /// It does not have the form of one.
+    #[error("{0:?} is no prefix, allowed: such as 192.0.2.0/24, 2001:db8::/32 or a single address")]
+    Form(String),
+    /// Bits behind the length are set.
+    #[error("{0:?} has bits behind its length, did you mean {1}?")]
+    HostBits(String, Prefix),
+}
+
 impl Prefix {
     /// The prefix of this length that holds `address`; none where the length exceeds the address's bits.
     #[must_use]
     pub fn new(address: IpAddr, length: u8) -> Option<Self> {
-        if length > family::bits(Family::of(address)) {
+        if length > Family::of(address).bits() {
             return None;
         }
         let address = match address {
@@ -37,7 +49,7 @@ impl Prefix {
     /// The prefix that holds this address alone.
     #[must_use]
     pub const fn host(address: IpAddr) -> Self {
-        Self { address, length: family::bits(Family::of(address)) }
+        Self { address, length: Family::of(address).bits() }
     }
 
     /// The first address.
@@ -52,16 +64,44 @@ impl Prefix {
         self.length
     }
 
+    /// Which family it belongs to.
+    #[must_use]
+    pub const fn family(self) -> Family {
+        Family::of(self.address)
+    }
+
     /// Whether the address lies within; never across families.
     #[must_use]
     pub fn contains(self, address: IpAddr) -> bool {
-        Family::of(address) == Family::of(self.address) && Self::new(address, self.length) == Some(self)
+        Family::of(address) == self.family() && Self::new(address, self.length) == Some(self)
     }
 }
 
 impl fmt::Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.length)
+    }
+}
+
+impl FromStr for Prefix {
+    type Err = BadPrefix;
+
+    /// An address with a length, or without one for itself alone.
+    fn from_str(text: &str) -> Result<Self, BadPrefix> {
+        let form = || BadPrefix::Form(text.to_owned());
+        let Some((address, length)) = text.split_once('/') else {
+            return text.parse().map(Self::host).map_err(|_| form());
+        };
+        let address: IpAddr = address.parse().map_err(|_| form())?;
+        let length: u8 = length.parse().map_err(|_| form())?;
+        let prefix = Self::new(address, length).ok_or_else(form)?;
+        if prefix.address == address { Ok(prefix) } else { Err(BadPrefix::HostBits(text.to_owned(), prefix)) }
+    }
+}
+
+impl Serialize for Prefix {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -88,5 +128,16 @@ mod tests {
         assert!(net.contains("192.0.2.255".parse().unwrap()));
         assert!(!net.contains("192.0.3.0".parse().unwrap()));
         assert!(!prefix("::", 0).unwrap().contains("192.0.2.1".parse().unwrap()));
+    }
+
+    #[test]
+    fn texts_are_prefixes_or_single_addresses() {
+        assert_eq!("192.0.2.0/24".parse(), Ok(prefix("192.0.2.0", 24).unwrap()));
+        assert_eq!("2001:db8::1".parse(), Ok(prefix("2001:db8::1", 128).unwrap()));
+        let slip = "192.0.2.1/24".parse::<Prefix>().unwrap_err().to_string();
+        assert!(slip.ends_with("did you mean 192.0.2.0/24?"), "{slip}");
+        for text in ["", "/", "192.0.2.0/33", "192.0.2.0/-1", "192.0.2/24", "x/1"] {
+            assert!(text.parse::<Prefix>().is_err(), "{text}");
+        }
     }
 }
