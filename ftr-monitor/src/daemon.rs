@@ -111,7 +111,7 @@ impl Daemon {
         };
         let mut children = [
             Child::new("ftr-route", args(&["apply", "-"]), Some(Capability::CAP_NET_ADMIN)),
-            Child::new("ftr-probe", args(&["--watch", "--json", "-4"]), Some(Capability::CAP_NET_RAW)),
+            Child::new("ftr-probe", args(&["--watch", "--json"]), Some(Capability::CAP_NET_RAW)),
             Child::new("ftr-notify", args(&["-"]), None),
         ];
         let now = clock::since_boot();

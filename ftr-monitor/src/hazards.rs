@@ -37,7 +37,7 @@ fn networks() -> Vec<(String, Ipv4Addr, Ipv4Addr)> {
 fn far_gateways(config: &Config, networks: &[(String, Ipv4Addr, Ipv4Addr)]) -> Vec<String> {
     let mut found = Vec::new();
     for (index, uplink) in config.uplinks.iter().enumerate() {
-        let UplinkKind::Static { gateway, .. } = uplink.kind else { continue };
+        let UplinkKind::Static { gateway: Some(gateway), .. } = uplink.kind else { continue };
         let mut own = networks.iter().filter(|(device, ..)| device == uplink.name.as_str()).peekable();
         if own.peek().is_some()
             && !own.any(|(_, address, mask)| address.to_bits() & mask.to_bits() == gateway.to_bits() & mask.to_bits())

@@ -23,7 +23,7 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
     // Held while anything is decided, so that two cycles, or a cycle and the daemon, never work against each other.
     let instance = Instance::claim_or_fail("once")?;
     expect_success("ftr-route", pipe("ftr-route", &file, &["prepare"], "")?.0)?;
-    let (status, checks) = pipe("ftr-probe", &file, &["--json", "-4"], "")?;
+    let (status, checks) = pipe("ftr-probe", &file, &["--json"], "")?;
     if !matches!(status.code(), Some(0 | 1)) {
         expect_success("ftr-probe", status)?;
     }

@@ -114,7 +114,7 @@ fn plan(
     let ip = uplink.and_then(|uplink| match family {
         Family::V4 => match uplink.kind {
             UplinkKind::Static { ip, .. } => Some(IpAddr::V4(ip)),
-            UplinkKind::Ppp => None,
+            UplinkKind::Ppp | UplinkKind::Dhcp => None,
         },
         Family::V6 => match uplink.ipv6 {
             Some(Ipv6Kind::Static { ip, .. }) => Some(IpAddr::V6(ip)),

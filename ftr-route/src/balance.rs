@@ -27,7 +27,8 @@ pub(crate) fn of(config: &Config, uplinks: impl IntoIterator<Item = usize>) -> V
 /// The uplinks that the configuration lets carry new connections now: of the lowest-numbered priority group that has a
 /// working one, those that work. If none works at all, every eligible one.
 pub(crate) fn eligible(config: &Config, standings: &[Standing], failed: &[usize]) -> Vec<Part> {
-    let eligible = |i: &usize| config.uplinks.get(*i).is_some_and(|uplink| config.eligible(uplink));
+    let configured = |i: &usize| standings.get(*i).is_some_and(|standing| standing.configured);
+    let eligible = |i: &usize| configured(i) && config.uplinks.get(*i).is_some_and(|uplink| config.eligible(uplink));
     let works = |i: &usize| !failed.contains(i) && standings.get(*i).is_some_and(|standing| standing.way.is_some());
     let group = |i: &usize| config.uplinks.get(*i).and_then(|uplink| config.group(uplink));
     let all: Vec<usize> = (0..config.uplinks.len()).filter(eligible).collect();
@@ -73,7 +74,7 @@ mod tests {
     use super::{Part, asked, eligible, of, seen};
     use crate::desired::{Goal, desired};
     use crate::standing::tests::{CONFIG, address, config, link};
-    use crate::standing::{Standing, standings};
+    use crate::standing::{Host, Standing, standings};
     use ftr_core::Family;
     use ftr_core::record::Record;
     use ftr_netlink::Route;
@@ -81,7 +82,8 @@ mod tests {
 
     fn standing() -> Vec<Standing> {
         let addresses = [address(3, "1.0.0.2", None, 24), address(4, "2.0.0.2", None, 24)];
-        standings(&config(CONFIG), Family::V4, &[link(3, "eth1"), link(4, "eth2")], &addresses)
+        let links = [link(3, "eth1"), link(4, "eth2")];
+        standings(&config(CONFIG), Family::V4, Host { links: &links, addresses: &addresses, ..Host::default() })
     }
 
     #[test]

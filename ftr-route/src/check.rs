@@ -10,7 +10,7 @@ use crate::diff::Plan;
 use crate::iproute;
 use crate::observed::{Carriers, Conflicts, Observed};
 use crate::router::Router;
-use crate::{FAMILIES, TOOL, answer};
+use crate::{TOOL, answer};
 
 /// The difference for one family.
 #[derive(Debug, Serialize)]
@@ -24,9 +24,9 @@ struct Difference {
 }
 
 /// Compares, and prints what differs.
-pub(crate) fn run(config: &Config, common: &Common) -> Result<Exit, Failure> {
+pub(crate) fn run(config: &Config, common: &Common, families: &[Family]) -> Result<Exit, Failure> {
     let mut exit = Exit::Yes;
-    for family in FAMILIES {
+    for &family in families {
         let observed = Router::new(config, family)?.look()?;
         let plan = wanted(&observed, config, family);
         let foreign = observed.objections(&plan, Conflicts::GoOn)?;
@@ -54,7 +54,10 @@ pub(crate) fn run(config: &Config, common: &Common) -> Result<Exit, Failure> {
 /// nobody does, those that the configuration lets should.
 pub(crate) fn wanted(observed: &Observed, config: &Config, family: Family) -> Plan {
     let carrying = observed.carrying(config);
-    let carriers =
-        if carrying.is_empty() { Carriers::Eligible { failed: Vec::new() } } else { Carriers::These(carrying) };
+    let carriers = if carrying.is_empty() {
+        Carriers::Eligible { failed: Vec::new() }
+    } else {
+        Carriers::These { parts: carrying, failed: None }
+    };
     observed.plan(config, family, &carriers, &BTreeSet::new())
 }

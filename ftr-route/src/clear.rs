@@ -16,13 +16,13 @@ use crate::remembered::Remembered;
 use crate::{TOOL, answer, sysctl};
 
 /// Takes away rules first, so that look-ups go to the host's own routes again, then routes, and puts sysctls back.
-pub(crate) fn run(config: &Config, common: &Common, clear: Clear) -> Result<Exit, Failure> {
+pub(crate) fn run(config: &Config, common: &Common, families: &[Family], clear: Clear) -> Result<Exit, Failure> {
     let mut kernel = Kernel::open()?;
     let remembered = Remembered::usual();
     let links = kernel.links()?;
     let names = |index| links.iter().find(|link| link.index == index).map(|link| link.name.as_str());
     let (mut rules, mut routes) = (Vec::new(), Vec::new());
-    for family in [Family::V4, Family::V6] {
+    for &family in families {
         let (some_rules, some_routes) = deletions(&mut kernel, config, family, clear.legacy)?;
         rules.extend(some_rules);
         routes.extend(some_routes);
@@ -54,13 +54,11 @@ fn deletions(
     family: Family,
     legacy: bool,
 ) -> Result<(Vec<Operation>, Vec<Operation>), Error> {
-    // Without IPv6 the kernel answers for every family that it has.
-    let mut rules: Vec<Rule> = kernel.rules(family)?.into_iter().filter(|rule| rule.family == family).collect();
+    let mut rules: Vec<Rule> = kernel.rules(family)?;
     rules.retain(|rule| is_ours(rule.protocol) || (legacy && legacy::is_rule(config, rule)));
     // The last one first: what an earlier one has kept to its uplink stays there until its own rule goes.
     rules.sort_by_key(|rule| Reverse(rule.priority));
-    let mut routes: Vec<Route> =
-        kernel.all_routes(family)?.into_iter().filter(|route| route.family == family).collect();
+    let mut routes: Vec<Route> = kernel.all_routes(family)?;
     routes.retain(|route| is_ours(route.protocol) || (legacy && legacy::is_route(config, route)));
     let rules = rules.into_iter().map(|rule| Operation::write(Write::DeleteRule(rule))).collect();
     let routes = routes.into_iter().map(|route| Operation::write(Write::DeleteRoute(route))).collect();

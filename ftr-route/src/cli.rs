@@ -23,9 +23,12 @@ Examples:
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) common: Common,
-    /// IPv4 (the default)
+    /// IPv4 alone [default: every family that the configuration has]
     #[arg(short = '4', global = true)]
     pub(crate) ipv4: bool,
+    /// IPv6 alone
+    #[arg(short = '6', global = true)]
+    pub(crate) ipv6: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ftr_core::Family;
-use ftr_core::config::Config;
+use ftr_core::config::{Config, Otherwise};
 use ftr_core::layout::{Layout, PROTOCOL};
 use ftr_netlink::{Nexthop, Prefix, Route, RouteKind, Rule};
 
@@ -55,6 +55,8 @@ pub(crate) struct Wish {
 pub(crate) struct Goal {
     /// Who carries new connections; none leaves the balanced table as it is.
     pub(crate) balanced: Option<Vec<Part>>,
+    /// The working uplinks of each policy, in any order. What the policies do not name has no effect.
+    pub(crate) policies: Vec<BTreeSet<usize>>,
     /// Uplinks whose routes the kernel has refused: they are treated as if they had no way out.
     pub(crate) refused: BTreeSet<usize>,
 }
@@ -65,34 +67,63 @@ pub(crate) fn desired(config: &Config, family: Family, standings: &[Standing], g
     let way = |uplink: usize| {
         standings.get(uplink).and_then(|standing| standing.way.as_ref()).filter(|_| !goal.refused.contains(&uplink))
     };
-    let mut tables: Vec<Table> = (0..standings.len())
-        .map(|i| Table { number: layout.table(i), routes: Some(uplink_routes(family, layout.table(i), i, way(i))) })
+    let mut tables: Vec<Table> = configured(standings)
+        .map(|(i, _)| Table {
+            number: layout.table(i),
+            routes: Some(uplink_routes(family, layout.table(i), i, way(i))),
+        })
         .collect();
+    if tables.is_empty() {
+        return Desired {
+            rules: Vec::new(),
+            tables,
+            priorities: (layout.first_priority(), layout.balanced_priority()),
+        };
+    }
     let balanced = layout.balanced_table();
     let routes = goal.balanced.as_ref().map(|parts| {
         let ways: Vec<(Part, &Way)> = parts.iter().filter_map(|part| Some((*part, way(part.uplink)?))).collect();
         balanced_routes(family, balanced, &ways)
     });
     tables.push(Table { number: balanced, routes });
+    for (k, policy) in config.policies.iter().enumerate() {
+        let number = layout.policy_table(k);
+        let works = |uplink: &usize| goal.policies.get(k).is_some_and(|works| works.contains(uplink));
+        let ways = policy.uplinks.iter().enumerate().filter(|(_, uplink)| works(uplink));
+        let ways = ways.filter_map(|(nth, uplink)| Some((nth, *uplink, way(*uplink)?)));
+        tables.push(Table { number, routes: Some(policy_routes(family, number, ways, policy.otherwise)) });
+    }
     let priorities = (layout.first_priority(), layout.balanced_priority());
-    Desired { rules: rules(&layout, family, standings), tables, priorities }
+    Desired { rules: rules(config, &layout, family, standings), tables, priorities }
 }
 
-fn rules(layout: &Layout, family: Family, standings: &[Standing]) -> Vec<Rule> {
+/// The uplinks that the configuration gives the family, by place.
+fn configured(standings: &[Standing]) -> impl Iterator<Item = (usize, &Standing)> {
+    standings.iter().enumerate().filter(|(_, standing)| standing.configured)
+}
+
+fn rules(config: &Config, layout: &Layout, family: Family, standings: &[Standing]) -> Vec<Rule> {
     let lookup = |priority, table| Rule { protocol: PROTOCOL, ..Rule::lookup(family, priority, table) };
     let mut rules = Vec::new();
     if let Some(priority) = layout.local_priority() {
         rules.push(Rule { suppress_prefixlength: Some(0), ..lookup(priority, MAIN_TABLE) });
     }
-    for (i, standing) in standings.iter().enumerate() {
+    let mask = layout.mask().unwrap_or(u32::MAX);
+    for (i, standing) in configured(standings) {
         let table = layout.table(i);
-        for address in &standing.addresses {
-            rules.push(Rule { from: Some(Prefix::host(*address)), ..lookup(layout.from_priority(i), table) });
+        let addresses = standing.addresses.iter().copied().map(Prefix::host);
+        let delegated = config.uplinks.get(i).map_or(&[][..], |uplink| &uplink.prefixes6);
+        let delegated = delegated.iter().copied().filter(|prefix| prefix.family() == family);
+        for from in addresses.chain(delegated) {
+            rules.push(Rule { from: Some(from), ..lookup(layout.from_priority(i), table) });
         }
-        let mask = layout.mask().unwrap_or(u32::MAX);
         rules.push(Rule { mark: layout.mark(i), mask, ..lookup(layout.mark_priority(i), table) });
         let oif = Some(standing.name.to_string());
         rules.push(Rule { oif, ..lookup(layout.device_priority(i), table) });
+    }
+    for k in 0..config.policies.len() {
+        let lookup = lookup(layout.policy_priority(k), layout.policy_table(k));
+        rules.push(Rule { mark: layout.policy_mark(k), mask, ..lookup });
     }
     rules.push(lookup(layout.balanced_priority(), layout.balanced_table()));
     rules.sort_by_key(|rule| rule.priority);
@@ -105,9 +136,36 @@ fn uplink_routes(family: Family, table: u32, uplink: usize, way: Option<&Way>) -
         let route = Route { source: Some(way.source), ..single(family, table, way) };
         wishes.push(Wish::new(route, FIRST, Some(uplink)));
     }
-    let end = Route { protocol: PROTOCOL, ..Route::default(family, table, RouteKind::Unreachable) };
-    wishes.push(Wish::new(end, LAST, Some(uplink)));
+    wishes.push(end(family, table, Some(uplink)));
     wishes
+}
+
+/// The route at the end of a table, which refuses what would fall through to another uplink.
+fn end(family: Family, table: u32, uplink: Option<usize>) -> Wish {
+    let route = Route { protocol: PROTOCOL, ..Route::default(family, table, RouteKind::Unreachable) };
+    Wish::new(route, LAST, uplink)
+}
+
+/// A single route for each working uplink of the policy, the preferred one first: what takes over when a device goes is
+/// in the kernel already.
+fn policy_routes<'a>(
+    family: Family,
+    table: u32,
+    ways: impl Iterator<Item = (usize, usize, &'a Way)>,
+    otherwise: Otherwise,
+) -> Vec<Wish> {
+    let wish = |(nth, uplink, way)| Wish::new(single(family, table, way), metrics(nth), Some(uplink));
+    let mut wishes: Vec<Wish> = ways.map(wish).collect();
+    if otherwise == Otherwise::None {
+        wishes.push(end(family, table, None));
+    }
+    wishes
+}
+
+/// The two metrics of the single route that is the nth.
+fn metrics(nth: usize) -> [u32; 2] {
+    let metric = SINGLES.saturating_add(u32::try_from(nth).unwrap_or(u32::MAX).saturating_mul(2));
+    [metric, metric.saturating_add(1)]
 }
 
 /// The balanced route, and behind it a single one for each uplink: the kernel deletes a whole IPv4 multipath route when
@@ -115,10 +173,7 @@ fn uplink_routes(family: Family, table: u32, uplink: usize, way: Option<&Way>) -
 fn balanced_routes(family: Family, table: u32, ways: &[(Part, &Way)]) -> Vec<Wish> {
     let mut wishes: Vec<Wish> = ways
         .iter()
-        .map(|(part, way)| {
-            let metric = SINGLES.saturating_add(u32::try_from(part.uplink).unwrap_or(u32::MAX).saturating_mul(2));
-            Wish::new(single(family, table, way), [metric, metric.saturating_add(1)], Some(part.uplink))
-        })
+        .map(|(part, way)| Wish::new(single(family, table, way), metrics(part.uplink), Some(part.uplink)))
         .collect();
     match ways {
         [] => {}
@@ -172,10 +227,9 @@ mod tests {
     use super::{Goal, desired};
     use crate::balance;
     use crate::iproute::{route, rule};
-    use crate::standing::standings;
     use crate::standing::tests::{CONFIG, address, config, link};
+    use crate::standing::{Host, standings};
     use ftr_core::Family;
-    use std::collections::BTreeSet;
 
     fn lines(text: &str, balanced: Option<&[usize]>) -> Vec<String> {
         let config = config(text);
@@ -186,9 +240,10 @@ mod tests {
             address(4, "2.0.0.2", None, 32),
             address(5, "9.0.0.2", Some("9.0.0.1"), 32),
         ];
-        let standings = standings(&config, Family::V4, &links, &addresses);
+        let host = Host { links: &links, addresses: &addresses, ..Host::default() };
+        let standings = standings(&config, Family::V4, host);
         let balanced = balanced.map(|uplinks| balance::of(&config, uplinks.iter().copied()));
-        let desired = desired(&config, Family::V4, &standings, &Goal { balanced, refused: BTreeSet::new() });
+        let desired = desired(&config, Family::V4, &standings, &Goal { balanced, ..Goal::default() });
         let name = |index| links.iter().find(|link| link.index == index).map(|link| link.name.as_str());
         let routes = desired.tables.iter().flat_map(|table| table.routes.iter().flatten());
         desired.rules.iter().map(rule).chain(routes.map(|wish| route(&wish.route, &name))).collect()

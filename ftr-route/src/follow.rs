@@ -7,30 +7,30 @@ use std::time::{Duration, Instant};
 
 use ftr_core::cli::{Failure, say};
 use ftr_core::record::{Active, Applied, Record};
-use ftr_core::{Config, Exit};
-use ftr_netlink::{Event, Group, Listener};
+use ftr_core::{Config, Exit, Family};
+use ftr_netlink::{Group, Listener};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
+use crate::TOOL;
 use crate::balance;
 use crate::cli::Apply;
 use crate::drift::Drift;
 use crate::error::Error;
 use crate::flush::Flush;
-use crate::iproute::is_ours;
 use crate::observed::{Carriers, Conflicts, Observed};
 use crate::pipe::Pipe;
 use crate::router::{Report, Router};
-use crate::{FAMILIES, TOOL};
+use crate::watched::{Call, Watched};
 
 /// Runs until end of input or a signal, and leaves the kernel as it is then.
-pub(crate) fn run(config: &Config, apply: &Apply) -> Result<Exit, Failure> {
+pub(crate) fn run(config: &Config, families: &[Family], apply: &Apply) -> Result<Exit, Failure> {
     if apply.uplinks.len() > 1 || apply.dry.dry_run || !apply.failed.is_empty() {
         return Err(Failure::new(Exit::Usage, "`apply -` takes no uplinks, no --failed and no --dry-run"));
     }
-    let mut follower = Follower::open(config)?;
+    let mut follower = Follower::open(config, families)?;
     follower.start()?;
     while !follower.is_told_to_stop && !follower.pipe.has_ended() {
         follower.turn()?;
@@ -45,10 +45,8 @@ enum Why {
     Start,
     /// Another set of uplinks is asked for.
     Asked,
-    /// A device or an address has changed.
-    Event,
-    /// Something of ours may be gone.
-    Drift,
+    /// Something may have changed.
+    Look,
 }
 
 /// One family, and who carries its new connections.
@@ -68,12 +66,12 @@ struct Follower<'a> {
     pipe: Pipe,
     drift: Drift,
     flush: Flush,
-    devices: BTreeSet<u32>,
+    watched: Watched<'a>,
     is_told_to_stop: bool,
 }
 
 impl<'a> Follower<'a> {
-    fn open(config: &'a Config) -> Result<Self, Error> {
+    fn open(config: &'a Config, families: &[Family]) -> Result<Self, Error> {
         let wait = |operation| move |errno: Errno| Error::Wait { operation, reason: errno.into() };
         let mut set = SigSet::empty();
         set.add(Signal::SIGTERM);
@@ -82,23 +80,23 @@ impl<'a> Follower<'a> {
         let signals = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC).map_err(wait("watch signals"))?;
         let mut groups = vec![Group::Link];
         groups.extend(
-            FAMILIES.into_iter().flat_map(|family| [Group::Address(family), Group::Route(family), Group::Rule(family)]),
+            families.iter().flat_map(|&family| [Group::Address(family), Group::Route(family), Group::Rule(family)]),
         );
         // Before the first look, so that nothing that happens meanwhile is missed.
         let listener = Listener::open(&groups)?;
-        let follow = |family| {
+        let follow = |&family| {
             let router = Router::new(config, family)?;
             Ok(Followed { router, carriers: Carriers::AsFound, said: Vec::new(), applied: None })
         };
         Ok(Self {
             config,
-            routers: FAMILIES.into_iter().map(follow).collect::<Result<_, Error>>()?,
+            routers: families.iter().map(follow).collect::<Result<_, Error>>()?,
             listener,
             signals,
             pipe: Pipe::default(),
-            drift: Drift::default(),
+            drift: Drift::new(Instant::now()),
             flush: Flush::default(),
-            devices: BTreeSet::new(),
+            watched: Watched::new(config),
             is_told_to_stop: false,
         })
     }
@@ -133,11 +131,15 @@ impl<'a> Follower<'a> {
             self.is_told_to_stop = true;
             return Ok(());
         }
-        let mut changed = false;
         while let Some(event) = self.listener.next_event()? {
-            match self.judge(&event) {
-                Some(Why::Drift) => self.drift.suspect(),
-                Some(_) => changed = true,
+            match self.watched.judge(&event) {
+                Some(Call::Change) => self.drift.change(),
+                Some(Call::Drift) => self.drift.suspect(),
+                // What was known of devices may be wrong by now.
+                Some(Call::Everything) => {
+                    self.drift.change();
+                    self.drift.suspect();
+                }
                 None => {}
             }
         }
@@ -145,7 +147,10 @@ impl<'a> Follower<'a> {
             self.pipe.read()?;
         }
         for place in 0..self.routers.len() {
-            self.follow(place, changed)?;
+            self.obey(place)?;
+        }
+        if self.drift.is_due(Instant::now()) {
+            self.look()?;
         }
         for loss in self.pipe.losses() {
             say(TOOL, &loss);
@@ -153,36 +158,54 @@ impl<'a> Follower<'a> {
         Ok(())
     }
 
-    /// What is to be done for one family.
-    fn follow(&mut self, place: usize, changed: bool) -> Result<(), Error> {
+    /// Does what the newest record of a family asks for, where there is one.
+    fn obey(&mut self, place: usize) -> Result<(), Error> {
         let Some(followed) = self.routers.get_mut(place) else { return Ok(()) };
-        if let Some(active) = self.pipe.inbox.next(followed.router.family) {
-            let (parts, unknown) = balance::asked(self.config, &active);
-            if !unknown.is_empty() {
-                say(TOOL, &format!("active record: no such uplinks: {}", unknown.join(", ")));
+        let Some(active) = self.pipe.inbox.next(followed.router.family) else { return Ok(()) };
+        let (parts, unknown) = balance::asked(self.config, &active);
+        if !unknown.is_empty() {
+            say(TOOL, &format!("active record: no such uplinks: {}", unknown.join(", ")));
+        }
+        let Some(parts) = parts else {
+            say(TOOL, "active record: ignored, for it names none of our uplinks; is it of another configuration?");
+            // Whoever asked waits for an answer.
+            return self.apply(place, Conflicts::GoOn, Why::Asked).map(|_| ());
+        };
+        let failed = active.failed.iter().filter_map(|uplink| self.config.position(uplink.as_str())).collect();
+        followed.carriers = Carriers::These { parts, failed: Some(failed) };
+        self.apply(place, Conflicts::GoOn, Why::Asked)?;
+        self.flush(place, &active);
+        Ok(())
+    }
+
+    /// Looks at every family, and repairs what is not as wanted.
+    fn look(&mut self) -> Result<(), Error> {
+        let mut repairs = Vec::new();
+        for place in 0..self.routers.len() {
+            match self.apply(place, Conflicts::GoOn, Why::Look) {
+                Ok(commands) => repairs.extend(commands),
+                // The kernel changes too fast to be read, or is short of memory: later, and not never.
+                Err(Error::Netlink(error)) if error.is_transient() => {
+                    say(TOOL, &format!("{error}; looking again soon"));
+                    self.drift.fail(Instant::now());
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
             }
-            let Some(parts) = parts else {
-                say(TOOL, "active record: ignored, for it names none of our uplinks; is it of another configuration?");
-                // Whoever asked waits for an answer.
-                return self.apply(place, Conflicts::GoOn, Why::Asked);
-            };
-            followed.carriers = Carriers::These(parts);
-            self.apply(place, Conflicts::GoOn, Why::Asked)?;
-            self.flush(place, &active);
-        } else if changed {
-            self.apply(place, Conflicts::GoOn, Why::Event)?;
-        } else if self.drift.is_due(Instant::now()) {
-            self.apply(place, Conflicts::GoOn, Why::Drift)?;
+        }
+        if self.drift.looked(Instant::now(), &repairs) {
+            let what = repairs.first().map_or("", String::as_str);
+            say(TOOL, &format!("warning: somebody undoes this again and again, so it is repaired less often: {what}"));
         }
         Ok(())
     }
 
-    fn apply(&mut self, place: usize, conflicts: Conflicts, why: Why) -> Result<(), Error> {
-        let Some(followed) = self.routers.get_mut(place) else { return Ok(()) };
-        let Report { applied, remarks, warnings, devices, .. } =
+    /// Makes the changes that one family needs, and returns them as commands.
+    fn apply(&mut self, place: usize, conflicts: Conflicts, why: Why) -> Result<Vec<String>, Error> {
+        let Some(followed) = self.routers.get_mut(place) else { return Ok(Vec::new()) };
+        let Report { applied, remarks, warnings, devices, commands } =
             followed.router.apply(&followed.carriers, conflicts)?;
-        self.devices = devices.into_iter().collect();
-        self.drift.looked(Instant::now(), why == Why::Drift && applied.writes > 0);
+        self.watched.devices = devices.into_iter().collect();
         let sayings: Vec<String> = remarks.into_iter().chain(warnings).collect();
         if sayings != followed.said {
             for saying in &sayings {
@@ -192,31 +215,16 @@ impl<'a> Follower<'a> {
         }
         let same = |last: &Applied| (&last.active, &last.uplinks) == (&applied.active, &applied.uplinks);
         let silent = applied.writes == 0 && followed.applied.as_ref().is_some_and(same);
-        if matches!(why, Why::Start | Why::Asked) || !silent {
+        if why != Why::Look || !silent {
             self.pipe.put(&Record::Applied(applied.clone()));
         }
         followed.applied = Some(applied);
-        Ok(())
+        Ok(commands)
     }
 
     fn flush(&mut self, place: usize, active: &Active) {
         if let Some(applied) = self.routers.get(place).and_then(|followed| followed.applied.as_ref()) {
             self.flush.run(self.config, active, applied);
-        }
-    }
-
-    /// What an event calls for.
-    fn judge(&self, event: &Event) -> Option<Why> {
-        let is_uplink = |name: &str, index| self.config.position(name).is_some() || self.devices.contains(&index);
-        match event {
-            Event::Link(link) | Event::LinkGone(link) => is_uplink(&link.name, link.index).then_some(Why::Event),
-            Event::Address(address) | Event::AddressGone(address) => {
-                self.devices.contains(&address.index).then_some(Why::Event)
-            }
-            Event::RouteGone(route) => is_ours(route.protocol).then_some(Why::Drift),
-            Event::RuleGone(rule) => is_ours(rule.protocol).then_some(Why::Drift),
-            Event::Lost => Some(Why::Event),
-            _ => None,
         }
     }
 
@@ -228,11 +236,9 @@ impl<'a> Follower<'a> {
             PollFd::new(stdin.as_fd(), PollFlags::POLLIN),
         ];
         fds.extend(self.pipe.interest().map(|flags| PollFd::new(stdout.as_fd(), flags)));
-        let timeout = match self.drift.wait(Instant::now()) {
-            None => PollTimeout::NONE,
-            // Rounded up, lest the last fraction of a millisecond is spent turning.
-            Some(wait) => PollTimeout::try_from(wait + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX),
-        };
+        // Rounded up, lest the last fraction of a millisecond is spent turning.
+        let wait = self.drift.wait(Instant::now()) + Duration::from_micros(999);
+        let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
         match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(Error::Wait { operation: "wait for events", reason: errno.into() }),

@@ -56,8 +56,9 @@ impl Inbox {
 
     fn put(&mut self, mut active: Active) {
         if let Some(older) = self.next(active.family) {
-            // One that is back has connections again that nobody wants to lose.
-            let still = older.flush.into_iter().filter(|uplink| active.failed.contains(uplink));
+            // One that carries new connections again has some that nobody wants to lose.
+            let carries = |uplink: &InterfaceName| active.uplinks.iter().any(|share| share.uplink == *uplink);
+            let still = older.flush.into_iter().filter(|uplink| active.failed.contains(uplink) || !carries(uplink));
             let all: BTreeSet<InterfaceName> = still.chain(std::mem::take(&mut active.flush)).collect();
             active.flush = all.into_iter().collect();
         }

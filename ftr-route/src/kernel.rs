@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 
 use ftr_core::Family;
-use ftr_netlink::{Action, Address, Link, Lookup, Refusal, Route, Rtnetlink, Rule, Write};
+use ftr_netlink::{Action, Address, Link, Lookup, Refusal, Route, RouteKind, Rtnetlink, Rule, Write};
 use nix::errno::Errno;
 
 use crate::error::Error;
@@ -51,7 +51,17 @@ impl Kernel {
 
     /// Every rule of the family.
     pub(crate) fn rules(&mut self, family: Family) -> Result<Vec<Rule>, Error> {
-        Ok(self.netlink.rules(family)?)
+        let mut rules = self.netlink.rules(family)?;
+        // Without IPv6 the kernel answers for every family that it has.
+        rules.retain(|rule| rule.family == family);
+        Ok(rules)
+    }
+
+    /// The default routes of the table main.
+    pub(crate) fn defaults(&mut self, family: Family) -> Result<Vec<Route>, Error> {
+        let mut routes = self.netlink.routes(family, Some(MAIN_TABLE))?;
+        routes.retain(|route| route.destination.is_none() && route.kind == RouteKind::Unicast);
+        Ok(routes)
     }
 
     /// The routes of these tables, and of those that rules of ours point to.
@@ -70,7 +80,9 @@ impl Kernel {
 
     /// Every route of the family, in all tables.
     pub(crate) fn all_routes(&mut self, family: Family) -> Result<Vec<Route>, Error> {
-        Ok(self.netlink.routes(family, None)?)
+        let mut routes = self.netlink.routes(family, None)?;
+        routes.retain(|route| route.family == family);
+        Ok(routes)
     }
 
     /// Whether a new connection of this host to `destination` is routed by the table main.

@@ -2,7 +2,7 @@
 //!
 //! Pure parts: `standing` (how each uplink stands), `balance` (who carries new connections), `desired` (the rules and
 //! routes that follow), `diff` (the changes, in an order without holes), `iproute` (the same in words), `inbox`,
-//! `outbox` and `drift` (of `apply -`). The kernel is touched in `kernel` and `sysctl` alone.
+//! `outbox`, `watched` and `drift` (of `apply -`). The kernel is touched in `kernel` and `sysctl` alone.
 
 mod balance;
 mod check;
@@ -29,6 +29,7 @@ mod router;
 mod show;
 mod standing;
 mod sysctl;
+mod watched;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ use ftr_core::cli::{Failure, say};
 use ftr_core::{Config, Exit, Family};
 
 use cli::{Cli, Command};
+use error::Error;
+use kernel::Kernel;
 
 const TOOL: &str = "ftr-route";
 
@@ -59,18 +62,37 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
             say(TOOL, &line);
         }
     }
+    let asked = |family: &Family| match family {
+        Family::V4 => cli.ipv4 || !cli.ipv6,
+        Family::V6 => cli.ipv6 || !cli.ipv4,
+    };
+    if let Command::Clear(clear) = &cli.command {
+        let families: Vec<Family> = [Family::V4, Family::V6].into_iter().filter(asked).collect();
+        return clear::run(&config, &cli.common, &families, *clear);
+    }
+    let families: Vec<Family> = families(&config)?.into_iter().filter(asked).collect();
+    if families.is_empty() {
+        return Err(Failure::new(Exit::Usage, format!("-6: no uplink of {} has IPv6", config.file.display())));
+    }
     match &cli.command {
-        Command::Prepare(dry) => once::prepare(&config, &cli.common, *dry),
-        Command::Apply(apply) if apply.follows() => follow::run(&config, apply),
-        Command::Apply(apply) => once::apply(&config, &cli.common, apply),
-        Command::Show => show::run(&config, &cli.common),
-        Command::Check => check::run(&config, &cli.common),
-        Command::Clear(clear) => clear::run(&config, &cli.common, *clear),
+        Command::Prepare(dry) => once::prepare(&config, &cli.common, &families, *dry),
+        Command::Apply(apply) if apply.follows() => follow::run(&config, &families, apply),
+        Command::Apply(apply) => once::apply(&config, &cli.common, &families, apply),
+        Command::Show => show::run(&config, &cli.common, &families),
+        Command::Check => check::run(&config, &cli.common, &families),
+        Command::Clear(_) => Ok(Exit::Yes),
     }
 }
 
-/// The families that the configuration has addresses of.
-const FAMILIES: [Family; 1] = [Family::V4];
+/// The families that uplinks have, and IPv6 where they no longer have it but the kernel has rules of ours.
+fn families(config: &Config) -> Result<Vec<Family>, Error> {
+    let mut families = config.families();
+    if !families.contains(&Family::V6) {
+        let rules = Kernel::open()?.rules(Family::V6)?;
+        families.extend(rules.iter().any(|rule| iproute::is_ours(rule.protocol)).then_some(Family::V6));
+    }
+    Ok(families)
+}
 
 /// The place of an uplink that the command line names.
 fn position(config: &Config, name: &str) -> Result<usize, Failure> {

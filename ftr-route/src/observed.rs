@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ftr_core::Family;
-use ftr_core::config::{Config, Target};
+use ftr_core::config::{Config, Ipv6Kind, Target, UplinkKind};
 use ftr_core::layout::{Layout, MAIN_PRIORITY};
 use ftr_netlink::{Action, Link, Route, Rule};
 
@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::iproute;
 use crate::kernel::Kernel;
 use crate::operation::Operation;
-use crate::standing::{Standing, standings};
+use crate::standing::{Host, Standing, standings};
 use crate::sysctl::{self, Values};
 
 /// What the kernel has for one family.
@@ -35,8 +35,8 @@ pub(crate) struct Observed {
 pub(crate) enum Carriers {
     /// As it is now.
     AsFound,
-    /// These.
-    These(Vec<Part>),
+    /// These, and policies use what has not failed; where that is not known, what they use now.
+    These { parts: Vec<Part>, failed: Option<Vec<usize>> },
     /// Those that the configuration lets, but for these.
     Eligible { failed: Vec<usize> },
 }
@@ -65,10 +65,13 @@ impl Observed {
         let layout = Layout::of(config);
         let links = kernel.links()?;
         let addresses = kernel.addresses(family)?;
-        let standings = standings(config, family, &links, &addresses);
         let rules = kernel.rules(family)?;
-        let tables: Vec<u32> = (0..standings.len()).map(|i| layout.table(i)).chain([layout.balanced_table()]).collect();
+        let configured = config.uplinks.iter().any(|uplink| uplink.has(family));
+        let tables: Vec<u32> = if configured { layout.tables().collect() } else { Vec::new() };
         let routes = kernel.routes(family, &tables, &rules)?;
+        let defaults = if learns(config, family) { kernel.defaults(family)? } else { Vec::new() };
+        let host = Host { links: &links, addresses: &addresses, defaults: &defaults, ours: &routes };
+        let standings = standings(config, family, host);
         let sysctls = sysctl::read(sysctl::relevant(config, family, &standings));
         let warnings = bypass(kernel, config, family)?.into_iter().collect();
         Ok(Self { links, standings, rules, routes, sysctls, warnings })
@@ -109,14 +112,45 @@ impl Observed {
         match carriers {
             // What is in a table that is no longer the balanced one has to move with it.
             Carriers::AsFound => self.moved_from(config).map(|table| self.carrying_by(config, table)),
-            Carriers::These(parts) => Some(parts.clone()),
+            Carriers::These { parts, .. } => Some(parts.clone()),
             Carriers::Eligible { failed } => Some(balance::eligible(config, &self.standings, failed)),
         }
     }
 
+    /// The uplinks that each policy may use.
+    pub(crate) fn policies(&self, config: &Config, carriers: &Carriers) -> Vec<BTreeSet<usize>> {
+        let failed = match carriers {
+            Carriers::AsFound => None,
+            Carriers::These { failed, .. } => failed.as_ref(),
+            Carriers::Eligible { failed } => Some(failed),
+        };
+        let works = |k: usize, uplinks: &[usize]| match failed {
+            Some(failed) => uplinks.iter().copied().filter(|uplink| !failed.contains(uplink)).collect(),
+            None => self.policy_as_found(config, k).unwrap_or_else(|| uplinks.iter().copied().collect()),
+        };
+        config.policies.iter().enumerate().map(|(k, policy)| works(k, &policy.uplinks)).collect()
+    }
+
+    /// The uplinks that a policy uses now; none while its rule is not in place, or tables have other numbers now.
+    fn policy_as_found(&self, config: &Config, k: usize) -> Option<BTreeSet<usize>> {
+        let layout = Layout::of(config);
+        let (priority, table) = (layout.policy_priority(k), layout.policy_table(k));
+        let is_its = |rule: &Rule| {
+            iproute::is_ours(rule.protocol) && (rule.priority, rule.action) == (priority, Action::Lookup(table))
+        };
+        if self.moved_from(config).is_some() || !self.rules.iter().any(is_its) {
+            return None;
+        }
+        Some(self.carrying_by(config, table).into_iter().map(|part| part.uplink).collect())
+    }
+
     /// The changes to make. Uplinks that the kernel refused are treated as if they had no way out.
     pub(crate) fn plan(&self, config: &Config, family: Family, carriers: &Carriers, refused: &BTreeSet<usize>) -> Plan {
-        let goal = Goal { balanced: self.parts(config, carriers), refused: refused.clone() };
+        let goal = Goal {
+            balanced: self.parts(config, carriers),
+            policies: self.policies(config, carriers),
+            refused: refused.clone(),
+        };
         let desired = desired(config, family, &self.standings, &goal);
         let mut plan = diff(&desired, &self.rules, &self.routes);
         let settings = sysctl::wanted(config, family, &self.standings, &self.sysctls);
@@ -148,6 +182,14 @@ impl Observed {
     }
 }
 
+/// Whether an uplink of the family takes its gateway from the table main.
+fn learns(config: &Config, family: Family) -> bool {
+    config.uplinks.iter().any(|uplink| match family {
+        Family::V4 => uplink.kind == UplinkKind::Dhcp,
+        Family::V6 => uplink.ipv6 == Some(Ipv6Kind::Advertised),
+    })
+}
+
 /// Our rules come after the one for the table main, and main leads to the internet by itself.
 fn bypass(kernel: &mut Kernel, config: &Config, family: Family) -> Result<Option<String>, Error> {
     let layout = Layout::of(config);
@@ -167,8 +209,8 @@ mod tests {
     use super::{Carriers, Conflicts, Observed};
     use crate::balance;
     use crate::diff::Plan;
-    use crate::standing::standings;
     use crate::standing::tests::{CONFIG, address, config, link};
+    use crate::standing::{Host, standings};
     use crate::sysctl::Values;
     use ftr_core::Family;
     use ftr_core::layout::PROTOCOL;
@@ -182,7 +224,11 @@ mod tests {
         route.nexthops.push(Nexthop::new(None, 4));
         let rule = |priority, table| Rule { protocol: PROTOCOL, ..Rule::lookup(Family::V4, priority, table) };
         Observed {
-            standings: standings(&config(CONFIG), Family::V4, &links, &addresses),
+            standings: standings(
+                &config(CONFIG),
+                Family::V4,
+                Host { links: &links, addresses: &addresses, ..Host::default() },
+            ),
             links,
             rules: vec![Rule { oif: Some("eth1".to_owned()), ..rule(40006, 1) }, rule(40009, table)],
             routes: vec![route],

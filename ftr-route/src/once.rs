@@ -4,35 +4,42 @@ use std::collections::BTreeSet;
 
 use ftr_core::cli::{Common, Failure, say};
 use ftr_core::record::Record;
-use ftr_core::{Config, Exit};
+use ftr_core::{Config, Exit, Family};
 
 use crate::balance;
 use crate::cli::{Apply, DryRun};
 use crate::iproute;
 use crate::observed::{Carriers, Conflicts};
 use crate::router::{Report, Router};
-use crate::{FAMILIES, TOOL, answer, position};
+use crate::{TOOL, answer, position};
 
 /// Rules, uplink tables and sysctls.
-pub(crate) fn prepare(config: &Config, common: &Common, dry: DryRun) -> Result<Exit, Failure> {
-    carry_out(config, common, dry, &Carriers::AsFound)
+pub(crate) fn prepare(config: &Config, common: &Common, families: &[Family], dry: DryRun) -> Result<Exit, Failure> {
+    carry_out(config, common, families, dry, &Carriers::AsFound)
 }
 
 /// The same, and who carries new connections.
-pub(crate) fn apply(config: &Config, common: &Common, apply: &Apply) -> Result<Exit, Failure> {
+pub(crate) fn apply(config: &Config, common: &Common, families: &[Family], apply: &Apply) -> Result<Exit, Failure> {
     let places = |names: &[String]| names.iter().map(|name| position(config, name)).collect::<Result<Vec<_>, _>>();
     let (failed, named) = (places(&apply.failed)?, places(&apply.uplinks)?);
     let carriers = if named.is_empty() {
         Carriers::Eligible { failed }
     } else {
-        Carriers::These(balance::of(config, named.into_iter().filter(|uplink| !failed.contains(uplink))))
+        let parts = balance::of(config, named.into_iter().filter(|uplink| !failed.contains(uplink)));
+        Carriers::These { parts, failed: Some(failed) }
     };
-    carry_out(config, common, apply.dry, &carriers)
+    carry_out(config, common, families, apply.dry, &carriers)
 }
 
-fn carry_out(config: &Config, common: &Common, dry: DryRun, carriers: &Carriers) -> Result<Exit, Failure> {
+fn carry_out(
+    config: &Config,
+    common: &Common,
+    families: &[Family],
+    dry: DryRun,
+    carriers: &Carriers,
+) -> Result<Exit, Failure> {
     let mut exit = Exit::Yes;
-    for family in FAMILIES {
+    for &family in families {
         let mut router = Router::new(config, family)?;
         if dry.dry_run {
             let observed = router.look()?;

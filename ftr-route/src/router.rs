@@ -165,7 +165,7 @@ impl<'a> Router<'a> {
             writes: work.writes,
             took_us: u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX),
             active: active.collect(),
-            uplinks: observed.standings.iter().map(uplink).collect(),
+            uplinks: observed.standings.iter().filter(|standing| standing.configured).map(uplink).collect(),
         };
         let ours = |link: &&Link| self.config.position(&link.name).is_some();
         let devices = observed.links.iter().filter(ours).map(|link| link.index).collect();
@@ -178,15 +178,15 @@ impl<'a> Router<'a> {
 mod tests {
     use super::{Refused, Work};
     use crate::observed::Observed;
-    use crate::standing::standings;
     use crate::standing::tests::{CONFIG, config};
+    use crate::standing::{Host, standings};
     use crate::sysctl::Values;
     use ftr_core::Family;
 
     #[test]
     fn an_uplink_is_blamed_once_and_what_it_is_not_to_blame_for_is_told_apart() {
         let observed = Observed {
-            standings: standings(&config(CONFIG), Family::V4, &[], &[]),
+            standings: standings(&config(CONFIG), Family::V4, Host::default()),
             links: Vec::new(),
             rules: Vec::new(),
             routes: Vec::new(),

@@ -6,12 +6,12 @@ use ftr_core::{Config, Exit, Family, InterfaceName};
 use serde::Serialize;
 use std::net::IpAddr;
 
+use crate::answer;
 use crate::balance::Part;
 use crate::check;
 use crate::observed::Observed;
 use crate::router::Router;
-use crate::standing::Standing;
-use crate::{FAMILIES, answer};
+use crate::standing::{DeviceState, Standing};
 
 /// What there is for one family.
 #[derive(Debug, Serialize)]
@@ -39,8 +39,8 @@ struct Row {
 }
 
 /// Prints a table for each family, or one object a line.
-pub(crate) fn run(config: &Config, common: &Common) -> Result<Exit, Failure> {
-    for family in FAMILIES {
+pub(crate) fn run(config: &Config, common: &Common, families: &[Family]) -> Result<Exit, Failure> {
+    for &family in families {
         let observed = Router::new(config, family)?.look()?;
         let overview = overview(config, family, &observed);
         if common.quiet {
@@ -72,19 +72,20 @@ fn overview(config: &Config, family: Family, observed: &Observed) -> Overview {
     Overview {
         family,
         balanced_table: layout.balanced_table(),
-        uplinks: observed.standings.iter().enumerate().map(row).collect(),
+        uplinks: observed.standings.iter().enumerate().filter(|(_, standing)| standing.configured).map(row).collect(),
         changes: plan.len(),
         foreign: plan.conflicts.len() + plan.foreign.len(),
     }
 }
 
-const fn state(standing: &Standing) -> &'static str {
-    match standing {
-        Standing { present: false, .. } => "absent",
-        Standing { up: false, .. } => "switched off",
-        Standing { way: None, .. } => "no address",
-        Standing { carrier: false, .. } => "no carrier",
-        _ => "ready",
+fn state(standing: &Standing) -> &'static str {
+    match (standing.device, &standing.way) {
+        (DeviceState::Absent, _) => "absent",
+        (DeviceState::Off, _) => "switched off",
+        (_, None) if standing.addresses.is_empty() => "no address",
+        (_, None) => "no way",
+        (DeviceState::NoCarrier, _) => "no carrier",
+        (DeviceState::Running, _) => "ready",
     }
 }
 

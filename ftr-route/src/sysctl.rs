@@ -5,8 +5,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use ftr_core::Family;
-use ftr_core::config::{Config, Hash};
+use ftr_core::config::{Config, Hash, Ipv6Kind, Uplink};
+use ftr_core::{Family, Prefix};
 use serde::{Deserialize, Serialize};
 
 use crate::standing::Standing;
@@ -25,48 +25,64 @@ pub(crate) struct Setting {
 /// Values by path.
 pub(crate) type Values = BTreeMap<String, String>;
 
-const FORWARD: &str = "net/ipv4/ip_forward";
-const FILTER_OF_ALL: &str = "net/ipv4/conf/all/rp_filter";
-const POLICY: &str = "net/ipv4/fib_multipath_hash_policy";
-const FIELDS: &str = "net/ipv4/fib_multipath_hash_fields";
-
-/// The parameters that [`wanted`] looks at.
+/// The parameters of one family that [`wanted`] looks at.
 pub(crate) fn relevant(config: &Config, family: Family, standings: &[Standing]) -> Vec<String> {
-    if family != Family::V4 {
-        return Vec::new();
+    let net = Net(family);
+    let mut paths: Vec<String> = present(standings).map(|name| net.device(name, LINKDOWN)).collect();
+    match family {
+        Family::V4 => {
+            paths.extend(present(standings).map(|name| net.device(name, FILTER)));
+            paths.extend(neighbours(standings).flat_map(|name| [IGNORE, ANNOUNCE].map(|key| net.device(name, key))));
+            paths.extend([net.device("all", FILTER), net.forward()]);
+        }
+        Family::V6 => {
+            paths.extend(advertised(config, standings).map(|name| net.device(name, ADVERTISED)));
+            paths.push(net.forward());
+        }
     }
-    let mut paths: Vec<String> = present(standings).flat_map(|name| [linkdown(name), filter(name)]).collect();
-    paths.extend([FORWARD, FILTER_OF_ALL].map(str::to_owned));
     if config.routing.hash.is_some() {
-        paths.extend([POLICY, FIELDS].map(str::to_owned));
+        paths.extend([net.path(POLICY), net.path(FIELDS)]);
     }
     paths
 }
 
-/// The parameters that differ from what is wanted, in the order in which they should be set. One that the kernel does
-/// not have is left out.
+/// The parameters of one family that differ from what is wanted, in the order in which they should be set. One that the
+/// kernel does not have is left out.
 pub(crate) fn wanted(config: &Config, family: Family, standings: &[Standing], seen: &Values) -> Vec<Setting> {
-    if family != Family::V4 {
-        return Vec::new();
-    }
-    let mut settings = Vec::new();
+    let net = Net(family);
     // Before anything else: what the kernel learns of a lost carrier without it, it does not relearn.
-    settings.extend(present(standings).map(|name| (linkdown(name), "1")));
-    // The larger of the device's value and that of `all` is in force, and 2 (loose) is larger than 1 (strict). Where
-    // `all` is 0 no filter at all is better still: a loose one drops what comes in while the balanced table is empty.
-    let loose = if seen.get(FILTER_OF_ALL).is_some_and(|all| all != "0") { "2" } else { "0" };
-    settings.extend(present(standings).map(|name| (filter(name), loose)));
-    settings.push((FORWARD.to_owned(), "1"));
+    let mut settings: Vec<(String, &str)> = present(standings).map(|name| (net.device(name, LINKDOWN), "1")).collect();
+    match family {
+        Family::V4 => {
+            // The larger of the device's value and that of `all` is in force, and 2 (loose) is larger than 1 (strict).
+            // Where `all` is 0 no filter at all is better still: a loose one drops what comes in while the balanced
+            // table is empty.
+            let loose = if seen.get(&net.device("all", FILTER)).is_some_and(|all| all != "0") { "2" } else { "0" };
+            settings.extend(present(standings).map(|name| (net.device(name, FILTER), loose)));
+            // Two uplinks in one network: each answers ARP for its own address only, and asks with it.
+            let own = [(IGNORE, "1"), (ANNOUNCE, "2")];
+            settings
+                .extend(neighbours(standings).flat_map(|name| own.map(|(key, value)| (net.device(name, key), value))));
+        }
+        Family::V6 => {
+            // Before forwarding, which else makes the kernel forget what routers have advertised. Where it does not
+            // listen to them at all somebody else does.
+            let deaf = |path: &String| seen.get(path).is_some_and(|value| value == "0");
+            let paths = advertised(config, standings).map(|name| net.device(name, ADVERTISED));
+            settings.extend(paths.filter(|path| !deaf(path)).map(|path| (path, "2")));
+        }
+    }
+    settings.push((net.forward(), "1"));
     let policy = match config.routing.hash {
         None => None,
         Some(Hash::L3) => Some("0"),
         Some(Hash::L4) => Some("1"),
         Some(Hash::Source) => {
-            settings.push((FIELDS.to_owned(), "1"));
+            settings.push((net.path(FIELDS), "1"));
             Some("3")
         }
     };
-    settings.extend(policy.map(|policy| (POLICY.to_owned(), policy)));
+    settings.extend(policy.map(|policy| (net.path(POLICY), policy)));
     settings
         .into_iter()
         .filter(|(path, value)| seen.get(path).is_some_and(|seen| seen != value))
@@ -74,16 +90,59 @@ pub(crate) fn wanted(config: &Config, family: Family, standings: &[Standing], se
         .collect()
 }
 
+const LINKDOWN: &str = "ignore_routes_with_linkdown";
+const FILTER: &str = "rp_filter";
+const IGNORE: &str = "arp_ignore";
+const ANNOUNCE: &str = "arp_announce";
+const ADVERTISED: &str = "accept_ra";
+const POLICY: &str = "fib_multipath_hash_policy";
+const FIELDS: &str = "fib_multipath_hash_fields";
+
+/// The parameters of a family.
+#[derive(Clone, Copy)]
+struct Net(Family);
+
+impl Net {
+    fn path(self, key: &str) -> String {
+        format!("net/ipv{}/{key}", self.0.number())
+    }
+
+    fn device(self, device: &str, key: &str) -> String {
+        self.path(&format!("conf/{device}/{key}"))
+    }
+
+    fn forward(self) -> String {
+        match self.0 {
+            Family::V4 => self.path("ip_forward"),
+            Family::V6 => self.device("all", "forwarding"),
+        }
+    }
+}
+
+/// The devices of the family's uplinks that are there.
 fn present(standings: &[Standing]) -> impl Iterator<Item = &str> {
-    standings.iter().filter(|standing| standing.present).map(|standing| standing.name.as_str())
+    let there = standings.iter().filter(|standing| standing.is_present() && standing.configured);
+    there.map(|standing| standing.name.as_str())
 }
 
-fn linkdown(device: &str) -> String {
-    format!("net/ipv4/conf/{device}/ignore_routes_with_linkdown")
+/// Those that have a network in common with another uplink.
+fn neighbours(standings: &[Standing]) -> impl Iterator<Item = &str> {
+    let shares = |one: &Standing| {
+        let others = standings.iter().filter(|other| other.name != one.name).flat_map(|other| &other.networks);
+        others.clone().any(|network| one.networks.iter().any(|own| overlap(*own, *network)))
+    };
+    standings.iter().filter(move |standing| shares(standing)).map(|standing| standing.name.as_str())
 }
 
-fn filter(device: &str) -> String {
-    format!("net/ipv4/conf/{device}/rp_filter")
+fn overlap(one: Prefix, other: Prefix) -> bool {
+    one.contains(other.address()) || other.contains(one.address())
+}
+
+/// Those that learn from router advertisements.
+fn advertised<'a>(config: &'a Config, standings: &'a [Standing]) -> impl Iterator<Item = &'a str> {
+    let learns = |uplink: &Uplink| uplink.ipv6 == Some(Ipv6Kind::Advertised);
+    let names = config.uplinks.iter().filter(move |uplink| learns(uplink)).map(|uplink| uplink.name.as_str());
+    names.filter(|name| present(standings).any(|present| present == *name))
 }
 
 /// Reads these parameters; those that cannot be read are left out.
@@ -106,13 +165,14 @@ pub(crate) fn write(setting: &Setting) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::{Setting, Values, relevant, wanted};
-    use crate::standing::standings;
     use crate::standing::tests::{CONFIG, config, link};
+    use crate::standing::{Host, standings};
     use ftr_core::Family;
 
     fn settings(text: &str, values: &[(&str, &str)]) -> Vec<String> {
         let config = config(text);
-        let standings = standings(&config, Family::V4, &[link(3, "eth1")], &[]);
+        let host = Host { links: &[link(3, "eth1")], ..Host::default() };
+        let standings = standings(&config, Family::V4, host);
         let zeros = relevant(&config, Family::V4, &standings).into_iter().map(|path| (path, "0".to_owned()));
         let mut seen: Values = zeros.collect();
         seen.extend(values.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())));

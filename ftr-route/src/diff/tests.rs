@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use ftr_core::Family;
 use ftr_core::layout::PROTOCOL;
 use ftr_netlink::{Address, Link, Nexthop, Route, RouteKind, Rule, Write};
@@ -9,8 +7,8 @@ use super::{Plan, diff};
 use crate::balance::Part;
 use crate::desired::{Desired, Goal, desired};
 use crate::operation::Operation;
-use crate::standing::standings;
 use crate::standing::tests::{CONFIG, address, config, link};
+use crate::standing::{Host, standings};
 
 /// Rules and routes as the kernel keeps them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -113,11 +111,11 @@ prop_compose! {
         if second {
             addresses.push(address(one, "1.0.0.77", None, 24));
         }
-        let standings = standings(&config, Family::V4, &links, &addresses);
+        let standings = standings(&config, Family::V4, Host { links: &links, addresses: &addresses, ..Host::default() });
         let parts = |map: std::collections::BTreeMap<usize, u16>| {
             map.into_iter().filter(|(uplink, _)| *uplink < standings.len()).map(|(uplink, weight)| Part { uplink, weight }).collect()
         };
-        desired(&config, Family::V4, &standings, &Goal { balanced: balanced.map(parts), refused })
+        desired(&config, Family::V4, &standings, &Goal { balanced: balanced.map(parts), refused, ..Goal::default() })
     }
 }
 
@@ -218,9 +216,9 @@ fn everything() -> Desired {
     let config = config(CONFIG);
     let links = [link(3, "eth1"), link(4, "eth2")];
     let addresses = [address(3, "1.0.0.2", None, 24), address(4, "2.0.0.2", None, 24)];
-    let standings = standings(&config, Family::V4, &links, &addresses);
+    let standings = standings(&config, Family::V4, Host { links: &links, addresses: &addresses, ..Host::default() });
     let balanced = Some(crate::balance::of(&config, [0, 1]));
-    desired(&config, Family::V4, &standings, &Goal { balanced, refused: BTreeSet::new() })
+    desired(&config, Family::V4, &standings, &Goal { balanced, ..Goal::default() })
 }
 
 /// What the original leaves: the same by its own numbering, untagged.
@@ -283,9 +281,9 @@ fn a_change_of_membership_writes_little() {
     let kernel = kernel(&everything(), Vec::new());
     let links = [link(3, "eth1"), link(4, "eth2")];
     let addresses = [address(3, "1.0.0.2", None, 24), address(4, "2.0.0.2", None, 24)];
-    let standings = standings(&config, Family::V4, &links, &addresses);
+    let standings = standings(&config, Family::V4, Host { links: &links, addresses: &addresses, ..Host::default() });
     let balanced = Some(crate::balance::of(&config, [1]));
-    let goal = Goal { balanced, refused: BTreeSet::new() };
+    let goal = Goal { balanced, ..Goal::default() };
     // The balanced route is written and the old one deleted, and the single one of the uplink that left goes.
     assert_eq!(kernel.plan(&desired(&config, Family::V4, &standings, &goal)).len(), 3);
 }

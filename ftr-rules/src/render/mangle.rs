@@ -61,7 +61,7 @@ fn uplinks(config: &Config, layout: &Layout, script: &mut Script) {
     for (i, uplink) in config.uplinks.iter().enumerate() {
         let address = match uplink.kind {
             UplinkKind::Static { ip, .. } => ip.to_string(),
-            UplinkKind::Ppp => "address from the provider".to_owned(),
+            UplinkKind::Ppp | UplinkKind::Dhcp => "address from the provider".to_owned(),
         };
         script.comment(&format!("mark {}: {}, {address} ({})", mark(layout, i), uplink.name, uplink.description));
     }

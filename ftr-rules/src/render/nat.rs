@@ -42,7 +42,7 @@ pub(super) fn write(config: &Config, script: &mut Script) {
     for uplink in &config.uplinks {
         let target = match uplink.kind {
             UplinkKind::Static { ip, .. } => format!("SNAT --to-source {ip}"),
-            UplinkKind::Ppp => "MASQUERADE".to_owned(),
+            UplinkKind::Ppp | UplinkKind::Dhcp => "MASQUERADE".to_owned(),
         };
         script.rule("POSTROUTING", &format!("-o {} -j {target}", uplink.name));
     }

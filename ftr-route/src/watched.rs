@@ -1,0 +1,132 @@
+//! What an event of the kernel means for us.
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use ftr_core::config::{Config, Ipv6Kind, UplinkKind};
+use ftr_core::layout::Layout;
+use ftr_netlink::{Event, Route, Rule};
+
+use crate::iproute::is_ours;
+use crate::kernel::MAIN_TABLE;
+
+/// What an event calls for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// A device, an address or a gateway has changed.
+    Change,
+    /// Something of ours may be gone, or something of others in its place.
+    Drift,
+    /// Events were lost.
+    Everything,
+}
+
+/// What is ours, and what we depend on.
+#[derive(Debug)]
+pub(crate) struct Watched<'a> {
+    config: &'a Config,
+    tables: RangeInclusive<u32>,
+    priorities: RangeInclusive<u32>,
+    /// Whether a default route in main means anything to us.
+    learns: bool,
+    /// The numbers of the uplinks' devices.
+    pub(crate) devices: BTreeSet<u32>,
+}
+
+impl<'a> Watched<'a> {
+    pub(crate) fn new(config: &'a Config) -> Self {
+        let layout = Layout::of(config);
+        Self {
+            config,
+            tables: layout.tables(),
+            priorities: layout.first_priority()..=layout.balanced_priority(),
+            learns: config
+                .uplinks
+                .iter()
+                .any(|uplink| uplink.kind == UplinkKind::Dhcp || uplink.ipv6 == Some(Ipv6Kind::Advertised)),
+            devices: BTreeSet::new(),
+        }
+    }
+
+    /// What an event calls for; none where it does not concern us.
+    pub(crate) fn judge(&self, event: &Event) -> Option<Call> {
+        match event {
+            Event::Link(link) | Event::LinkGone(link) => {
+                let concerns = self.config.position(&link.name).is_some() || self.devices.contains(&link.index);
+                concerns.then_some(Call::Change)
+            }
+            Event::Address(address) | Event::AddressGone(address) => {
+                self.devices.contains(&address.index).then_some(Call::Change)
+            }
+            Event::Route(route) | Event::RouteGone(route) => self.route(route),
+            Event::Rule(rule) | Event::RuleGone(rule) => self.rule(rule),
+            Event::Lost => Some(Call::Everything),
+            _ => None,
+        }
+    }
+
+    fn route(&self, route: &Route) -> Option<Call> {
+        if self.tables.contains(&route.table) || is_ours(route.protocol) {
+            return Some(Call::Drift);
+        }
+        let learned = self.learns && route.table == MAIN_TABLE && route.destination.is_none();
+        let through = || route.nexthops.iter().any(|nexthop| self.devices.contains(&nexthop.index));
+        (learned && through()).then_some(Call::Change)
+    }
+
+    fn rule(&self, rule: &Rule) -> Option<Call> {
+        (self.priorities.contains(&rule.priority) || is_ours(rule.protocol)).then_some(Call::Drift)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Call, Watched};
+    use crate::standing::tests::{CONFIG, address, config, link};
+    use ftr_core::Family;
+    use ftr_netlink::{Event, Nexthop, Prefix, Route, RouteKind, Rule};
+
+    fn default(table: u32, protocol: u8, index: u32) -> Route {
+        let mut route = Route { protocol, ..Route::default(Family::V4, table, RouteKind::Unicast) };
+        route.nexthops.push(Nexthop::new(None, index));
+        route
+    }
+
+    #[test]
+    fn only_what_concerns_us_calls() {
+        let plain = config(CONFIG);
+        let mut watched = Watched::new(&plain);
+        watched.devices = [3].into();
+        let other = address(9, "9.9.9.9", None, 24);
+        let rule = |priority, protocol| Rule { protocol, ..Rule::lookup(Family::V4, priority, 7) };
+        for (event, call) in [
+            (Event::Link(link(9, "eth1")), Some(Call::Change)),
+            (Event::Link(link(9, "eth9")), None),
+            (Event::LinkGone(link(3, "renamed")), Some(Call::Change)),
+            (Event::AddressGone(address(3, "1.0.0.2", None, 24)), Some(Call::Change)),
+            (Event::Address(other), None),
+            (Event::RouteGone(default(4, 117, 3)), Some(Call::Drift)),
+            (Event::Route(default(4, 3, 9)), Some(Call::Drift)),
+            (Event::Route(default(99, 3, 3)), None),
+            (Event::Route(default(254, 16, 3)), None),
+            (Event::RuleGone(rule(1, 117)), Some(Call::Drift)),
+            (Event::Rule(rule(40005, 0)), Some(Call::Drift)),
+            (Event::Rule(rule(1, 0)), None),
+            (Event::Lost, Some(Call::Everything)),
+        ] {
+            assert_eq!(watched.judge(&event), call, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn where_a_gateway_is_learned_defaults_in_main_call() {
+        let config = config(&CONFIG.replace("type: ppp", "type: dhcp"));
+        let mut watched = Watched::new(&config);
+        watched.devices = [5].into();
+        let route = default(254, 16, 5);
+        assert_eq!(watched.judge(&Event::RouteGone(route.clone())), Some(Call::Change));
+        let net = Route { destination: Prefix::new([10, 0, 0, 0].into(), 8), ..route };
+        assert_eq!(watched.judge(&Event::Route(net)), None);
+        assert_eq!(watched.judge(&Event::Route(default(254, 16, 6))), None);
+    }
+}
