@@ -12,7 +12,7 @@ use std::time::Duration;
 use caps::Capability;
 use ftr_core::cli::{Common, Failure};
 use ftr_core::record::Record;
-use ftr_core::{Config, Exit};
+use ftr_core::{Config, Exit, Family};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -82,8 +82,8 @@ struct Daemon {
     newest: Newest,
     events: Unacknowledged,
     children: [Child; 3],
-    /// Whether the uplink tables are in the kernel, so that probes make sense.
-    prepared: bool,
+    /// The families whose uplink tables are not in the kernel yet: until then probes make no sense.
+    unprepared: Vec<Family>,
     /// By when the route program has to answer; none while it owes no answer.
     answer_due: Option<Duration>,
     /// When it is reminded.
@@ -129,6 +129,7 @@ impl Daemon {
         }
         Self {
             decider: Decider::new(&config, memory),
+            unprepared: config.families(),
             config,
             options,
             log,
@@ -136,7 +137,6 @@ impl Daemon {
             newest: Newest::default(),
             events,
             children,
-            prepared: options.dry_run,
             answer_due: None,
             reminder: now + REMINDER,
             throttles: Default::default(),

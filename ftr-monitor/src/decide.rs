@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ftr_core::config::{ConnectionsOnDown, WhenAllDown};
+use ftr_core::config::{ConnectionsOnDown, Failback, WhenAllDown};
 use ftr_core::record::{Active, Check, Event, EventKind, Reason, Record, Share};
 use ftr_core::{Config, Family, InterfaceName};
 use serde::{Deserialize, Serialize};
 
-use crate::elect::{Candidate, candidates, elect};
+use crate::elect::{Candidate, Ipv6, candidates, elect};
 use crate::judge::{Change, Judged, Turn};
 
 /// How far `mono` may go backwards between two records before it means a reboot: records of several writers may be
@@ -25,6 +25,8 @@ pub(crate) struct Decider {
     patience: Duration,
     all_down: WhenAllDown,
     flush: bool,
+    /// Connections return to an uplink that is preferred.
+    hard: bool,
     memory: Memory,
     /// `mono` of the first and of the latest record.
     first: Option<u64>,
@@ -55,6 +57,7 @@ impl Decider {
             patience: check_takes + Duration::from_secs(1),
             all_down: config.routing.when_all_down,
             flush: config.routing.connections_on_down == ConnectionsOnDown::Flush,
+            hard: config.routing.failback == Failback::Hard,
             memory: memory.filter(fits).unwrap_or_default(),
             first: None,
             latest: 0,
@@ -67,14 +70,14 @@ impl Decider {
         &self.memory
     }
 
-    /// What is known of each uplink, family by family.
+    /// What is known of each uplink, for each family that it has.
     pub(crate) fn judged(&self) -> impl Iterator<Item = (u8, &InterfaceName, &str, u16, &Judged)> {
         self.memory.judged.iter().flat_map(move |(&family, judged)| {
-            judged.iter().zip(self.uplinks.iter().zip(&self.descriptions)).map(
-                move |(judged, (uplink, description))| {
-                    (family, &uplink.name, description.as_str(), uplink.weight, judged)
-                },
-            )
+            let all = judged.iter().zip(self.uplinks.iter().zip(&self.descriptions));
+            let has = move |uplink: &Candidate| family == Family::V4.number() || uplink.has(Family::V6);
+            all.filter(move |(_, (uplink, _))| has(uplink)).map(move |(judged, (uplink, description))| {
+                (family, &uplink.name, description.as_str(), uplink.weight, judged)
+            })
         })
     }
 
@@ -85,6 +88,17 @@ impl Decider {
         let Record::Check(check) = record else { return Vec::new() };
         let Some(place) = self.uplinks.iter().position(|uplink| uplink.name == check.uplink) else { return Vec::new() };
         self.notice_reboot(check.at.mono);
+        let mut out = self.judge(place, check);
+        if check.family == Family::V4 && self.uplinks.get(place).is_some_and(|uplink| uplink.ipv6 == Ipv6::Untested) {
+            let like = Check { family: Family::V6, address: None, gateway: None, ..check.clone() };
+            // What was not tested is no news.
+            let news = |record: &Record| matches!(record, Record::Event(Event { kind: EventKind::State, .. }));
+            out.extend(self.judge(place, &like).into_iter().filter(|record| !news(record)));
+        }
+        out
+    }
+
+    fn judge(&mut self, place: usize, check: &Check) -> Vec<Record> {
         let count = self.uplinks.len();
         let (fall, rise) = self.fall_rise.get(place).copied().unwrap_or((1, 1));
         let judged = self.memory.judged.entry(check.family.number()).or_insert_with(|| vec![Judged::default(); count]);
@@ -119,7 +133,8 @@ impl Decider {
         let judged = self.memory.judged.get(&check.family.number())?;
         let patience = u64::try_from(self.patience.as_millis()).unwrap_or(u64::MAX);
         let waited = check.at.mono.saturating_sub(self.first.unwrap_or(check.at.mono)) >= patience;
-        if !waited && judged.iter().any(|one| !one.heard) {
+        let has = |i: usize| self.uplinks.get(i).is_some_and(|uplink| uplink.has(check.family));
+        if !waited && judged.iter().enumerate().any(|(i, one)| has(i) && !one.heard) {
             return None;
         }
         let up: Vec<bool> = judged.iter().map(|one| one.up == Some(true)).collect();
@@ -129,7 +144,7 @@ impl Decider {
         // Before anything was said, what is remembered of the roles tells who carried new connections last.
         let remembered = || (0..judged.len()).filter(|&i| judged.get(i).is_some_and(|one| one.routing == Some(true)));
         let before = said.map_or_else(|| remembered().collect(), |said| said.0.clone());
-        let active = elect(&self.uplinks, &up, self.all_down, &before);
+        let active = elect(&self.uplinks, check.family, &up, self.all_down, &before);
         if said.is_some_and(|said| said.0 == active && said.1 == failed) {
             return None;
         }
@@ -138,7 +153,13 @@ impl Decider {
         let died = change.turn == Some(Turn { from: Some(true) })
             && !matches!(check.reason, Some(Reason::Loss | Reason::Latency));
         let rescued = active.iter().any(|&i| up.get(i) == Some(&true));
-        let flush = if self.flush && died && rescued && said.is_some() { self.names(&[place]) } else { Vec::new() };
+        let returned = change.turn == Some(Turn { from: Some(false) }) && check.up;
+        let left = |i: &&usize| up.get(**i) == Some(&true) && !active.contains(i);
+        let flush: Vec<usize> = match said {
+            Some(_) if self.flush && died && rescued => vec![place],
+            Some((before, _)) if self.hard && returned => before.iter().filter(left).copied().collect(),
+            _ => Vec::new(),
+        };
         let reason = match (said, rescued) {
             (None, _) => "start".to_owned(),
             (_, false) => format!("{} {}, and none that may carry them works", check.uplink, word(check.up)),
@@ -149,7 +170,7 @@ impl Decider {
             family: check.family,
             uplinks: self.shares(&active),
             failed: self.names(&failed),
-            flush,
+            flush: self.names(&flush),
             reason,
         };
         self.said.insert(check.family.number(), (active, failed));

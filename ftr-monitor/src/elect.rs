@@ -1,7 +1,7 @@
 //! Who carries new connections, given who works.
 
 use ftr_core::config::WhenAllDown;
-use ftr_core::{Config, InterfaceName};
+use ftr_core::{Config, Family, InterfaceName};
 
 /// What a configuration says of an uplink for this purpose.
 #[derive(Clone, Debug)]
@@ -10,6 +10,23 @@ pub(crate) struct Candidate {
     pub(crate) weight: u16,
     /// None: never chosen for new connections.
     pub(crate) group: Option<u32>,
+    pub(crate) ipv6: Ipv6,
+}
+
+/// What an uplink has of IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ipv6 {
+    None,
+    /// The configuration has no IPv6 host to ask: it is taken to work while IPv4 does.
+    Untested,
+    Tested,
+}
+
+impl Candidate {
+    /// Whether it leads anywhere in the family.
+    pub(crate) fn has(&self, family: Family) -> bool {
+        family == Family::V4 || self.ipv6 != Ipv6::None
+    }
 }
 
 /// The candidates of a configuration, in file order.
@@ -21,19 +38,31 @@ pub(crate) fn candidates(config: &Config) -> Vec<Candidate> {
             name: uplink.name.clone(),
             weight: uplink.weight,
             group: config.group(uplink).filter(|_| config.eligible(uplink)),
+            ipv6: match uplink.ipv6 {
+                None => Ipv6::None,
+                Some(_) if uplink.tests.targets.iter().any(|target| target.family() == Family::V6) => Ipv6::Tested,
+                Some(_) => Ipv6::Untested,
+            },
         })
         .collect()
 }
 
-/// The places of those that carry new connections: the members that are up of the lowest-numbered group that has any.
+/// The places of those that carry new connections of the family: the members that are up of the lowest-numbered group that has any.
 ///
 /// If none is up, all that are eligible (so that whichever comes back is used at once), or those of before.
-pub(crate) fn elect(candidates: &[Candidate], up: &[bool], all_down: WhenAllDown, before: &[usize]) -> Vec<usize> {
+pub(crate) fn elect(
+    candidates: &[Candidate],
+    family: Family,
+    up: &[bool],
+    all_down: WhenAllDown,
+    before: &[usize],
+) -> Vec<usize> {
     let working = |&(_, _, up): &(usize, u32, bool)| up;
     let eligible: Vec<(usize, u32, bool)> = candidates
         .iter()
         .zip(up)
         .enumerate()
+        .filter(|(_, (candidate, _))| candidate.has(family))
         .filter_map(|(place, (candidate, &up))| candidate.group.map(|group| (place, group, up)))
         .collect();
     if let Some(best) = eligible.iter().filter(|one| working(one)).map(|&(_, group, _)| group).min() {
@@ -54,7 +83,12 @@ mod tests {
         groups
             .iter()
             .enumerate()
-            .map(|(i, &group)| Candidate { name: format!("eth{i}").parse().unwrap(), weight: 1, group })
+            .map(|(i, &group)| Candidate {
+                name: format!("eth{i}").parse().unwrap(),
+                weight: 1,
+                group,
+                ipv6: Ipv6::None,
+            })
             .collect()
     }
 
@@ -67,15 +101,24 @@ mod tests {
             ([false, false, true, true], vec![2]),
             ([false, false, false, true], vec![0, 1, 2]),
         ] {
-            assert_eq!(elect(&candidates, &up, WhenAllDown::All, &[]), expected, "{up:?}");
+            assert_eq!(elect(&candidates, Family::V4, &up, WhenAllDown::All, &[]), expected, "{up:?}");
+        }
+    }
+
+    #[test]
+    fn an_uplink_without_ipv6_never_carries_any() {
+        let mut candidates = group(&[Some(1), Some(1)]);
+        candidates[1].ipv6 = Ipv6::Tested;
+        for up in [[true, true], [true, false], [false, false]] {
+            assert_eq!(elect(&candidates, Family::V6, &up, WhenAllDown::All, &[]), [1], "{up:?}");
         }
     }
 
     #[test]
     fn with_keep_the_last_ones_stay() {
         let candidates = group(&[Some(1), Some(2)]);
-        assert_eq!(elect(&candidates, &[false, false], WhenAllDown::Keep, &[1]), [1]);
-        assert_eq!(elect(&candidates, &[false, false], WhenAllDown::Keep, &[]), [0, 1]);
+        assert_eq!(elect(&candidates, Family::V4, &[false, false], WhenAllDown::Keep, &[1]), [1]);
+        assert_eq!(elect(&candidates, Family::V4, &[false, false], WhenAllDown::Keep, &[]), [0, 1]);
     }
 
     proptest! {
@@ -85,7 +128,7 @@ mod tests {
         ) {
             let (groups, up): (Vec<_>, Vec<_>) = uplinks.into_iter().unzip();
             let candidates = group(&groups);
-            let chosen = elect(&candidates, &up, WhenAllDown::All, &[]);
+            let chosen = elect(&candidates, Family::V4, &up, WhenAllDown::All, &[]);
             prop_assert!(chosen.iter().all(|&i| groups[i].is_some()));
             let works = |i: usize| up[i] && groups[i].is_some();
             if (0..up.len()).any(works) {

@@ -26,8 +26,9 @@ impl Newest {
     pub(crate) fn put(&mut self, mut active: Active) {
         let family = active.family.number();
         if let Some(before) = self.current.get(&family) {
-            // One that has come back in the meantime has connections again that nobody wants to lose.
-            let still = before.flush.iter().filter(|name| active.failed.contains(name)).cloned();
+            // One that carries new connections again has some that nobody wants to lose.
+            let carries = |name: &InterfaceName| active.uplinks.iter().any(|share| share.uplink == *name);
+            let still = before.flush.iter().filter(|name| active.failed.contains(name) || !carries(name)).cloned();
             let flush: BTreeSet<InterfaceName> = active.flush.iter().cloned().chain(still).collect();
             active.flush = flush.into_iter().collect();
         }

@@ -1,13 +1,13 @@
 //! Records in words, for the log and for people who look on.
 
-use ftr_core::InterfaceName;
 use ftr_core::record::{Active, Check, Event, EventKind};
+use ftr_core::{Family, InterfaceName};
 
 /// An event as one line.
 pub(crate) fn event(event: &Event) -> String {
-    let uplink = &event.uplink;
+    let uplink = format!("{}{}", event.uplink, family(event.family));
     let described =
-        if event.description == uplink.as_str() { String::new() } else { format!(" ({})", event.description) };
+        if event.description == event.uplink.as_str() { String::new() } else { format!(" ({})", event.description) };
     let word = |word: &Option<String>| word.clone().unwrap_or_else(|| "unknown".to_owned());
     let to = word(&event.to);
     match event.kind {
@@ -54,7 +54,16 @@ pub(crate) fn check(check: &Check) -> String {
     let verdict = if check.up { "up" } else { "down" };
     let rtt = check.rtt_ms.map(|rtt| format!(" rtt {rtt:.1}ms")).unwrap_or_default();
     let reason = check.reason.map(|reason| format!(" {reason}")).unwrap_or_default();
-    format!("{} {verdict} {}/{}{rtt}{reason}", check.uplink, check.answered, check.asked)
+    let family = family(check.family);
+    format!("{}{family} {verdict} {}/{}{rtt}{reason}", check.uplink, check.answered, check.asked)
+}
+
+/// IPv6 is named, IPv4 goes without saying.
+const fn family(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "",
+        Family::V6 => " IPv6",
+    }
 }
 
 fn list(names: &[InterfaceName]) -> String {

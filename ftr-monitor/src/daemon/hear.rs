@@ -66,8 +66,9 @@ impl Daemon {
                 if !self.newest.is_owed() {
                     self.answer_due = None;
                 }
-                if !self.prepared {
-                    self.prepared = true;
+                let waited = !self.unprepared.is_empty();
+                self.unprepared.retain(|family| *family != applied.family);
+                if waited && self.unprepared.is_empty() {
                     self.children.iter_mut().skip(PROBE).take(1).for_each(|probe| probe.due = Some(now));
                 }
                 if applied.writes > 0 {

@@ -85,6 +85,52 @@ fn a_lower_group_takes_over_and_hands_back() {
 }
 
 #[test]
+fn with_hard_failback_connections_return_to_the_better_group() {
+    let groups = [", priority_group: 1", ", priority_group: 2", ", priority_group: 1"];
+    let mut decider = decider(groups, "routing: {failback: hard}");
+    hear(&mut decider, 0, &ALL_UP);
+    hear(&mut decider, 1000, &[("eth1", false), ("eth3", false)]);
+    let back = short(&hear(&mut decider, 2000, &[("eth1", true)]));
+    assert_eq!(back[0], "active eth1*1 failed eth3 flush eth2");
+    let beside = short(&hear(&mut decider, 3000, &[("eth3", true)]));
+    assert_eq!(beside[0], "active eth1*1 eth3*3 failed  flush ", "those of the same group have nothing to return to");
+}
+
+#[test]
+fn families_are_decided_apart_and_only_over_uplinks_that_have_them() {
+    let six = ", ip6: '2001:db8::2', gateway6: 'fe80::1'";
+    let tests = ", tests: {ips: [198.51.100.1, '2001:db8:f::1']}";
+    let mut decider = decider([&format!("{six}{tests}"), &format!("{six}{tests}"), ""], "");
+    let heard = |decider: &mut Decider, uplink, up| {
+        let check = Check { family: Family::V6, ..check(uplink, up, 0) };
+        short(&decider.hear(&Record::Check(check)))
+    };
+    hear(&mut decider, 0, &ALL_UP);
+    assert_eq!(heard(&mut decider, "eth1", true), [""; 0]);
+    assert_eq!(heard(&mut decider, "eth2", true), ["active eth1*1 eth2*2 failed  flush "]);
+    assert_eq!(heard(&mut decider, "eth2", false)[0], "active eth1*1 failed eth2 flush eth2");
+    assert_eq!(heard(&mut decider, "eth1", false)[0], "active eth1*1 eth2*2 failed eth1 eth2 flush ");
+    assert_eq!(decider.judged().count(), 5);
+}
+
+#[test]
+fn ipv6_that_nothing_tests_works_while_ipv4_does() {
+    let six = ", ip6: '2001:db8::2', gateway6: 'fe80::1'";
+    let mut decider = decider([six, six, ""], "");
+    let said = short(&hear(&mut decider, 0, &ALL_UP));
+    assert_eq!(said, ["active eth1*1 eth2*2 failed  flush ", "active eth1*1 eth2*2 eth3*3 failed  flush "]);
+    let said = short(&hear(&mut decider, 1000, &[("eth2", false)]));
+    let expected = [
+        "active eth1*1 eth3*3 failed eth2 flush eth2",
+        "state eth2 up->down",
+        "role eth2 routing->standby",
+        "active eth1*1 failed eth2 flush eth2",
+        "role eth2 routing->standby",
+    ];
+    assert_eq!(said, expected);
+}
+
+#[test]
 fn when_all_are_down_all_are_used_and_nothing_is_flushed() {
     let mut decider = decider([""; 3], "");
     hear(&mut decider, 0, &ALL_UP);
