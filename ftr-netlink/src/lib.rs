@@ -24,6 +24,7 @@ mod route;
 mod rtnetlink;
 mod rule;
 mod socket;
+mod write;
 
 pub use address::Address;
 pub use attribute::Attribute;
@@ -39,5 +40,6 @@ pub use neighbour::Neighbour;
 pub use nexthop::Nexthop;
 pub use refusal::Refusal;
 pub use route::{Route, RouteKind};
-pub use rtnetlink::{Rtnetlink, Write};
+pub use rtnetlink::Rtnetlink;
 pub use rule::{Action, Rule};
+pub use write::Write;

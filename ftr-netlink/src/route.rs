@@ -3,13 +3,20 @@
 use std::net::IpAddr;
 
 use ftr_core::Family;
-use neli::consts::rtnl::{RtScope, RtTable, Rta, RtmF, Rtn, Rtprot};
+use neli::consts::rtnl::{RtScope, RtTable, Rta, RtmF, Rtprot};
 use neli::rtnl::{Rtattr, Rtmsg, RtmsgBuilder};
 use neli::types::Buffer;
 
 use crate::attribute::{Attribute, Attributes, Payload, from_bytes, opaque, to_bytes};
 use crate::nexthop::{decode_multipath, encode_multipath};
 use crate::{Error, Nexthop, Prefix, family};
+
+mod kind;
+
+pub use kind::RouteKind;
+
+/// `IP6_RT_PRIO_USER`: what the kernel makes of an IPv6 route that names no metric.
+const IPV6_METRIC: u32 = 1024;
 
 /// A route.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,7 +29,7 @@ pub struct Route {
     pub from: Option<Prefix>,
     /// The table that it stands in.
     pub table: u32,
-    /// Who made it, as numbered in `rt_protos`.
+    /// Who made it, as numbered in `rt_protos`. In a deletion 0 means "anybody".
     pub protocol: u8,
     /// How far away the destination is: 0 anywhere, 253 on the link, 254 this host. IPv6 always has 0.
     pub scope: u8,
@@ -30,71 +37,16 @@ pub struct Route {
     pub kind: RouteKind,
     /// The traffic class that it is for; 0 for all.
     pub tos: u8,
-    /// Its preference among routes to the same destination: the lowest wins. In a deletion 0 means "any" for IPv4;
-    /// for IPv6 the kernel turns 0 into 1024.
+    /// Its preference among routes to the same destination: the lowest wins. For IPv6 0 stands for 1024, as the kernel
+    /// has it; in a deletion for IPv4 it means "any".
     pub metric: u32,
     /// The source address of packets that have none yet.
     pub source: Option<IpAddr>,
-    /// Where it leads: one next hop, several for multipath, none where packets are refused.
+    /// Where it leads: one next hop, several for multipath, none where packets are refused. The kernel keeps their order.
+    /// Each of several IPv6 ones has to name a gateway.
     pub nexthops: Vec<Nexthop>,
     /// What else it has: metrics, encapsulation, a nexthop object.
     pub others: Vec<Attribute>,
-}
-
-/// What a route does with a packet (rtnetlink(7), `rtm_type`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RouteKind {
-    /// Sends it on.
-    Unicast,
-    /// Delivers it here.
-    Local,
-    /// Drops it silently.
-    Blackhole,
-    /// Refuses it: "host unreachable".
-    Unreachable,
-    /// Refuses it: "administratively prohibited".
-    Prohibit,
-    /// Looks further, in the next rule's table.
-    Throw,
-    /// Any other, by number.
-    Other(u8),
-}
-
-impl RouteKind {
-    const fn of(kind: Rtn) -> Self {
-        match kind {
-            Rtn::Unicast => Self::Unicast,
-            Rtn::Local => Self::Local,
-            Rtn::Blackhole => Self::Blackhole,
-            Rtn::Unreachable => Self::Unreachable,
-            Rtn::Prohibit => Self::Prohibit,
-            Rtn::Throw => Self::Throw,
-            Rtn::Unspec => Self::Other(0),
-            Rtn::Broadcast => Self::Other(3),
-            Rtn::Anycast => Self::Other(4),
-            Rtn::Multicast => Self::Other(5),
-            Rtn::Nat => Self::Other(10),
-            Rtn::Xresolve => Self::Other(11),
-            Rtn::UnrecognizedConst(number) => Self::Other(number),
-        }
-    }
-
-    fn to_kernel(self) -> Rtn {
-        match self {
-            Self::Unicast => Rtn::Unicast,
-            Self::Local => Rtn::Local,
-            Self::Blackhole => Rtn::Blackhole,
-            Self::Unreachable => Rtn::Unreachable,
-            Self::Prohibit => Rtn::Prohibit,
-            Self::Throw => Rtn::Throw,
-            Self::Other(number) => Rtn::from(number),
-        }
-    }
-
-    /// Packets go nowhere: the kernel keeps no next hop, though IPv6 shows the loopback device as one.
-    const fn refuses(self) -> bool {
-        matches!(self, Self::Blackhole | Self::Unreachable | Self::Prohibit | Self::Throw)
-    }
 }
 
 impl Route {
@@ -162,7 +114,26 @@ impl Route {
         Ok(())
     }
 
-    /// The message body that adds or deletes this route.
+    /// The message body that deletes this route.
+    ///
+    /// IPv6 deletes the next hops that are named one by one, with a message to everybody for each. Where none is named
+    /// it deletes the route of this table, metric and protocol whole, in one step.
+    pub(crate) fn encode_deletion(&self) -> Result<Vec<u8>, Error> {
+        if self.family == Family::V4 {
+            return self.encode();
+        }
+        let mut route = self.clone();
+        if route.metric == 0 {
+            // It would mean "any", and what was added without metric has this one.
+            route.metric = IPV6_METRIC;
+        }
+        if route.nexthops.len() > 1 {
+            route.nexthops.clear();
+        }
+        route.encode()
+    }
+
+    /// The message body that adds this route.
     pub(crate) fn encode(&self) -> Result<Vec<u8>, Error> {
         let mut attributes = Attributes::new();
         if let Some(destination) = self.destination {
@@ -267,6 +238,19 @@ mod tests {
         #[test]
         fn what_is_written_reads_back(route in prop_oneof![route(Family::V4), route(Family::V6)]) {
             prop_assert_eq!(Route::decode(&route.encode().unwrap()).unwrap().unwrap(), route);
+        }
+
+        #[test]
+        fn a_deletion_names_what_identifies_the_route(route in prop_oneof![route(Family::V4), route(Family::V6)]) {
+            let deletion = Route::decode(&route.encode_deletion().unwrap()).unwrap().unwrap();
+            let mut expected = route.clone();
+            if route.family == Family::V6 {
+                expected.metric = if route.metric == 0 { 1024 } else { route.metric };
+                if route.nexthops.len() > 1 {
+                    expected.nexthops.clear();
+                }
+            }
+            prop_assert_eq!(deletion, expected);
         }
 
         #[test]

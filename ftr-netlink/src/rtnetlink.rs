@@ -3,19 +3,21 @@
 use std::net::IpAddr;
 
 use ftr_core::Family;
-use neli::consts::nl::NlmF;
+use neli::consts::nl::{NlmF, Nlmsg};
 use neli::consts::rtnl::Rtm;
 use nix::errno::Errno;
 use nix::sys::socket::{SockFlag, SockProtocol};
 
-use crate::frame::{Frames, Outcome, outcome, request};
+use crate::frame::{Frames, Outcome, outcome};
 use crate::socket::{End, Socket};
-use crate::{Address, Counters, Error, Link, Lookup, Neighbour, Refusal, Route, Rule, counters};
+use crate::{Address, Counters, Error, Link, Lookup, Neighbour, Refusal, Route, Rule, Write, counters};
 
 /// How often a dump is begun anew because the table changed under it.
 const ATTEMPTS: u32 = 8;
 /// Requests that go to the kernel in one datagram: their acknowledgements must fit into the receive queue together.
 const BATCH: usize = 64;
+/// The bytes at which a datagram is full: the kernel takes no larger one than its send buffer, some 200 KB.
+const FULL: usize = 64 * 1024;
 
 /// A socket for requests about links, addresses, routes, rules and neighbours. Reading needs no capability, writing
 /// `CAP_NET_ADMIN`.
@@ -24,42 +26,17 @@ pub struct Rtnetlink {
     socket: Socket,
 }
 
-/// A change to ask of the kernel. Nothing is ever replaced: an addition fails where its like is there already.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Write {
-    /// Adds a route.
-    AddRoute(Route),
-    /// Deletes a route.
-    DeleteRoute(Route),
-    /// Adds a rule.
-    AddRule(Rule),
-    /// Deletes a rule.
-    DeleteRule(Rule),
-}
-
-impl Write {
-    fn encode(&self, number: u32) -> Result<Vec<u8>, Error> {
-        let (kind, body) = match self {
-            Self::AddRoute(route) => (Rtm::Newroute, route.encode()?),
-            Self::DeleteRoute(route) => (Rtm::Delroute, route.encode()?),
-            Self::AddRule(rule) => (Rtm::Newrule, rule.encode()?),
-            Self::DeleteRule(rule) => (Rtm::Delrule, rule.encode()?),
-        };
-        let flags = match self {
-            Self::AddRoute(_) | Self::AddRule(_) => NlmF::ACK | NlmF::CREATE | NlmF::EXCL,
-            Self::DeleteRoute(_) | Self::DeleteRule(_) => NlmF::ACK,
-        };
-        request(kind.into(), flags, number, &body)
-    }
-}
-
 impl Rtnetlink {
     /// Opens a socket.
     ///
     /// # Errors
     /// The kernel gives none.
     pub fn open() -> Result<Self, Error> {
-        Ok(Self { socket: Socket::open(SockProtocol::NetlinkRoute, 0, SockFlag::empty())? })
+        let mut socket = Socket::open(SockProtocol::NetlinkRoute, 0, SockFlag::empty())?;
+        // A dump comes in buffers as large as the largest that the kernel has seen us read with, and as small as a page
+        // before it has seen one: a route of some hundred next hops would be left out of the first list, silently.
+        socket.ask((Nlmsg::Noop.into(), NlmF::ACK, &[]), |_| Ok(()))?;
+        Ok(Self { socket })
     }
 
     /// Every device.
@@ -162,21 +139,42 @@ impl Rtnetlink {
     /// Asks for these changes, in this order, and tells the fate of each. A refusal does not stop those behind it.
     ///
     /// # Errors
-    /// The exchange itself fails: which changes were made is unknown then.
+    /// A change cannot be put into a message: none was made then. The exchange itself fails: which changes were made is
+    /// unknown then.
     pub fn write(&mut self, writes: &[Write]) -> Result<Vec<Result<(), Refusal>>, Error> {
-        let mut fates = Vec::with_capacity(writes.len());
-        for batch in writes.chunks(BATCH) {
-            let mut datagram = Vec::new();
-            let mut numbers = Vec::with_capacity(batch.len());
-            for write in batch {
-                let number = self.socket.number();
-                datagram.extend(write.encode(number)?);
-                numbers.push(number);
-            }
-            self.socket.send(&datagram)?;
-            self.acknowledgements(&numbers, &mut fates)?;
+        let mut requests = Vec::with_capacity(writes.len());
+        for write in writes {
+            let number = self.socket.number();
+            requests.push((number, write.encode(number)?));
         }
+        let mut fates = Vec::with_capacity(writes.len());
+        let (mut datagram, mut numbers) = (Vec::new(), Vec::new());
+        for (number, request) in requests {
+            datagram.extend(request);
+            numbers.push(number);
+            if numbers.len() == BATCH || datagram.len() >= FULL {
+                self.exchange(&mut datagram, &mut numbers, &mut fates)?;
+            }
+        }
+        self.exchange(&mut datagram, &mut numbers, &mut fates)?;
         Ok(fates)
+    }
+
+    /// Sends the requests of these numbers and leaves room for the next ones.
+    fn exchange(
+        &mut self,
+        datagram: &mut Vec<u8>,
+        numbers: &mut Vec<u32>,
+        fates: &mut Vec<Result<(), Refusal>>,
+    ) -> Result<(), Error> {
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        self.socket.send(datagram)?;
+        self.acknowledgements(numbers, fates)?;
+        datagram.clear();
+        numbers.clear();
+        Ok(())
     }
 
     /// Collects the acknowledgements of these requests, which the kernel sends in their order.

@@ -21,6 +21,12 @@ const BUFFER: usize = 64 * 1024;
 struct Explain;
 setsockopt_impl!(Explain, libc::SOL_NETLINK, libc::NETLINK_EXT_ACK, bool, SetBool);
 
+/// A refusal quotes the header of the request alone (`NETLINK_CAP_ACK`): whole, those of large routes would not fit into
+/// the receive queue together.
+#[derive(Clone)]
+struct Cap;
+setsockopt_impl!(Cap, libc::SOL_NETLINK, libc::NETLINK_CAP_ACK, bool, SetBool);
+
 /// Requests for dumps are checked, and their filters heeded (`NETLINK_GET_STRICT_CHK`).
 #[derive(Clone)]
 struct Strict;
@@ -48,6 +54,7 @@ impl Socket {
         let fd = socket(AddressFamily::Netlink, SockType::Raw, flags, protocol).map_err(Error::Open)?;
         bind(fd.as_raw_fd(), &NetlinkAddr::new(0, groups)).map_err(Error::Open)?;
         Explain.set(&fd, &true).map_err(Error::Open)?;
+        Cap.set(&fd, &true).map_err(Error::Open)?;
         if protocol == SockProtocol::NetlinkRoute {
             Strict.set(&fd, &true).map_err(Error::Open)?;
         }

@@ -1,0 +1,36 @@
+//! Changes to routes and rules.
+
+use neli::consts::nl::NlmF;
+use neli::consts::rtnl::Rtm;
+
+use crate::frame::request;
+use crate::{Error, Route, Rule};
+
+/// A change to ask of the kernel. Nothing is ever replaced: an addition fails where its like is there already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// Adds a route.
+    AddRoute(Route),
+    /// Deletes a route.
+    DeleteRoute(Route),
+    /// Adds a rule.
+    AddRule(Rule),
+    /// Deletes a rule.
+    DeleteRule(Rule),
+}
+
+impl Write {
+    pub(crate) fn encode(&self, number: u32) -> Result<Vec<u8>, Error> {
+        let (kind, body) = match self {
+            Self::AddRoute(route) => (Rtm::Newroute, route.encode()?),
+            Self::DeleteRoute(route) => (Rtm::Delroute, route.encode_deletion()?),
+            Self::AddRule(rule) => (Rtm::Newrule, rule.encode()?),
+            Self::DeleteRule(rule) => (Rtm::Delrule, rule.encode()?),
+        };
+        let flags = match self {
+            Self::AddRoute(_) | Self::AddRule(_) => NlmF::ACK | NlmF::CREATE | NlmF::EXCL,
+            Self::DeleteRoute(_) | Self::DeleteRule(_) => NlmF::ACK,
+        };
+        request(kind.into(), flags, number, &body)
+    }
+}

@@ -1,0 +1,16 @@
+//! `ftr-netlink` and the real kernel: what it writes is what it reads back, and what the kernel tells is understood.
+
+mod host;
+mod routes;
+
+use ftr_lab::suite;
+use libtest_mimic::{Failed, Trial};
+use std::process::ExitCode;
+
+/// A test, and why it failed.
+type Test = fn() -> Result<(), Failed>;
+
+fn main() -> ExitCode {
+    let all = [&routes::TESTS[..]].concat();
+    suite::run(all.into_iter().map(|(name, test)| Trial::test(name, test)).collect())
+}
