@@ -62,15 +62,52 @@ impl Error {
         }
     }
 
-    /// Whether the same exchange may succeed in a moment.
+    /// Whether the same exchange may succeed in a moment: somebody else was changing what was asked about, or the kernel
+    /// was short of memory or buffers. Of a change it is unknown whether it was made, unless it was refused.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         match self {
             Self::Interrupted { .. } => true,
-            Self::Send(errno) | Self::Receive(errno) | Self::Refused { refusal: Refusal { errno, .. }, .. } => {
-                matches!(errno, Errno::EAGAIN | Errno::EBUSY | Errno::ENOBUFS | Errno::ENOMEM)
+            Self::Open(errno) | Self::Send(errno) | Self::Receive(errno) => is_passing(*errno),
+            Self::Refused { refusal, .. } => is_passing(refusal.errno),
+            Self::Malformed(_) | Self::Encode(_) => false,
+        }
+    }
+}
+
+/// What passes by itself.
+const fn is_passing(errno: Errno) -> bool {
+    matches!(errno, Errno::EAGAIN | Errno::EBUSY | Errno::EINTR | Errno::ENOBUFS | Errno::ENOMEM)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Errno, Error, Refusal};
+
+    fn refused(errno: Errno) -> Error {
+        Error::Refused { operation: "list routes", refusal: Refusal { errno, message: None } }
+    }
+
+    #[test]
+    fn what_passes_is_told_from_what_stays() {
+        for errno in [Errno::EAGAIN, Errno::EBUSY, Errno::EINTR, Errno::ENOBUFS, Errno::ENOMEM] {
+            for error in [Error::Open(errno), Error::Send(errno), Error::Receive(errno), refused(errno)] {
+                assert!(error.is_transient() && !error.is_permission(), "{error}");
             }
-            _ => false,
+        }
+        assert!(Error::Interrupted { operation: "list routes", attempts: 8 }.is_transient());
+        for errno in [Errno::EPERM, Errno::EEXIST, Errno::EINVAL, Errno::ENETUNREACH, Errno::EMSGSIZE] {
+            assert!(!refused(errno).is_transient() && !Error::Open(errno).is_transient(), "{errno}");
+        }
+        assert!(!Error::Malformed("route").is_transient() && !Error::Encode("a route").is_transient());
+    }
+
+    #[test]
+    fn a_missing_capability_is_recognised_wherever_it_shows() {
+        for errno in [Errno::EPERM, Errno::EACCES] {
+            for error in [Error::Open(errno), Error::Send(errno), refused(errno)] {
+                assert!(error.is_permission(), "{error}");
+            }
         }
     }
 }
