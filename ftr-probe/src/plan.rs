@@ -17,6 +17,8 @@ pub(crate) struct Plan {
     pub(crate) family: Family,
     /// The address that it has to have; none where any will do.
     pub(crate) ip: Option<IpAddr>,
+    /// Its gateway is learned from what a DHCP client or a router tells.
+    pub(crate) learns: bool,
     pub(crate) targets: Vec<Target>,
     pub(crate) timing: Timing,
     pub(crate) interval: Duration,
@@ -121,10 +123,15 @@ fn plan(
             Some(Ipv6Kind::Advertised) | None => None,
         },
     });
+    let learns = uplink.is_some_and(|uplink| match family {
+        Family::V4 => uplink.kind == UplinkKind::Dhcp,
+        Family::V6 => uplink.ipv6 == Some(Ipv6Kind::Advertised),
+    });
     Ok(Plan {
         uplink: name.clone(),
         family,
         ip,
+        learns,
         targets,
         timing: Timing {
             required,

@@ -116,7 +116,7 @@ impl Next {
             self.prompt = Some(Prompt::Doubt);
             return now;
         }
-        let look = if reason == Reason::NoRoute { now + LOOK.min(self.interval) } else { beat };
+        let look = if matches!(reason, Reason::NoRoute | Reason::NoGateway) { now + LOOK.min(self.interval) } else { beat };
         match self.settle {
             Some(delay) => {
                 self.settle = Some(delay * 2).filter(|next| *next < self.interval);
@@ -164,6 +164,7 @@ mod tests {
             uplink: "eth1".parse().unwrap(),
             family: Family::V4,
             ip: None,
+            learns: false,
             targets: Vec::new(),
             timing: Timing { required: 1, tries: 1, timeout: Duration::from_secs(2) },
             interval: MINUTE,

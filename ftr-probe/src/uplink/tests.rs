@@ -17,6 +17,7 @@ fn uplink() -> Uplink {
         uplink: "eth1".parse().unwrap(),
         family: Family::V4,
         ip: None,
+        learns: false,
         targets: Vec::new(),
         timing: Timing { required: 1, tries: 1, timeout: SECOND },
         interval: SECOND * 60,

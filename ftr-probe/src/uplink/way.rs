@@ -32,7 +32,9 @@ impl Uplink {
                 }
                 Err(broken) => {
                     self.known = None;
-                    return Ok(Err(broken));
+                    let learned = self.plan.learns && broken.reason == Reason::NoRoute;
+                    let reason = if learned { Reason::NoGateway } else { broken.reason };
+                    return Ok(Err(Break { reason, ..broken }));
                 }
             },
         };
