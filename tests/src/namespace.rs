@@ -72,7 +72,7 @@ impl Namespace {
     /// # Errors
     /// When it ends with anything but 0.
     pub fn sh(&self, line: &str) -> Result<String> {
-        run(self.command("sh").args(["-c", line]))
+        run(self.command("bash").args(["-c", line]))
     }
 
     /// Loads an nftables script in one transaction.

@@ -116,7 +116,8 @@ impl Next {
             self.prompt = Some(Prompt::Doubt);
             return now;
         }
-        let look = if matches!(reason, Reason::NoRoute | Reason::NoGateway) { now + LOOK.min(self.interval) } else { beat };
+        let look =
+            if matches!(reason, Reason::NoRoute | Reason::NoGateway) { now + LOOK.min(self.interval) } else { beat };
         match self.settle {
             Some(delay) => {
                 self.settle = Some(delay * 2).filter(|next| *next < self.interval);

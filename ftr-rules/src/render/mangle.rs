@@ -1,5 +1,7 @@
 //! The mangle table: which uplink a connection belongs to.
 
+mod policy;
+
 use ftr_core::Config;
 use ftr_core::config::UplinkKind;
 use ftr_core::layout::Layout;
@@ -44,9 +46,10 @@ pub(super) fn write(config: &Config, script: &mut Script) {
         }
     }
     script.comment(RESTORE);
-    for device in inside {
+    for device in &inside {
         script.rule("PREROUTING", &format!("-i {device} -j {}", restore_mark(&layout)));
     }
+    policy::write(config, &layout, &inside, script);
     for (why, chain, direction) in [(INCOMING, "PREROUTING", "-i"), (OUTGOING, "POSTROUTING", "-o")] {
         script.comment(why);
         for (i, uplink) in config.uplinks.iter().enumerate() {
