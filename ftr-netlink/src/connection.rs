@@ -1,22 +1,64 @@
 //! Tracked connections (`include/uapi/linux/netfilter/nfnetlink_conntrack.h`).
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use ftr_core::Family;
 use neli::consts::nl::NlmF;
+use nix::errno::Errno;
 use nix::sys::socket::{SockFlag, SockProtocol};
 
+use crate::flow::NESTED;
+use crate::frame::{append, payload};
 use crate::socket::Socket;
-use crate::{Error, family};
+use crate::{Error, Flow, Refusal, family};
 
-/// `IPCTNL_MSG_CT_DELETE` (2) of the connection tracking subsystem (1).
+/// `IPCTNL_MSG_CT_GET` (1) and `IPCTNL_MSG_CT_DELETE` (2) of the connection tracking subsystem (1).
+const GET: u16 = 1 << 8 | 1;
 const DELETE: u16 = 1 << 8 | 2;
+/// `CTA_TUPLE_ORIG`, `CTA_TUPLE_REPLY`, `CTA_MARK`, `CTA_MARK_MASK`.
+const ORIGINAL: u16 = 1;
+const REPLY: u16 = 2;
 const MARK: u16 = 8;
 const MARK_MASK: u16 = 21;
+/// `struct nfgenmsg`: family, version, resource.
+const HEADER: usize = 4;
 /// With version 0 the kernel ignores the family, and a deletion for IPv6 takes IPv4 connections along.
 const VERSION: u8 = 1;
 
-/// A socket for requests about tracked connections. Every request needs `CAP_NET_ADMIN`.
+/// A tracked connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// Its mark; 0 where it has none.
+    pub mark: u32,
+    /// Its packets from the side that opened it, before any address translation.
+    pub original: Flow,
+    /// The answers to them, as they arrive here: they go to where the packets seem to come from.
+    pub reply: Flow,
+}
+
+impl Connection {
+    /// The source address that the packets of the side that opened it leave with: translated where it is translated.
+    #[must_use]
+    pub const fn leaves_as(&self) -> IpAddr {
+        self.reply.destination
+    }
+
+    fn decode(body: &[u8]) -> Result<Self, Error> {
+        let attributes = body.get(HEADER..).unwrap_or_default();
+        let flow =
+            |kind| payload(attributes, kind).ok_or(Error::Malformed("tracked connection")).and_then(Flow::decode);
+        let mark = match payload(attributes, MARK) {
+            Some(octets) => {
+                octets.try_into().map(u32::from_be_bytes).map_err(|_| Error::Malformed("connection mark"))?
+            }
+            None => 0,
+        };
+        Ok(Self { mark, original: flow(ORIGINAL)?, reply: flow(REPLY)? })
+    }
+}
+
+/// A socket for requests about tracked connections of the default zone. Every request needs `CAP_NET_ADMIN`.
 #[derive(Debug)]
 pub struct Ctnetlink {
     socket: Socket,
@@ -31,12 +73,30 @@ impl Ctnetlink {
         Ok(Self { socket: Socket::open(SockProtocol::NetlinkNetFilter, 0, SockFlag::empty())? })
     }
 
+    /// The connection that these packets belong to, in either of its directions; none where none is tracked.
+    ///
+    /// # Errors
+    /// The kernel refuses: `EPERM` without the capability ([`Error::is_permission`]), `EINVAL` or `EOPNOTSUPP` without
+    /// connection tracking, `EINVAL` where the protocol needs another [`Transport`](crate::Transport) too.
+    pub fn find(&mut self, flow: &Flow) -> Result<Option<Connection>, Error> {
+        let mut found = None;
+        let end = self.socket.ask((GET, NlmF::ACK, &question(flow)?), |frame| {
+            found = Some(Connection::decode(frame.body)?);
+            Ok(())
+        })?;
+        match end.refusal {
+            Some(Refusal { errno: Errno::ENOENT, .. }) => Ok(None),
+            Some(refusal) => Err(Error::Refused { operation: "look up tracked connection", refusal }),
+            None => found.ok_or(Error::Malformed("answer to a connection lookup")).map(Some),
+        }
+    }
+
     /// Forgets every connection of the family whose mark is `mark` in its `heeded` bits. One request, however many there are.
     ///
     /// # Errors
     /// The kernel refuses: `EPERM` without the capability, `EINVAL` or `EOPNOTSUPP` without connection tracking.
     pub fn flush(&mut self, family: Family, mark: u32, heeded: NonZeroU32) -> Result<(), Error> {
-        let end = self.socket.ask((DELETE, NlmF::ACK, &body(family, mark, heeded)), |_| Ok(()))?;
+        let end = self.socket.ask((DELETE, NlmF::ACK, &deletion(family, mark, heeded)?), |_| Ok(()))?;
         match end.refusal {
             Some(refusal) => Err(Error::Refused { operation: "delete tracked connections", refusal }),
             None => Ok(()),
@@ -44,27 +104,65 @@ impl Ctnetlink {
     }
 }
 
-/// `struct nfgenmsg` and the two attributes; their numbers are in network byte order, unlike rtnetlink's.
-fn body(family: Family, mark: u32, heeded: NonZeroU32) -> Vec<u8> {
-    let mut body = vec![family::to_kernel(family).into(), VERSION, 0, 0];
+fn header(family: Family) -> Vec<u8> {
+    vec![family::to_kernel(family).into(), VERSION, 0, 0]
+}
+
+fn question(flow: &Flow) -> Result<Vec<u8>, Error> {
+    let mut body = header(flow.family());
+    append(&mut body, ORIGINAL | NESTED, &flow.encode()?)?;
+    Ok(body)
+}
+
+/// Its numbers are in network byte order, unlike rtnetlink's.
+fn deletion(family: Family, mark: u32, heeded: NonZeroU32) -> Result<Vec<u8>, Error> {
+    let mut body = header(family);
     for (kind, number) in [(MARK, mark), (MARK_MASK, heeded.get())] {
-        body.extend(8u16.to_ne_bytes());
-        body.extend(kind.to_ne_bytes());
-        body.extend(number.to_be_bytes());
+        append(&mut body, kind, &number.to_be_bytes())?;
     }
-    body
+    Ok(body)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Family, body};
+    use super::{Connection, Family, HEADER, MARK, NESTED, ORIGINAL, REPLY, append, deletion, payload, question};
+    use crate::flow::Flow;
+    use crate::flow::tests::flow;
+    use proptest::prelude::*;
     use std::num::NonZeroU32;
 
     #[test]
     fn marks_travel_in_network_byte_order() {
-        let body = body(Family::V6, 0x0102, NonZeroU32::new(0xff00).unwrap());
+        let body = deletion(Family::V6, 0x0102, NonZeroU32::new(0xff00).unwrap()).unwrap();
         assert_eq!(body[..4], [10, 1, 0, 0]);
         assert_eq!(body[8..12], [0, 0, 1, 2]);
         assert_eq!(body[16..], [0, 0, 0xff, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_question_holds_the_flow_and_its_family(flow in flow()) {
+            let body = question(&flow).unwrap();
+            let family = if flow.family() == Family::V6 { 10 } else { 2 };
+            prop_assert_eq!(&body[..HEADER], &[family, 1, 0, 0]);
+            prop_assert_eq!(payload(&body[HEADER..], ORIGINAL).map(Flow::decode), Some(Ok(flow)));
+        }
+
+        #[test]
+        fn an_answer_tells_both_directions_and_the_mark(original in flow(), reply in flow(), mark: Option<u32>) {
+            let mut body = question(&original).unwrap();
+            append(&mut body, REPLY | NESTED, &reply.encode().unwrap()).unwrap();
+            if let Some(mark) = mark {
+                append(&mut body, MARK, &mark.to_be_bytes()).unwrap();
+            }
+            let connection = Connection { mark: mark.unwrap_or(0), original, reply };
+            prop_assert_eq!(connection.leaves_as(), reply.destination);
+            prop_assert_eq!(Connection::decode(&body), Ok(connection));
+        }
+
+        #[test]
+        fn any_bytes_are_decoded_without_panic(bytes in prop::collection::vec(0u8..12, 0..120)) {
+            let _ = Connection::decode(&bytes);
+        }
     }
 }

@@ -50,7 +50,8 @@ impl Error {
         }
     }
 
-    /// Whether a capability is missing (`CAP_NET_ADMIN` for every write).
+    /// Whether a capability is missing (`CAP_NET_ADMIN` for every write). Not of a look-up, which needs none: there
+    /// `EACCES` is the answer of a route that prohibits.
     #[must_use]
     pub const fn is_permission(&self) -> bool {
         match self {

@@ -13,6 +13,8 @@ use crate::{Error, Refusal, attribute};
 
 const HEADER: usize = 16;
 const ATTRIBUTE_HEADER: usize = 4;
+/// `NLA_TYPE_MASK`: above it an attribute's kind has two flags, "has attributes inside" and "network byte order".
+const KIND: u16 = 0x3fff;
 /// `NLMSGERR_ATTR_MSG`: the text of an extended acknowledgement.
 const ACKNOWLEDGEMENT_TEXT: u16 = 1;
 
@@ -126,11 +128,21 @@ pub(crate) fn payload(mut attributes: &[u8], kind: u16) -> Option<&[u8]> {
     loop {
         let length = usize::from(u16_at(attributes, 0)?);
         let payload = attributes.get(ATTRIBUTE_HEADER..length)?;
-        if u16_at(attributes, 2)? == kind {
+        if u16_at(attributes, 2)? & KIND == kind {
             return Some(payload);
         }
         attributes = attributes.get(aligned(length)..)?;
     }
+}
+
+/// Puts an attribute behind the others.
+pub(crate) fn append(attributes: &mut Vec<u8>, kind: u16, payload: &[u8]) -> Result<(), Error> {
+    let length = u16::try_from(ATTRIBUTE_HEADER + payload.len());
+    attributes.extend(length.map_err(|_| Error::Encode("an attribute of more than 64 KiB"))?.to_ne_bytes());
+    attributes.extend(kind.to_ne_bytes());
+    attributes.extend(payload);
+    attributes.resize(aligned(attributes.len()), 0);
+    Ok(())
 }
 
 /// Netlink aligns messages and attributes to four bytes.
@@ -148,7 +160,7 @@ pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Frames, Outcome, outcome, request};
+    use super::{Frames, Outcome, append, outcome, payload, request};
     use neli::consts::nl::NlmF;
     use nix::errno::Errno;
     use proptest::prelude::*;
@@ -202,6 +214,20 @@ mod tests {
         let done = request(3, NlmF::MULTI, 7, &(-2i32).to_ne_bytes()).unwrap();
         let Outcome::Refused(refusal) = end(&done) else { panic!("not refused") };
         assert_eq!(refusal.errno, Errno::ENOENT);
+    }
+
+    #[test]
+    fn attributes_are_found_whatever_flags_they_carry() {
+        let mut attributes = Vec::new();
+        for (kind, text) in [(1, &b"odd"[..]), (2 | 0x8000, b"nested"), (3 | 0x4000, b""), (2, b"second")] {
+            append(&mut attributes, kind, text).unwrap();
+        }
+        assert_eq!(attributes.len(), 8 + 12 + 4 + 12);
+        assert_eq!(
+            [1, 2, 3, 4].map(|kind| payload(&attributes, kind)),
+            [Some(&b"odd"[..]), Some(b"nested"), Some(b""), None]
+        );
+        assert!(append(&mut attributes, 1, &vec![0; 65_532]).is_err());
     }
 
     proptest! {

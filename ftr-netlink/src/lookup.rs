@@ -20,7 +20,7 @@ const DPORT: u16 = 29;
 pub struct Lookup {
     /// Where it goes to.
     pub destination: IpAddr,
-    /// Where it comes from; none for a packet of this host that has no source yet.
+    /// Where it comes from; none for a packet of this host that has no source yet. An IPv4 packet that came in needs one.
     pub source: Option<IpAddr>,
     /// The device that the sending socket is bound to.
     pub oif: Option<u32>,
@@ -28,8 +28,8 @@ pub struct Lookup {
     pub iif: Option<u32>,
     /// Its mark.
     pub mark: u32,
-    /// Its protocol, by number: 6 is TCP, 17 UDP, 1 ICMP and 58 that of IPv6; none where rules and balancing need not
-    /// see it.
+    /// Its protocol, by number: 6 is TCP, 17 UDP, 1 ICMP and 58 that of IPv6; the kernel takes no other. None is UDP to
+    /// IPv4, and no protocol at all to IPv6.
     pub protocol: Option<u8>,
     /// The port that it comes from.
     pub sport: Option<u16>,

@@ -119,11 +119,15 @@ impl Rtnetlink {
         }
     }
 
-    /// The way that the kernel would send this packet.
+    /// The way that the kernel would send this packet: the table and the one next hop, by the hash that balances real
+    /// packets. A packet of this host that names no source is given one; IPv4 tells none to a packet that names its own.
     ///
     /// # Errors
-    /// There is none ([`Error::Refused`] with `ENETUNREACH`, `EHOSTUNREACH`, `EACCES` or `EINVAL`), or the exchange
-    /// fails.
+    /// There is none ([`Error::Refused`]): no route (`ENETUNREACH`), or one that refuses (`EHOSTUNREACH`, `EACCES` of a
+    /// prohibiting one, `EINVAL` of a black hole). A packet of this host has a foreign IPv4 source (`ENETUNREACH`). A
+    /// packet that came in over IPv4 is not forwarded by its device (`EHOSTUNREACH`), or has no source, one of our own
+    /// or one that the reverse path filter rejects (`EINVAL`; `EXDEV` of older kernels); IPv6 looks at none of these.
+    /// The protocol is not to be asked about (`EOPNOTSUPP`). Or the exchange fails.
     pub fn lookup(&mut self, lookup: &Lookup) -> Result<Route, Error> {
         let mut route = None;
         let end = self.socket.ask((Rtm::Getroute.into(), NlmF::ACK, &lookup.encode()?), |frame| {

@@ -2,9 +2,13 @@
 
 use ftr_lab::error::{LabError, Result};
 use ftr_lab::namespace::Namespace;
-use ftr_netlink::{Error, Group, Listener, Rtnetlink};
-use std::fmt::Write;
+use ftr_netlink::{Ctnetlink, Error, Family, Group, Listener, Rtnetlink, Write};
+use libtest_mimic::Failed;
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+pub(crate) const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
 /// How many devices a host has: device i, from 1, is `u<i>` with the addresses `i.0.0.2/24` and `2001:db8:i::2/64`.
 pub(crate) const DEVICES: u32 = 4;
@@ -52,9 +56,38 @@ impl Host {
     pub(crate) fn listener(&self, groups: &[Group]) -> Result<Listener> {
         inside(&self.space, || Listener::open(groups))
     }
+
+    /// A socket for requests about tracked connections.
+    pub(crate) fn connections(&self) -> Result<Ctnetlink> {
+        inside(&self.space, Ctnetlink::open)
+    }
 }
 
 /// Opens a socket there: it belongs to that namespace wherever it is used.
 fn inside<T: Send>(space: &Namespace, open: impl FnOnce() -> std::result::Result<T, Error> + Send) -> Result<T> {
     space.enter(|| open().map_err(|error| LabError::Unexpected(error.to_string())))
+}
+
+/// The host's address on a device.
+pub(crate) fn own(family: Family, device: u32) -> IpAddr {
+    match family {
+        Family::V4 => Ipv4Addr::from_bits(device << 24 | 2).into(),
+        Family::V6 => Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(device) << 80 | 2).into(),
+    }
+}
+
+/// The n-th gateway on the network of a device.
+pub(crate) fn gateway(family: Family, device: u32, n: u16) -> IpAddr {
+    match family {
+        Family::V4 => Ipv4Addr::from_bits(device << 24 | u32::from(n)).into(),
+        Family::V6 => Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(device) << 80 | u128::from(n)).into(),
+    }
+}
+
+/// Makes these changes; none may be refused.
+pub(crate) fn write(netlink: &mut Rtnetlink, writes: &[Write]) -> std::result::Result<(), Failed> {
+    for (write, fate) in writes.iter().zip(netlink.write(writes)?) {
+        fate.map_err(|refusal| format!("{refusal}: {write:?}"))?;
+    }
+    Ok(())
 }

@@ -1,6 +1,8 @@
 //! `ftr-netlink` and the real kernel: what it writes is what it reads back, and what the kernel tells is understood.
 
+mod connections;
 mod host;
+mod lookups;
 mod routes;
 
 use ftr_lab::suite;
@@ -11,6 +13,6 @@ use std::process::ExitCode;
 type Test = fn() -> Result<(), Failed>;
 
 fn main() -> ExitCode {
-    let all = [&routes::TESTS[..]].concat();
+    let all = [&routes::TESTS[..], &lookups::TESTS, &connections::TESTS].concat();
     suite::run(all.into_iter().map(|(name, test)| Trial::test(name, test)).collect())
 }

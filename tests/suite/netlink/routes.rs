@@ -1,10 +1,10 @@
 //! Routes: written, read back, deleted.
 
 use crate::Test;
-use crate::host::{DEVICES, Host};
+use crate::host::{DEVICES, FAMILIES, Host, gateway, own, write};
 use ftr_netlink::{Event, Family, Group, Listener, Nexthop, Prefix, Refusal, Route, RouteKind, Rtnetlink, Write};
 use libtest_mimic::Failed;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Instant;
 
 /// The tests of this file.
@@ -18,7 +18,6 @@ pub(crate) const TESTS: [(&str, Test); 7] = [
     ("nothing_but_the_named_route_is_deleted", nothing_but_the_named_route_is_deleted),
 ];
 
-const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 /// A table whose number does not fit into the header of a message.
 const TABLE: u32 = 100_000;
 const OURS: u8 = 117;
@@ -26,21 +25,6 @@ const OURS: u8 = 117;
 const STATIC: u8 = 4;
 /// `RT_SCOPE_LINK`.
 const LINK: u8 = 253;
-
-fn own(family: Family, device: u32) -> IpAddr {
-    match family {
-        Family::V4 => Ipv4Addr::from_bits(device << 24 | 2).into(),
-        Family::V6 => Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(device) << 80 | 2).into(),
-    }
-}
-
-/// The n-th gateway on the network of a device.
-fn gateway(family: Family, device: u32, n: u16) -> IpAddr {
-    match family {
-        Family::V4 => Ipv4Addr::from_bits(device << 24 | u32::from(n)).into(),
-        Family::V6 => Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(device) << 80 | u128::from(n)).into(),
-    }
-}
 
 fn default(family: Family, metric: u32, nexthops: &[Nexthop]) -> Route {
     let kind = if nexthops.is_empty() { RouteKind::Unreachable } else { RouteKind::Unicast };
@@ -91,13 +75,6 @@ fn kinds(family: Family) -> Vec<Route> {
     }
     all.extend(ends);
     all
-}
-
-fn write(netlink: &mut Rtnetlink, writes: &[Write]) -> Result<(), Failed> {
-    for (write, fate) in writes.iter().zip(netlink.write(writes)?) {
-        fate.map_err(|refusal| format!("{refusal}: {write:?}"))?;
-    }
-    Ok(())
 }
 
 fn add(netlink: &mut Rtnetlink, routes: &[Route]) -> Result<(), Failed> {
