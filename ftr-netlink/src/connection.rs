@@ -19,6 +19,8 @@ const DELETE: u16 = 1 << 8 | 2;
 /// `CTA_TUPLE_ORIG`, `CTA_TUPLE_REPLY`, `CTA_MARK`, `CTA_MARK_MASK`.
 const ORIGINAL: u16 = 1;
 const REPLY: u16 = 2;
+/// `IPCTNL_MSG_CT_GET_STATS` (5).
+const STATISTICS: u16 = 1 << 8 | 5;
 const MARK: u16 = 8;
 const MARK_MASK: u16 = 21;
 /// `struct nfgenmsg`: family, version, resource.
@@ -88,6 +90,19 @@ impl Ctnetlink {
             Some(Refusal { errno: Errno::ENOENT, .. }) => Ok(None),
             Some(refusal) => Err(Error::Refused { operation: "look up tracked connection", refusal }),
             None => found.ok_or(Error::Malformed("answer to a connection lookup")).map(Some),
+        }
+    }
+
+    /// Whether the kernel answers to requests about tracked connections: asks how many there are.
+    ///
+    /// # Errors
+    /// The kernel refuses: `EPERM` without the capability, `EINVAL` or `EOPNOTSUPP` without connection tracking.
+    pub fn try_out(&mut self) -> Result<(), Error> {
+        let unspecified = [0, VERSION, 0, 0];
+        let end = self.socket.ask((STATISTICS, NlmF::ACK, &unspecified), |_| Ok(()))?;
+        match end.refusal {
+            Some(refusal) => Err(Error::Refused { operation: "count tracked connections", refusal }),
+            None => Ok(()),
         }
     }
 
