@@ -7,6 +7,7 @@ use ftr_core::{Config, Exit, Family};
 use serde::Serialize;
 
 use crate::diff::Plan;
+use crate::hazards::{self, Hazard};
 use crate::iproute;
 use crate::observed::{Carriers, Conflicts, Observed};
 use crate::router::Router;
@@ -23,9 +24,16 @@ struct Difference {
     foreign: Vec<String>,
 }
 
-/// Compares, and prints what differs.
+/// What works against us, of all families together.
+#[derive(Debug, Serialize)]
+struct Hazards {
+    hazards: Vec<Hazard>,
+}
+
+/// Compares, and prints what differs. Hazards are told beside it, and do not count as a difference.
 pub(crate) fn run(config: &Config, common: &Common, families: &[Family]) -> Result<Exit, Failure> {
     let mut exit = Exit::Yes;
+    let mut seen = Vec::new();
     for &family in families {
         let observed = Router::new(config, family)?.look()?;
         let plan = wanted(&observed, config, family);
@@ -38,16 +46,33 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family]) -> Resu
             exit = Exit::No;
         }
         if common.json && !common.quiet {
-            let line = serde_json::to_string(&Difference { family, differs, commands, foreign });
-            answer([line.map_err(|error| Failure::new(Exit::Bug, error.to_string()))?])?;
+            answer_json(&Difference { family, differs, commands, foreign })?;
         } else if !common.quiet {
             answer(commands)?;
-            for line in foreign.iter().chain(&observed.warnings) {
+            for line in &foreign {
                 say(TOOL, line);
             }
         }
+        seen.push((family, observed));
+    }
+    if !common.quiet {
+        tell(common, hazards::find(config, &seen)?)?;
     }
     Ok(exit)
+}
+
+fn tell(common: &Common, hazards: Vec<Hazard>) -> Result<(), Failure> {
+    if common.json {
+        return answer_json(&Hazards { hazards });
+    }
+    for hazard in hazards {
+        say(TOOL, &hazard.to_string());
+    }
+    Ok(())
+}
+
+fn answer_json(object: &impl Serialize) -> Result<(), Failure> {
+    answer([serde_json::to_string(object).map_err(|error| Failure::new(Exit::Bug, error.to_string()))?])
 }
 
 /// The changes that are missing. Who carries new connections is for others to decide: whoever does now may. But if

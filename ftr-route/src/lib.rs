@@ -15,6 +15,7 @@ mod drift;
 mod error;
 mod flush;
 mod follow;
+mod hazards;
 mod inbox;
 mod iproute;
 mod kernel;

@@ -1,0 +1,189 @@
+//! Rules and routes of others that packets meet before ours.
+
+use ftr_core::Family;
+use ftr_core::config::Config;
+use ftr_core::layout::Layout;
+use ftr_netlink::{Action, Prefix, Route, RouteKind, Rule};
+
+use super::owner::{self, Owner};
+use super::{Hazard, Kind};
+use crate::iproute::{self, Names, is_ours};
+use crate::kernel::MAIN_TABLE;
+
+/// `RT_TABLE_DEFAULT`, which the kernel's own rules ask after main.
+pub(super) const DEFAULT_TABLE: u32 = 253;
+/// `RTPROT_KERNEL`: the rules that a kernel begins with, and those for virtual routing domains.
+const KERNEL: u8 = 2;
+/// Tables whose numbers are taken: the kernel's, and those of programs that people run beside us.
+const TAKEN: [u32; 7] = [52, 205, 220, 253, 254, 255, 7120];
+
+/// What the kernel has of one family.
+pub(super) struct Tables<'a> {
+    pub(super) family: Family,
+    pub(super) rules: &'a [Rule],
+    /// Of main, default, and the tables that rules of others look into.
+    pub(super) routes: &'a [Route],
+    /// Of the tables that should be ours.
+    pub(super) own: &'a [Route],
+    pub(super) names: &'a Names<'a>,
+}
+
+impl Tables<'_> {
+    /// The routes of a table that lead more or less everywhere, and whose prefix is longer than what is suppressed.
+    fn everywhere(&self, table: u32, suppressed: Option<u32>) -> Vec<&Route> {
+        let leads = |route: &&Route| {
+            let length = route.destination.map_or(0, |prefix| u32::from(prefix.length()));
+            route.table == table
+                && route.kind != RouteKind::Throw
+                && route.from.is_none()
+                && is_wide(route.destination)
+                && suppressed.is_none_or(|suppressed| length > suppressed)
+        };
+        self.routes.iter().filter(leads).collect()
+    }
+
+    fn command(&self, words: &str) -> String {
+        format!("ip -{} {words}", self.family.number())
+    }
+
+    fn routes_in_words(&self, routes: &[&Route]) -> String {
+        let words: Vec<String> = routes.iter().map(|route| iproute::route(route, self.names)).collect();
+        words.join(", ")
+    }
+}
+
+/// Whether a prefix covers so much that it is no network but a way to the internet: a default route, its halves as VPNs
+/// have them, or `2000::/3`. Multicast is none.
+fn is_wide(destination: Option<Prefix>) -> bool {
+    let Some(prefix) = destination else { return true };
+    match Family::of(prefix.address()) {
+        Family::V4 => {
+            prefix.length() < 8
+                && !Prefix::new([224, 0, 0, 0].into(), 3)
+                    .is_some_and(|multicast| prefix.length() >= 3 && multicast.contains(prefix.address()))
+        }
+        Family::V6 => prefix.length() <= 3,
+    }
+}
+
+/// The table main leads everywhere, and is asked first.
+pub(super) fn main(config: &Config, layout: &Layout, tables: &Tables<'_>) -> Vec<Hazard> {
+    let before = layout.local_priority().is_some();
+    let mut hazards = Vec::new();
+    let mut routes = tables.everywhere(MAIN_TABLE, before.then_some(0));
+    if !before {
+        routes.extend(tables.everywhere(DEFAULT_TABLE, None));
+    }
+    for route in routes {
+        let words = iproute::route(route, tables.names);
+        let delete = tables.command(&format!("route del {words}"));
+        let (what, advice) = if before {
+            ("takes new connections past the uplinks, for it is more specific than a default", delete)
+        } else {
+            let own = format!("set base_priority: 20000 in {} and restart ftr-monitor", config.file.display());
+            ("takes all new connections, for the table main is asked before ours", format!("{own}, or {delete}"))
+        };
+        let object = format!("route {words}");
+        hazards.push(Hazard::new(Kind::DefaultInMain, object, what, advice));
+    }
+    hazards
+}
+
+/// Rules of others that take packets before ours see them, or share a table with us that they fill as well. Those between
+/// ours are part of what differs from what is wanted, and no hazard.
+pub(super) fn foreign(config: &Config, layout: &Layout, tables: &Tables<'_>) -> Vec<Hazard> {
+    let mut hazards = Vec::new();
+    let between = layout.first_priority()..=layout.balanced_priority();
+    for rule in tables.rules.iter().filter(|rule| is_foreign(rule) && !between.contains(&rule.priority)) {
+        let owner = owner::of_rule(rule);
+        let object = match owner {
+            Some(Owner { name, .. }) => format!("rule {} ({name})", iproute::rule(rule)),
+            None => format!("rule {}", iproute::rule(rule)),
+        };
+        let table = layout.tables().find(|own| rule.action == Action::Lookup(*own));
+        if let Some(table) = table {
+            // To send packets into a table that is ours alone is a fine thing to do.
+            if tables.own.iter().any(|route| route.table == table && !is_ours(route.protocol)) {
+                let what = "looks into a table of ours, where others have put routes too";
+                hazards.push(Hazard::new(Kind::SharedTable, object, what, other_tables(config, layout, tables.rules)));
+            }
+        } else if rule.priority < layout.first_priority() {
+            let delete = tables.command(&format!("rule del {}", iproute::rule(rule)));
+            let remedy = owner.and_then(|owner| owner.advice).map_or(delete, str::to_owned);
+            hazards.extend(
+                taking(layout, tables, rule)
+                    .map(|(what, own)| Hazard::new(Kind::ForeignRule, object.clone(), what, own.unwrap_or(remedy))),
+            );
+        }
+    }
+    hazards
+}
+
+fn is_foreign(rule: &Rule) -> bool {
+    !is_ours(rule.protocol) && rule.protocol != KERNEL
+}
+
+/// What a rule takes from us, and the advice where it is not to do without the rule.
+fn taking(layout: &Layout, tables: &Tables<'_>, rule: &Rule) -> Option<(String, Option<String>)> {
+    // Packets that a program has marked as its own, or for destinations of its own, are not for us.
+    let own_mark = rule.mask != 0 && !rule.invert;
+    let own_destination = rule.to.is_some_and(|to| !is_wide(Some(to)));
+    let whom = if is_selective(rule) { "the packets that it is for" } else { "all packets" };
+    match rule.action {
+        Action::Lookup(table) => {
+            let routes = tables.everywhere(table, rule.suppress_prefixlength);
+            if own_mark || own_destination || routes.is_empty() {
+                return None;
+            }
+            let routes = tables.routes_in_words(&routes);
+            Some((format!("comes before ours and takes {whom} past the uplinks ({routes})"), None))
+        }
+        Action::Other(6..=8) if own_mark => {
+            // Its owner means it to be met only by what has found no way in main, where we let nobody keep a default.
+            let finds = |other: &&Rule| {
+                (other.mark, other.mask, other.priority < rule.priority) == (rule.mark, rule.mask, true)
+                    && matches!(other.action, Action::Lookup(table) if !tables.everywhere(table, None).is_empty())
+            };
+            if tables.rules.iter().any(|other| finds(&other)) {
+                return None;
+            }
+            let way = format!(
+                "rule add priority {} fwmark {:#x}/{:#x} lookup {}",
+                rule.priority.saturating_sub(1),
+                rule.mark,
+                rule.mask,
+                layout.balanced_table()
+            );
+            let what = "comes before ours: packets with that mark find no way out".to_owned();
+            Some((what, Some(tables.command(&way))))
+        }
+        Action::Other(6..=8) if !own_destination => Some((format!("comes before ours and refuses {whom}"), None)),
+        Action::Goto(target) if target > layout.first_priority() && !own_mark && !own_destination => {
+            Some((format!("leads {whom} past rules of ours"), None))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a rule is for some packets only.
+fn is_selective(rule: &Rule) -> bool {
+    let Rule { from, to, iif, oif, tos, others, .. } = rule;
+    from.is_some() || to.is_some() || iif.is_some() || oif.is_some() || *tos != 0 || !others.is_empty()
+}
+
+/// The first hundred from which on all our tables have numbers that nobody uses.
+fn other_tables(config: &Config, layout: &Layout, rules: &[Rule]) -> String {
+    let length = layout.tables().end() - layout.tables().start();
+    let used = |rule: &Rule| match rule.action {
+        Action::Lookup(table) if is_foreign(rule) => Some(table),
+        _ => None,
+    };
+    let taken: Vec<u32> = rules.iter().filter_map(used).chain(TAKEN).collect();
+    let is_free = |base: &u32| !taken.iter().any(|table| (*base..=base.saturating_add(length)).contains(table));
+    let base = (100..u32::MAX - length).step_by(100).find(is_free).unwrap_or(1);
+    let file = config.file.display();
+    format!("run `ftr-route clear`, set base_table: {base} in {file}, and restart ftr-monitor")
+}
+
+#[cfg(test)]
+mod tests;
