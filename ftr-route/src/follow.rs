@@ -39,6 +39,10 @@ pub(crate) fn run(config: &Config, families: &[Family], apply: &Apply) -> Result
     Ok(Exit::Yes)
 }
 
+/// The most events that are taken in before something else gets its turn: a host with a full table of the internet's
+/// routes has many that do not concern us.
+const EVENTS: u32 = 4096;
+
 /// Why the kernel is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
@@ -131,18 +135,7 @@ impl<'a> Follower<'a> {
             self.is_told_to_stop = true;
             return Ok(());
         }
-        while let Some(event) = self.listener.next_event()? {
-            match self.watched.judge(&event) {
-                Some(Call::Change) => self.drift.change(),
-                Some(Call::Drift) => self.drift.suspect(),
-                // What was known of devices may be wrong by now.
-                Some(Call::Everything) => {
-                    self.drift.change();
-                    self.drift.suspect();
-                }
-                None => {}
-            }
-        }
+        self.hear()?;
         if ready.stdin {
             self.pipe.read()?;
         }
@@ -154,6 +147,24 @@ impl<'a> Follower<'a> {
         }
         for loss in self.pipe.losses() {
             say(TOOL, &loss);
+        }
+        Ok(())
+    }
+
+    /// Takes in what the kernel tells of its own accord.
+    fn hear(&mut self) -> Result<(), Error> {
+        for _ in 0..EVENTS {
+            let Some(event) = self.listener.next_event()? else { break };
+            match self.watched.judge(&event) {
+                Some(Call::Change) => self.drift.change(),
+                Some(Call::Drift) => self.drift.suspect(),
+                // Anything may have happened.
+                Some(Call::Everything) => {
+                    self.drift.change();
+                    self.drift.suspect();
+                }
+                None => {}
+            }
         }
         Ok(())
     }
@@ -173,9 +184,26 @@ impl<'a> Follower<'a> {
         };
         let failed = active.failed.iter().filter_map(|uplink| self.config.position(uplink.as_str())).collect();
         followed.carriers = Carriers::These { parts, failed: Some(failed) };
-        self.apply(place, Conflicts::GoOn, Why::Asked)?;
-        self.flush(place, &active);
+        match self.apply(place, Conflicts::GoOn, Why::Asked) {
+            Ok(_) => self.flush(place, &active),
+            Err(error) => {
+                self.postpone(error)?;
+                self.pipe.inbox.put_back(active);
+            }
+        }
         Ok(())
+    }
+
+    /// Looks again soon where the kernel changes too fast to be read, or is short of memory.
+    fn postpone(&mut self, error: Error) -> Result<(), Error> {
+        match error {
+            Error::Netlink(error) if error.is_transient() => {
+                say(TOOL, &format!("{error}; trying again soon"));
+                self.drift.fail(Instant::now());
+                Ok(())
+            }
+            error => Err(error),
+        }
     }
 
     /// Looks at every family, and repairs what is not as wanted.
@@ -184,13 +212,7 @@ impl<'a> Follower<'a> {
         for place in 0..self.routers.len() {
             match self.apply(place, Conflicts::GoOn, Why::Look) {
                 Ok(commands) => repairs.extend(commands),
-                // The kernel changes too fast to be read, or is short of memory: later, and not never.
-                Err(Error::Netlink(error)) if error.is_transient() => {
-                    say(TOOL, &format!("{error}; looking again soon"));
-                    self.drift.fail(Instant::now());
-                    return Ok(());
-                }
-                Err(error) => return Err(error),
+                Err(error) => return self.postpone(error),
             }
         }
         if self.drift.looked(Instant::now(), &repairs) {

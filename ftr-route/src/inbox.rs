@@ -54,6 +54,17 @@ impl Inbox {
         Some(self.waiting.swap_remove(at))
     }
 
+    /// Takes a record back that could not be carried out: it is the next one again, but where a newer one has come.
+    pub(crate) fn put_back(&mut self, active: Active) {
+        match self.next(active.family) {
+            None => self.waiting.push(active),
+            Some(newer) => {
+                self.waiting.push(active);
+                self.put(newer);
+            }
+        }
+    }
+
     fn put(&mut self, mut active: Active) {
         if let Some(older) = self.next(active.family) {
             // One that carries new connections again has some that nobody wants to lose.
@@ -105,6 +116,19 @@ mod tests {
         inbox.take(&active(4, "eth1", &["eth2"], &["eth2"]));
         inbox.take(&active(4, "eth1", &["eth2"], &["eth2"]));
         assert_eq!(flushed(&inbox.next(Family::V4).unwrap()), ["eth2"]);
+    }
+
+    #[test]
+    fn what_could_not_be_done_waits_behind_what_is_newer() {
+        let mut inbox = Inbox::default();
+        inbox.take(&active(4, "eth1", &["eth2"], &["eth2"]));
+        let first = inbox.next(Family::V4).unwrap();
+        inbox.put_back(first.clone());
+        assert_eq!(inbox.next(Family::V4), Some(first.clone()));
+        inbox.take(&active(4, "eth3", &["eth1", "eth2"], &["eth1"]));
+        inbox.put_back(first);
+        let next = inbox.next(Family::V4).unwrap();
+        assert_eq!((next.uplinks[0].uplink.as_str(), flushed(&next)), ("eth3", vec!["eth1", "eth2"]));
     }
 
     #[test]
