@@ -119,8 +119,11 @@ impl Rtnetlink {
         }
     }
 
-    /// The way that the kernel would send this packet: the table and the one next hop, by the hash that balances real
-    /// packets. A packet of this host that names no source is given one; IPv4 tells none to a packet that names its own.
+    /// The way that the kernel would send this packet: the table and the one next hop. A packet of this host that names no
+    /// source is given one; IPv4 tells none to a packet that names its own.
+    ///
+    /// Of several next hops it is the one that a forwarded packet takes, unless that has an IPv6 flow label, or its
+    /// network card has hashed its ports already: the kernel balances by these then, and a look-up has neither.
     ///
     /// # Errors
     /// There is none ([`Error::Refused`]): no route (`ENETUNREACH`), or one that refuses (`EHOSTUNREACH`, `EACCES` of a

@@ -2,7 +2,7 @@
 
 use ftr_lab::error::{LabError, Result};
 use ftr_lab::namespace::Namespace;
-use ftr_netlink::{Ctnetlink, Error, Family, Group, Listener, Rtnetlink, Write};
+use ftr_netlink::{Ctnetlink, Error, Family, Group, Listener, Nexthop, Rtnetlink, Write};
 use libtest_mimic::Failed;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -30,8 +30,13 @@ impl Host {
         let space = Namespace::create(&format!("ftr{}x{number}-netlink", std::process::id()))?;
         let mut lines = String::new();
         for i in 1..=DEVICES {
-            // The far ends have other numbers than the near ones would get: see "linkwatch" in the kernel.
-            let _ = writeln!(lines, "link add u{i} index {} type veth peer name far{i} index {}", 10 + i, 100 + i);
+            // Were both ends of the same number, the kernel would be in no hurry to tell of their carrier.
+            let _ = writeln!(
+                lines,
+                "link add u{i} index {} type veth peer name far{i} index {}",
+                Self::index(i),
+                Self::far_index(i)
+            );
             let _ = writeln!(lines, "addr add {i}.0.0.2/24 dev u{i}");
             let _ = writeln!(lines, "addr add 2001:db8:{i}::2/64 dev u{i} nodad");
             let _ = writeln!(lines, "link set u{i} up");
@@ -45,6 +50,11 @@ impl Host {
     /// The number of device i.
     pub(crate) const fn index(i: u32) -> u32 {
         10 + i
+    }
+
+    /// The number of the far end of device i.
+    pub(crate) const fn far_index(i: u32) -> u32 {
+        100 + i
     }
 
     /// A fresh socket for requests.
@@ -82,6 +92,19 @@ pub(crate) fn gateway(family: Family, device: u32, n: u16) -> IpAddr {
         Family::V4 => Ipv4Addr::from_bits(device << 24 | u32::from(n)).into(),
         Family::V6 => Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(device) << 80 | u128::from(n)).into(),
     }
+}
+
+/// A host somewhere in the internet.
+pub(crate) fn far(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => [203, 0, 113, 9].into(),
+        Family::V6 => Ipv6Addr::from_bits(0x2001_0db8_ffff << 80 | 9).into(),
+    }
+}
+
+/// By the first gateway of a device.
+pub(crate) fn hop(family: Family, device: u32) -> Nexthop {
+    Nexthop::new(Some(gateway(family, device, 1)), Host::index(device))
 }
 
 /// Makes these changes; none may be refused.

@@ -1,11 +1,10 @@
-//! Look-ups: the kernel's answer is understood, and it is the way that real packets take.
+//! Look-ups: the kernel's answer is understood.
 
 use crate::Test;
-use crate::host::{FAMILIES, Host, gateway, own, write};
-use ftr_netlink::{Error, Family, Lookup, Nexthop, Prefix, Route, RouteKind, Rule, Write};
+use crate::host::{FAMILIES, Host, far, gateway, hop, own, write};
+use ftr_netlink::{Error, Family, Lookup, Prefix, Route, RouteKind, Rule, Write};
 use libtest_mimic::Failed;
 use nix::errno::Errno;
-use std::net::{IpAddr, Ipv6Addr};
 
 /// The tests of this file.
 pub(crate) const TESTS: [(&str, Test); 4] = [
@@ -20,19 +19,8 @@ const TABLES: [u32; 3] = [1001, 1002, 1003];
 /// Who is forwarded comes in by this device.
 const LAN: u32 = 4;
 
-fn far(family: Family) -> IpAddr {
-    match family {
-        Family::V4 => [203, 0, 113, 9].into(),
-        Family::V6 => Ipv6Addr::from_bits(0x2001_0db8_ffff << 80 | 9).into(),
-    }
-}
-
 fn refusal(answer: Result<Route, Error>) -> Option<Errno> {
     answer.err()?.refusal().map(|refusal| refusal.errno)
-}
-
-fn hop(family: Family, device: u32) -> Nexthop {
-    Nexthop::new(Some(gateway(family, device, 1)), Host::index(device))
 }
 
 /// A host where each table leads out by its device, and everything that no rule catches leaves by the first.

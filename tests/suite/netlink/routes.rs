@@ -1,10 +1,10 @@
 //! Routes: written, read back, deleted.
 
 use crate::Test;
-use crate::host::{DEVICES, FAMILIES, Host, gateway, own, write};
+use crate::host::{DEVICES, FAMILIES, Host, far, gateway, hop, own, write};
 use ftr_netlink::{Event, Family, Group, Listener, Nexthop, Prefix, Refusal, Route, RouteKind, Rtnetlink, Write};
 use libtest_mimic::Failed;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::Ipv6Addr;
 use std::time::Instant;
 
 /// The tests of this file.
@@ -31,10 +31,6 @@ fn default(family: Family, metric: u32, nexthops: &[Nexthop]) -> Route {
     Route { protocol: OURS, metric, nexthops: nexthops.to_vec(), ..Route::default(family, TABLE, kind) }
 }
 
-fn hop(family: Family, device: u32) -> Nexthop {
-    Nexthop::new(Some(gateway(family, device, 1)), Host::index(device))
-}
-
 /// A multipath default of so many next hops, spread over the devices, no two of them alike, in no order by number.
 fn multipath(family: Family, metric: u32, hops: u16) -> Route {
     let hop = |n: u16| {
@@ -47,10 +43,7 @@ fn multipath(family: Family, metric: u32, hops: u16) -> Route {
 
 /// Every kind of route that a router with several uplinks has.
 fn kinds(family: Family) -> Vec<Route> {
-    let far = match family {
-        Family::V4 => IpAddr::from([203, 0, 113, 1]),
-        Family::V6 => Ipv6Addr::from_bits(0x2001_0db8_ffff << 80 | 1).into(),
-    };
+    let far = far(family);
     let mut plain = default(family, 1, &[hop(family, 1)]);
     plain.source = Some(own(family, 1));
     let onlink = default(family, 2, &[Nexthop { onlink: true, ..Nexthop::new(Some(far), Host::index(2)) }]);
