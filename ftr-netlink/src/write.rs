@@ -9,9 +9,11 @@ use crate::{Error, Route, Rule};
 /// A change to ask of the kernel. Nothing is ever replaced: an addition fails where its like is there already.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
-    /// Adds a route.
+    /// Adds a route. IPv6 looks up each gateway, in the route's own table and then by the rules, and refuses one that
+    /// would itself need a gateway (`EHOSTUNREACH`), unless it is `onlink`.
     AddRoute(Route),
-    /// Deletes a route.
+    /// Deletes a route. An IPv6 look-up that has just found it may be refused with `ENETUNREACH`, even with another route
+    /// behind it: first add a better one, and leave the look-ups under way a moment to end.
     DeleteRoute(Route),
     /// Adds a rule.
     AddRule(Rule),

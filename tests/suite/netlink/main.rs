@@ -1,6 +1,7 @@
 //! `ftr-netlink` and the real kernel: what it writes is what it reads back, and what the kernel tells is understood.
 
 mod balance;
+mod change;
 mod connections;
 mod events;
 mod host;
@@ -15,6 +16,8 @@ use std::process::ExitCode;
 type Test = fn() -> Result<(), Failed>;
 
 fn main() -> ExitCode {
-    let all = [&routes::TESTS[..], &lookups::TESTS, &balance::TESTS, &connections::TESTS, &events::TESTS].concat();
+    let all =
+        [&routes::TESTS[..], &lookups::TESTS, &balance::TESTS, &change::TESTS, &connections::TESTS, &events::TESTS]
+            .concat();
     suite::run(all.into_iter().map(|(name, test)| Trial::test(name, test)).collect())
 }
