@@ -67,7 +67,8 @@ pub(super) fn judge(config: &Config, family: Family, values: &Values) -> Vec<Haz
             // The larger value is in force, and 2 is loose.
             let is_strict = |value: &str| value.max(all) == "1";
             let what = "the reverse path filter is strict and drops answers that come in by it";
-            check(Kind::RpFilter, name, of(protocol, name, "rp_filter"), &is_strict, "2", what);
+            let good = if all == "0" { "0" } else { "2" };
+            check(Kind::RpFilter, name, of(protocol, name, "rp_filter"), &is_strict, good, what);
         } else {
             let what = "IPv6 is switched off on it";
             check(Kind::Ipv6Disabled, name, of(protocol, name, "disable_ipv6"), &|value| value == "1", "0", what);
@@ -125,7 +126,8 @@ mod tests {
         assert_eq!(told(Family::V4, &[(all, "2"), (one, "1")]), [""; 0]);
         let lines = told(Family::V4, &[(one, "1")]);
         assert!(lines[0].starts_with("warning: eth1: the reverse path filter is strict"), "{lines:?}");
-        assert!(lines[0].ends_with("sysctl -w net/ipv4/conf/eth1/rp_filter=2"), "{lines:?}");
+        assert!(lines[0].ends_with("sysctl -w net/ipv4/conf/eth1/rp_filter=0"), "{lines:?}");
+        assert!(told(Family::V4, &[(all, "1")])[0].ends_with("sysctl -w net/ipv4/conf/eth1/rp_filter=2"));
     }
 
     #[test]
