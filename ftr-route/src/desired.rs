@@ -1,6 +1,7 @@
 //! What the kernel should have: configuration, standing and active uplinks in, rules and routes out.
 
 use std::collections::BTreeSet;
+use std::net::Ipv6Addr;
 
 use ftr_core::Family;
 use ftr_core::config::{Config, Otherwise};
@@ -11,14 +12,20 @@ use crate::balance::Part;
 use crate::kernel::MAIN_TABLE;
 use crate::standing::{Standing, Way};
 
-/// The two metrics between which a route changes hands: the new one takes the free one, then the old one goes. The
-/// same metric cannot be used, for a route can only be added beside the old one under another metric, and 0 would mean
-/// "any" in a deletion.
-const FIRST: [u32; 2] = [1, 2];
-/// The metrics of the refusing route at the end of an uplink's table.
-const LAST: [u32; 2] = [u32::MAX, u32::MAX - 1];
-/// Metrics from here on are those of the single routes behind the balanced one: two for each uplink.
-const SINGLES: u32 = 10;
+/// The metrics of the route that packets take. Each new one goes below the one before.
+///
+/// An IPv6 look-up that has found a route just when it is deleted fails, though another stands behind it. So what
+/// replaces a route has to be found before it, and nobody be on the way to the old one any more when that goes. 0 is left
+/// out, for it would mean "any" in a deletion.
+const FIRST: Metrics = Metrics::Falling { highest: 1_000_000 };
+/// The metrics of the refusing route at the end of a table.
+const LAST: Metrics = Metrics::Either([u32::MAX, u32::MAX - 1]);
+/// Metrics from here on are those of the single routes behind the one that packets take: two for each.
+const SINGLES: u32 = 2_000_000;
+
+/// A gateway for IPv6 next hops of point-to-point devices in a multipath route, where the kernel wants one. Such a
+/// device has no neighbours to ask for it: any link-local address will do.
+const STAND_IN: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 
 /// `RT_SCOPE_LINK`: what an IPv4 route without a gateway reaches.
 const LINK: u8 = 253;
@@ -40,12 +47,38 @@ pub(crate) struct Table {
     pub(crate) routes: Option<Vec<Wish>>,
 }
 
-/// A route that should be there, under one of two metrics.
+/// Under which metrics a route may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Metrics {
+    /// Any from 1 up to this; a new one is below those in use.
+    Falling { highest: u32 },
+    /// One of two: the old one goes when the new one is in the other.
+    Either([u32; 2]),
+}
+
+impl Metrics {
+    /// The one that is taken first.
+    const fn first(self) -> u32 {
+        match self {
+            Self::Falling { highest } => highest,
+            Self::Either([first, _]) => first,
+        }
+    }
+
+    pub(crate) fn contains(self, metric: u32) -> bool {
+        match self {
+            Self::Falling { highest } => (1..=highest).contains(&metric),
+            Self::Either(both) => both.contains(&metric),
+        }
+    }
+}
+
+/// A route that should be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wish {
     /// The route, with the first of its metrics.
     pub(crate) route: Route,
-    pub(crate) metrics: [u32; 2],
+    pub(crate) metrics: Metrics,
     /// The uplink that it depends on, where that is one alone.
     pub(crate) uplink: Option<usize>,
 }
@@ -146,16 +179,21 @@ fn end(family: Family, table: u32, uplink: Option<usize>) -> Wish {
     Wish::new(route, LAST, uplink)
 }
 
-/// A single route for each working uplink of the policy, the preferred one first: what takes over when a device goes is
-/// in the kernel already.
+/// The preferred one of the policy's working uplinks, and behind it a single route for each, in their order: what takes
+/// over when a device goes is in the kernel already.
 fn policy_routes<'a>(
     family: Family,
     table: u32,
     ways: impl Iterator<Item = (usize, usize, &'a Way)>,
     otherwise: Otherwise,
 ) -> Vec<Wish> {
-    let wish = |(nth, uplink, way)| Wish::new(single(family, table, way), metrics(nth), Some(uplink));
-    let mut wishes: Vec<Wish> = ways.map(wish).collect();
+    let mut wishes = Vec::new();
+    for (nth, uplink, way) in ways {
+        if wishes.is_empty() {
+            wishes.push(Wish::new(single(family, table, way), FIRST, Some(uplink)));
+        }
+        wishes.push(Wish::new(single(family, table, way), singles(nth), Some(uplink)));
+    }
     if otherwise == Otherwise::None {
         wishes.push(end(family, table, None));
     }
@@ -163,9 +201,9 @@ fn policy_routes<'a>(
 }
 
 /// The two metrics of the single route that is the nth.
-fn metrics(nth: usize) -> [u32; 2] {
+fn singles(nth: usize) -> Metrics {
     let metric = SINGLES.saturating_add(u32::try_from(nth).unwrap_or(u32::MAX).saturating_mul(2));
-    [metric, metric.saturating_add(1)]
+    Metrics::Either([metric, metric.saturating_add(1)])
 }
 
 /// The balanced route, and behind it a single one for each uplink: the kernel deletes a whole IPv4 multipath route when
@@ -173,18 +211,26 @@ fn metrics(nth: usize) -> [u32; 2] {
 fn balanced_routes(family: Family, table: u32, ways: &[(Part, &Way)]) -> Vec<Wish> {
     let mut wishes: Vec<Wish> = ways
         .iter()
-        .map(|(part, way)| Wish::new(single(family, table, way), metrics(part.uplink), Some(part.uplink)))
+        .map(|(part, way)| Wish::new(single(family, table, way), singles(part.uplink), Some(part.uplink)))
         .collect();
     match ways {
         [] => {}
         [(part, way)] => wishes.push(Wish::new(single(family, table, way), FIRST, Some(part.uplink))),
         several => {
-            let nexthops = several.iter().map(|(part, way)| Nexthop { weight: part.weight, ..nexthop(way) }).collect();
+            let nexthops =
+                several.iter().map(|(part, way)| Nexthop { weight: part.weight, ..leg(family, way) }).collect();
             let route = Route { protocol: PROTOCOL, nexthops, ..Route::default(family, table, RouteKind::Unicast) };
             wishes.push(Wish::new(route, FIRST, None));
         }
     }
     wishes
+}
+
+/// A next hop among others.
+fn leg(family: Family, way: &Way) -> Nexthop {
+    let nexthop = nexthop(way);
+    let stand_in = (family == Family::V6).then_some(STAND_IN.into());
+    Nexthop { gateway: nexthop.gateway.or(stand_in), ..nexthop }
 }
 
 fn nexthop(way: &Way) -> Nexthop {
@@ -202,9 +248,8 @@ fn single(family: Family, table: u32, way: &Way) -> Route {
 }
 
 impl Wish {
-    fn new(route: Route, metrics: [u32; 2], uplink: Option<usize>) -> Self {
-        let [metric, _] = metrics;
-        Self { route: Route { metric, ..route }, metrics, uplink }
+    fn new(route: Route, metrics: Metrics, uplink: Option<usize>) -> Self {
+        Self { route: Route { metric: metrics.first(), ..route }, metrics, uplink }
     }
 
     /// Whether the route leads nowhere.
@@ -263,16 +308,16 @@ priority 40006 oif eth1 lookup 1 protocol 117
 priority 40007 oif eth2 lookup 2 protocol 117
 priority 40008 oif ppp0 lookup 3 protocol 117
 priority 40009 lookup 4 protocol 117
-default via 1.0.0.1 dev eth1 table 1 proto 117 src 1.0.0.2 metric 1
+default via 1.0.0.1 dev eth1 table 1 proto 117 src 1.0.0.2 metric 1000000
 unreachable default table 1 proto 117 metric 4294967295
-default via 2.0.0.1 dev eth2 onlink table 2 proto 117 src 2.0.0.2 metric 1
+default via 2.0.0.1 dev eth2 onlink table 2 proto 117 src 2.0.0.2 metric 1000000
 unreachable default table 2 proto 117 metric 4294967295
-default dev ppp0 table 3 proto 117 src 9.0.0.2 metric 1
+default dev ppp0 table 3 proto 117 src 9.0.0.2 metric 1000000
 unreachable default table 3 proto 117 metric 4294967295
-default via 1.0.0.1 dev eth1 table 4 proto 117 metric 10
-default via 2.0.0.1 dev eth2 onlink table 4 proto 117 metric 12
-default dev ppp0 table 4 proto 117 metric 14
-default table 4 proto 117 metric 1 nexthop via 1.0.0.1 dev eth1 weight 1 nexthop via 2.0.0.1 dev eth2 weight 2 onlink nexthop dev ppp0 weight 1";
+default via 1.0.0.1 dev eth1 table 4 proto 117 metric 2000000
+default via 2.0.0.1 dev eth2 onlink table 4 proto 117 metric 2000002
+default dev ppp0 table 4 proto 117 metric 2000004
+default table 4 proto 117 metric 1000000 nexthop via 1.0.0.1 dev eth1 weight 1 nexthop via 2.0.0.1 dev eth2 weight 2 onlink nexthop dev ppp0 weight 1";
         assert_eq!(lines(CONFIG, Some(&[0, 1, 2])).join("\n"), expected);
     }
 
@@ -283,8 +328,8 @@ default table 4 proto 117 metric 1 nexthop via 1.0.0.1 dev eth1 weight 1 nexthop
         assert_eq!(
             balanced,
             [
-                "default via 2.0.0.1 dev eth2 onlink table 4 proto 117 metric 12",
-                "default via 2.0.0.1 dev eth2 onlink table 4 proto 117 metric 1"
+                "default via 2.0.0.1 dev eth2 onlink table 4 proto 117 metric 2000002",
+                "default via 2.0.0.1 dev eth2 onlink table 4 proto 117 metric 1000000"
             ]
         );
     }

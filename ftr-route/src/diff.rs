@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 
 use ftr_netlink::{Route, RouteKind, Rule, Write};
 
-use crate::desired::{Desired, Table, Wish};
+use crate::desired::{Desired, Metrics, Table, Wish};
 use crate::iproute::is_ours;
 use crate::operation::Operation;
 
@@ -103,8 +103,7 @@ impl Changes {
         let mut kept: Vec<&Route> = Vec::new();
         let mut freed: Vec<&Route> = Vec::new();
         for wish in wishes {
-            let met = seen.iter().filter(|route| is_ours(route.protocol) && wish.metrics.contains(&route.metric));
-            if let Some(route) = met.filter(|route| wish.is_met_by(route)).min_by_key(|route| route.metric) {
+            if let Some(route) = met(wish, seen) {
                 kept.push(route);
             } else if let Some(metric) = self.free_metric(wish, seen, &kept, &mut freed) {
                 self.add(wish, metric);
@@ -122,7 +121,7 @@ impl Changes {
         }
     }
 
-    /// A metric of the wish that no route has. If all are taken, the route of ours that matters least makes room.
+    /// A metric for the wish that no route has. If both of two are taken, the route of ours that matters least makes room.
     fn free_metric<'a>(
         &mut self,
         wish: &Wish,
@@ -131,10 +130,21 @@ impl Changes {
         freed: &mut Vec<&'a Route>,
     ) -> Option<u32> {
         let holder = |metric: u32| seen.iter().find(|route| route.metric == metric && collides(wish, route));
-        if let Some(metric) = wish.metrics.into_iter().find(|metric| holder(*metric).is_none()) {
+        let both = match wish.metrics {
+            Metrics::Falling { highest } => {
+                let taken = seen.iter().filter(|route| collides(wish, route)).map(|route| route.metric);
+                let lowest = taken.filter(|metric| wish.metrics.contains(*metric)).min();
+                let below = lowest.map_or(highest, |lowest| lowest - 1);
+                // After a million changes it begins above again.
+                let above = || (1..=highest).rev().find(|metric| holder(*metric).is_none());
+                return Some(below).filter(|metric| *metric > 0).or_else(above);
+            }
+            Metrics::Either(both) => both,
+        };
+        if let Some(metric) = both.into_iter().find(|metric| holder(*metric).is_none()) {
             return Some(metric);
         }
-        let holders = wish.metrics.into_iter().filter_map(holder);
+        let holders = both.into_iter().filter_map(holder);
         let least = holders
             .filter(|route| is_ours(route.protocol) && !kept.contains(route) && !freed.contains(route))
             .max_by_key(|route| route.metric)?;
@@ -157,6 +167,16 @@ impl Changes {
         let stage = if route.kind == RouteKind::Unicast { &mut self.obsolete } else { &mut self.freed };
         stage.push(Operation::write(Write::DeleteRoute(route.clone())));
     }
+}
+
+/// The route of ours that is what is wished for.
+fn met<'a>(wish: &Wish, seen: &[&'a Route]) -> Option<&'a Route> {
+    let held = || seen.iter().copied().filter(|route| is_ours(route.protocol) && wish.metrics.contains(route.metric));
+    let met = held().filter(|route| wish.is_met_by(route)).min_by_key(|route| route.metric)?;
+    // Where another stands before it, of a change that was not finished, deleting that one would not do: see the metrics.
+    let falling = matches!(wish.metrics, Metrics::Falling { .. });
+    let is_first = held().all(|route| route.metric >= met.metric);
+    (is_first || !falling).then_some(met)
 }
 
 /// Whether the kernel would not take the wish beside this route under the same metric.

@@ -1,12 +1,12 @@
 //! Brings the kernel's routing to what is wanted: look, compare, change the difference.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ftr_core::Family;
 use ftr_core::config::Config;
 use ftr_core::record::{Applied, AppliedUplink};
-use ftr_netlink::Link;
+use ftr_netlink::{Link, RouteKind, Write};
 
 use crate::clock;
 use crate::diff::Plan;
@@ -40,6 +40,15 @@ pub(crate) struct Report {
     pub(crate) devices: Vec<u32>,
     /// The changes made, as commands.
     pub(crate) commands: Vec<String>,
+}
+
+/// Before IPv6 routes are deleted that others have replaced: look-ups that are on the way to the old ones have ended by
+/// then. The kernel tells nobody when its readers are done (RCU), and fails a look-up that finds a deleted route.
+const GRACE: Duration = Duration::from_millis(2);
+
+fn deletes_a_way(stage: &[Operation]) -> bool {
+    let deletes = |operation: &Operation| matches!(operation, Operation::Write { write: Write::DeleteRoute(route), .. } if route.kind == RouteKind::Unicast);
+    stage.iter().any(deletes)
 }
 
 /// What came of the changes so far.
@@ -128,6 +137,9 @@ impl<'a> Router<'a> {
         let names = |index| observed.name(index);
         let mut refused = Vec::new();
         for stage in &plan.stages {
+            if self.family == Family::V6 && work.writes > 0 && deletes_a_way(stage) {
+                std::thread::sleep(GRACE);
+            }
             let settings: Vec<Setting> = stage.iter().filter_map(Operation::setting).cloned().collect();
             if !settings.is_empty() {
                 // Not to be able to undo it one day is no reason to leave people without a route now.
