@@ -1,12 +1,14 @@
 //! A host of its own: a namespace with four devices, and sockets inside it.
 
+use ftr_lab::deadline::wait_for;
 use ftr_lab::error::{LabError, Result};
 use ftr_lab::namespace::Namespace;
-use ftr_netlink::{Ctnetlink, Error, Family, Group, Listener, Nexthop, Rtnetlink, Write};
+use ftr_netlink::{Ctnetlink, Error, Family, Group, Listener, Lookup, Nexthop, RouteKind, Rtnetlink, Write};
 use libtest_mimic::Failed;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 pub(crate) const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
@@ -43,7 +45,10 @@ impl Host {
             let _ = writeln!(lines, "link set far{i} up");
         }
         space.ip(&lines)?;
-        let netlink = inside(&space, Rtnetlink::open)?;
+        let mut netlink = inside(&space, Rtnetlink::open)?;
+        for i in 1..=DEVICES {
+            in_use(&mut netlink, own(Family::V6, i))?;
+        }
         Ok(Self { space, netlink })
     }
 
@@ -76,6 +81,12 @@ impl Host {
 /// Opens a socket there: it belongs to that namespace wherever it is used.
 fn inside<T: Send>(space: &Namespace, open: impl FnOnce() -> std::result::Result<T, Error> + Send) -> Result<T> {
     space.enter(|| open().map_err(|error| LabError::Unexpected(error.to_string())))
+}
+
+/// Waits until the host is at home at an IPv6 address: the kernel sets it up in the background.
+fn in_use(netlink: &mut Rtnetlink, address: IpAddr) -> Result<()> {
+    let mut look = || Ok(netlink.lookup(&Lookup::to(address)).is_ok_and(|route| route.kind == RouteKind::Local));
+    wait_for(&format!("{address} in use"), Duration::from_secs(5), &mut look, |used| *used).map(drop)
 }
 
 /// The host's address on a device.
