@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_ftr_route_global_optspecs
-    string join \n c/config= j/json q/quiet v/verbose 4 h/help V/version
+    string join \n c/config= j/json q/quiet v/verbose 4 6 h/help V/version
 end
 
 function __fish_ftr_route_needs_command
@@ -28,7 +28,8 @@ complete -c ftr-route -n "__fish_ftr_route_needs_command" -s c -l config -d 'Con
 complete -c ftr-route -n "__fish_ftr_route_needs_command" -s j -l json -d 'Print JSON, one object a line'
 complete -c ftr-route -n "__fish_ftr_route_needs_command" -s q -l quiet -d 'Print no answer and no remarks, only errors'
 complete -c ftr-route -n "__fish_ftr_route_needs_command" -s v -l verbose -d 'Say more'
-complete -c ftr-route -n "__fish_ftr_route_needs_command" -s 4 -d 'IPv4 (the default)'
+complete -c ftr-route -n "__fish_ftr_route_needs_command" -s 4 -d 'IPv4 alone [default: every family that the configuration has]'
+complete -c ftr-route -n "__fish_ftr_route_needs_command" -s 6 -d 'IPv6 alone'
 complete -c ftr-route -n "__fish_ftr_route_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ftr-route -n "__fish_ftr_route_needs_command" -s V -l version -d 'Print version'
 complete -c ftr-route -n "__fish_ftr_route_needs_command" -f -a "prepare" -d 'Put rules, uplink tables and sysctls in place; new connections go on as they do'
@@ -42,7 +43,8 @@ complete -c ftr-route -n "__fish_ftr_route_using_subcommand prepare" -s n -l dry
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand prepare" -s j -l json -d 'Print JSON, one object a line'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand prepare" -s q -l quiet -d 'Print no answer and no remarks, only errors'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand prepare" -s v -l verbose -d 'Say more'
-complete -c ftr-route -n "__fish_ftr_route_using_subcommand prepare" -s 4 -d 'IPv4 (the default)'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand prepare" -s 4 -d 'IPv4 alone [default: every family that the configuration has]'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand prepare" -s 6 -d 'IPv6 alone'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand prepare" -s h -l help -d 'Print help'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand apply" -l failed -d 'An uplink that does not work (may be given several times)' -r
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand apply" -s c -l config -d 'Configuration file [default: $FTR_CONFIG, /etc/ftr/ftr.yaml, /etc/fault_tolerant_router.conf]' -r -F
@@ -50,19 +52,22 @@ complete -c ftr-route -n "__fish_ftr_route_using_subcommand apply" -s n -l dry-r
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand apply" -s j -l json -d 'Print JSON, one object a line'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand apply" -s q -l quiet -d 'Print no answer and no remarks, only errors'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand apply" -s v -l verbose -d 'Say more'
-complete -c ftr-route -n "__fish_ftr_route_using_subcommand apply" -s 4 -d 'IPv4 (the default)'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand apply" -s 4 -d 'IPv4 alone [default: every family that the configuration has]'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand apply" -s 6 -d 'IPv6 alone'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand apply" -s h -l help -d 'Print help'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand show" -s c -l config -d 'Configuration file [default: $FTR_CONFIG, /etc/ftr/ftr.yaml, /etc/fault_tolerant_router.conf]' -r -F
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand show" -s j -l json -d 'Print JSON, one object a line'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand show" -s q -l quiet -d 'Print no answer and no remarks, only errors'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand show" -s v -l verbose -d 'Say more'
-complete -c ftr-route -n "__fish_ftr_route_using_subcommand show" -s 4 -d 'IPv4 (the default)'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand show" -s 4 -d 'IPv4 alone [default: every family that the configuration has]'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand show" -s 6 -d 'IPv6 alone'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand show" -s h -l help -d 'Print help'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand check" -s c -l config -d 'Configuration file [default: $FTR_CONFIG, /etc/ftr/ftr.yaml, /etc/fault_tolerant_router.conf]' -r -F
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand check" -s j -l json -d 'Print JSON, one object a line'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand check" -s q -l quiet -d 'Print no answer and no remarks, only errors'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand check" -s v -l verbose -d 'Say more'
-complete -c ftr-route -n "__fish_ftr_route_using_subcommand check" -s 4 -d 'IPv4 (the default)'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand check" -s 4 -d 'IPv4 alone [default: every family that the configuration has]'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand check" -s 6 -d 'IPv6 alone'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand check" -s h -l help -d 'Print help'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand clear" -s c -l config -d 'Configuration file [default: $FTR_CONFIG, /etc/ftr/ftr.yaml, /etc/fault_tolerant_router.conf]' -r -F
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand clear" -s n -l dry-run -d 'Print the commands that would do it, change nothing'
@@ -70,7 +75,8 @@ complete -c ftr-route -n "__fish_ftr_route_using_subcommand clear" -l legacy -d 
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand clear" -s j -l json -d 'Print JSON, one object a line'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand clear" -s q -l quiet -d 'Print no answer and no remarks, only errors'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand clear" -s v -l verbose -d 'Say more'
-complete -c ftr-route -n "__fish_ftr_route_using_subcommand clear" -s 4 -d 'IPv4 (the default)'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand clear" -s 4 -d 'IPv4 alone [default: every family that the configuration has]'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand clear" -s 6 -d 'IPv6 alone'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand clear" -s h -l help -d 'Print help'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check clear help" -f -a "prepare" -d 'Put rules, uplink tables and sysctls in place; new connections go on as they do'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check clear help" -f -a "apply" -d 'Prepare, and let uplinks carry new connections'
