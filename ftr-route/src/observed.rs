@@ -87,7 +87,8 @@ impl Observed {
         self.carrying_by(config, self.moved_from(config).unwrap_or_else(|| Layout::of(config).balanced_table()))
     }
 
-    fn carrying_by(&self, config: &Config, table: u32) -> Vec<Part> {
+    /// Who carries the connections that look into this table.
+    pub(crate) fn carrying_by(&self, config: &Config, table: u32) -> Vec<Part> {
         let ours = |route: &&Route| route.table == table && iproute::is_ours(route.protocol);
         let routes: Vec<Route> = self.routes.iter().filter(ours).cloned().collect();
         balance::seen(config, &self.standings, &routes)

@@ -1,6 +1,7 @@
 //! `show`: what the kernel has, for people.
 
 use ftr_core::cli::{Common, Failure};
+use ftr_core::config::{Otherwise, Policy};
 use ftr_core::layout::Layout;
 use ftr_core::{Config, Exit, Family, InterfaceName};
 use serde::Serialize;
@@ -19,6 +20,7 @@ struct Overview {
     family: Family,
     balanced_table: u32,
     uplinks: Vec<Row>,
+    policies: Vec<PolicyRow>,
     /// How many changes would make it as wanted.
     changes: usize,
     /// How many rules and routes of others are in the way.
@@ -36,6 +38,18 @@ struct Row {
     /// Its part of the new connections, while it carries any.
     weight: Option<u16>,
     state: &'static str,
+}
+
+/// One policy.
+#[derive(Debug, Serialize)]
+struct PolicyRow {
+    policy: String,
+    table: u32,
+    mark: u32,
+    /// The uplinks that its connections may take now, the one that takes them first.
+    uplinks: Vec<InterfaceName>,
+    /// What becomes of them where there is none.
+    otherwise: &'static str,
 }
 
 /// Prints a table for each family, or one object a line.
@@ -73,9 +87,30 @@ fn overview(config: &Config, family: Family, observed: &Observed) -> Overview {
         family,
         balanced_table: layout.balanced_table(),
         uplinks: observed.standings.iter().enumerate().filter(|(_, standing)| standing.configured).map(row).collect(),
+        policies: policies(config, observed),
         changes: plan.len(),
         foreign: plan.conflicts.len() + plan.foreign.len(),
     }
+}
+
+fn policies(config: &Config, observed: &Observed) -> Vec<PolicyRow> {
+    let layout = Layout::of(config);
+    let row = |(k, policy): (usize, &Policy)| {
+        let table = layout.policy_table(k);
+        let used: Vec<usize> = observed.carrying_by(config, table).iter().map(|part| part.uplink).collect();
+        let names = policy.uplinks.iter().filter(|uplink| used.contains(uplink));
+        PolicyRow {
+            policy: policy.name.clone(),
+            table,
+            mark: layout.policy_mark(k),
+            uplinks: names.filter_map(|place| config.uplinks.get(*place)).map(|uplink| uplink.name.clone()).collect(),
+            otherwise: match policy.otherwise {
+                Otherwise::Any => "balanced",
+                Otherwise::None => "refused",
+            },
+        }
+    };
+    config.policies.iter().enumerate().map(row).collect()
 }
 
 fn state(standing: &Standing) -> &'static str {
@@ -92,16 +127,28 @@ fn state(standing: &Standing) -> &'static str {
 fn lines(overview: &Overview) -> Vec<String> {
     let total: u32 = overview.uplinks.iter().filter_map(|row| row.weight).map(u32::from).sum();
     let text = |address: Option<IpAddr>| address.map_or_else(|| "-".to_owned(), |address| address.to_string());
-    let line = |name: &str, table: &str, mark: &str, address: &str, gateway: &str, part: &str, state: &str| {
-        format!("{name:<15} {table:>5} {mark:>6} {address:<15} {gateway:<15} {part:>5} {state}").trim_end().to_owned()
+    let line = |[name, table, mark, part, state]: [&str; 5], [address, gateway]: [&str; 2]| {
+        let line = match overview.family {
+            Family::V4 => format!("{name:<15} {table:>5} {mark:>6} {address:<15} {gateway:<15} {part:>5} {state}"),
+            // Addresses of IPv6 are too long to stand in a line with the rest.
+            Family::V6 => format!("{name:<15} {table:>5} {mark:>6} {part:>5} {state}"),
+        };
+        line.trim_end().to_owned()
     };
-    let mut lines = vec![line("UPLINK", "TABLE", "MARK", "ADDRESS", "GATEWAY", "NEW", "STATE")];
-    lines.extend(overview.uplinks.iter().map(|row| {
+    let mut lines = vec![line(["UPLINK", "TABLE", "MARK", "NEW", "STATE"], ["ADDRESS", "GATEWAY"])];
+    for row in &overview.uplinks {
         let part = row.weight.map_or_else(|| "-".to_owned(), |weight| format!("{}%", u32::from(weight) * 100 / total));
         let (table, mark) = (row.table.to_string(), format!("{:#x}", row.mark));
-        line(row.uplink.as_str(), &table, &mark, &text(row.address), &text(row.gateway), &part, row.state)
+        let (address, gateway) = (text(row.address), text(row.gateway));
+        lines.push(line([row.uplink.as_str(), &table, &mark, &part, row.state], [&address, &gateway]));
+        lines.extend((overview.family == Family::V6).then(|| format!("  {address} via {gateway}")));
+    }
+    lines.push(format!("new {} connections: table {}", overview.family, overview.balanced_table));
+    lines.extend(overview.policies.iter().map(|row| {
+        let names: Vec<&str> = row.uplinks.iter().map(InterfaceName::as_str).collect();
+        let by = if names.is_empty() { row.otherwise.to_owned() } else { names.join(", then ") };
+        format!("policy {}: table {}, mark {:#x}: {by}", row.policy, row.table, row.mark)
     }));
-    lines.push(format!("new connections: table {}", overview.balanced_table));
     if overview.changes + overview.foreign > 0 {
         lines.push(format!(
             "not as wanted: {} changes missing, {} entries of others: see ftr-route check",
@@ -128,7 +175,14 @@ mod tests {
             state: "switched off",
         };
         let uplinks = vec![row(Some(3)), row(Some(1)), row(None)];
-        let lines = lines(&Overview { family: Family::V4, balanced_table: 4, uplinks, changes: 2, foreign: 1 });
+        let lines = lines(&Overview {
+            family: Family::V4,
+            balanced_table: 4,
+            uplinks,
+            policies: Vec::new(),
+            changes: 2,
+            foreign: 1,
+        });
         assert!(lines.iter().all(|line| line.len() <= 80), "{lines:#?}");
         assert!(lines[1].contains(" 75% ") && lines[2].contains(" 25% ") && lines[3].contains(" - switched off"));
     }
