@@ -6,8 +6,11 @@ use crate::plan::{Kind, TARGETS, Uplink};
 use serde_yaml::{Mapping, Value};
 use std::path::Path;
 
-/// The ports of the configuration's numbering: base table, priority and mark of the original's example.
+/// Base table, priority and mark of the original's example.
 const BASE: &str = "base_table: 1\nbase_priority: 40000\nbase_fwmark: 1\n";
+
+/// The same where DHCP clients put default routes into the table main, which must not come first.
+const BEFORE_MAIN: &str = "base_table: 1\nbase_priority: 20000\nbase_fwmark: 0x100\nfwmark_mask: 0xff00\n";
 
 /// The whole file: the lab's uplinks, a check every second of 4 of 6 targets of each family, and `overrides` on top.
 ///
@@ -28,13 +31,14 @@ fn base(uplinks: &[Uplink], ipv6: bool, directory: &Path) -> Result<Mapping> {
         targets.extend(ipv6::TARGETS.map(|target| format!("'{target}'")));
     }
     let targets = targets.join(", ");
+    let numbering = if uplinks.iter().any(|uplink| uplink.wish.kind == Kind::Dhcp) { BEFORE_MAIN } else { BASE };
     let lines: Vec<String> = uplinks.iter().map(|uplink| uplink_line(uplink, ipv6)).collect();
     let text = format!(
         "uplinks:\n{}downlinks: {{lan: eth0, dmz: }}\n\
          tests: {{ips: [{targets}], required_successful: 4, ping_retries: 1, interval: 1, timeout: 450ms}}\n\
          log: {{file: {}/ftr.log, max_size: 1024000, old_files: 10}}\n\
          email: {{send: false, sender: router@example.net, recipients: [admin@example.net], \
-         smtp_parameters: {{address: 127.0.0.1, port: 2525}}}}\n{BASE}",
+         smtp_parameters: {{address: 127.0.0.1, port: 2525}}}}\n{numbering}",
         lines.concat(),
         directory.display(),
     );
@@ -52,8 +56,12 @@ pub fn parse(text: &str) -> Result<Mapping> {
 fn uplink_line(uplink: &Uplink, ipv6: bool) -> String {
     let mut keys = vec![format!("interface: {}", uplink.device())];
     match uplink.wish.kind {
-        Kind::Static => keys.push(format!("type: static, ip: {}, gateway: {}", uplink.address(), uplink.gateway())),
+        Kind::Static | Kind::Macvlan => {
+            keys.push(format!("type: static, ip: {}, gateway: {}", uplink.address(), uplink.gateway()));
+        }
+        Kind::Tunnel => keys.push(format!("type: static, ip: {}, gateway: none", uplink.address())),
         Kind::Ppp => keys.push("type: ppp".to_owned()),
+        Kind::Dhcp => keys.push("type: dhcp".to_owned()),
     }
     if ipv6 {
         keys.push(format!("ip6: '{}', gateway6: '{}'", ipv6::address(uplink), ipv6::gateway(uplink)));

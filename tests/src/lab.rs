@@ -6,6 +6,7 @@
 //!                       …                              ─┘
 //! ```
 
+use crate::dhcp::Lease;
 use crate::error::{Context, LabError, Result};
 use crate::fault::Fault;
 use crate::ipv6;
@@ -13,6 +14,7 @@ use crate::namespace::Namespace;
 use crate::plan::{self, Kind, Uplink, Wish};
 use crate::ppp::Line;
 use crate::provider::Provider;
+use crate::segment::{self, Segment};
 use crate::teardown;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -36,6 +38,8 @@ pub struct Lab {
     /// Whether its uplinks have IPv6 too.
     pub ipv6: bool,
     providers: Vec<Provider>,
+    segment: Option<Segment>,
+    pub(crate) leases: BTreeMap<String, Lease>,
     pub(crate) lines: BTreeMap<String, Line>,
     pub(crate) faults: BTreeMap<String, Vec<Fault>>,
     directory: PathBuf,
@@ -77,6 +81,8 @@ impl Lab {
             internet: create("net")?,
             ipv6,
             providers: Vec::new(),
+            segment: None,
+            leases: BTreeMap::new(),
             lines: BTreeMap::new(),
             faults: BTreeMap::new(),
             directory,
@@ -84,12 +90,19 @@ impl Lab {
         };
         lab.raise_lan()?;
         lab.raise_internet()?;
+        if lab.uplinks.iter().any(|uplink| uplink.wish.kind == Kind::Macvlan) {
+            let indexes = lab.next_indexes();
+            lab.segment = Some(Segment::raise(create("segment")?, &lab.router, indexes)?);
+        }
         for uplink in lab.uplinks.clone() {
             let indexes = lab.next_indexes();
             let space = create(&format!("p{}", uplink.number))?;
             let provider = Provider::raise(space, &uplink, &lab.internet, indexes)?;
             if ipv6 {
                 ipv6::raise_provider(&provider.space, &lab.internet, &uplink)?;
+            }
+            if let (Kind::Macvlan, Some(segment)) = (uplink.wish.kind, &lab.segment) {
+                segment.connect(&provider, &uplink)?;
             }
             lab.providers.push(provider);
             lab.attach(&uplink)?;
@@ -130,13 +143,31 @@ impl Lab {
         let (ours, theirs) = self.next_indexes();
         let provider = self.provider(&device)?;
         match uplink.wish.kind {
-            Kind::Static => provider.join(&self.router, uplink, ours, theirs)?,
-            Kind::Ppp => {
+            Kind::Static => {
+                provider.join(&self.router, uplink, ours, theirs)?;
+                self.address(uplink)?;
+            }
+            Kind::Macvlan => {
+                segment::branch(&self.router, uplink)?;
+                self.address(uplink)?;
+            }
+            Kind::Ppp | Kind::Tunnel => {
                 let line = Line::dial(&self.router, &provider.space, uplink)?;
                 self.lines.insert(device, line);
             }
+            Kind::Dhcp => {
+                provider.join(&self.router, uplink, ours, theirs)?;
+                let lease = Lease::begin(&self.router, &provider.space, uplink, &self.directory)?;
+                self.leases.insert(device, lease);
+            }
         }
         self.join_ipv6(uplink)
+    }
+
+    /// Gives the router its fixed address on an uplink.
+    fn address(&self, uplink: &Uplink) -> Result<()> {
+        let line = format!("addr add {}/{} dev {}", uplink.address(), uplink.prefix(), uplink.device());
+        self.router.ip(&line).map(drop)
     }
 
     /// Puts an uplink's IPv6 in place, where the lab has any.

@@ -2,7 +2,7 @@
 
 use crate::error::{Context, LabError, Result};
 use crate::namespace::Namespace;
-use crate::plan::{Kind, Uplink};
+use crate::plan::Uplink;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::eventfd::EventFd;
 use nix::sys::time::TimeSpec;
@@ -31,7 +31,7 @@ impl Noise {
     /// # Errors
     /// On a point-to-point line, or when the socket cannot be made.
     pub fn start(provider: &Namespace, uplink: &Uplink, rate: u32) -> Result<Self> {
-        if uplink.wish.kind == Kind::Ppp {
+        if uplink.is_line() {
             let device = uplink.device();
             return Err(LabError::Unexpected(format!("{device}: a point-to-point line has no broadcasts")));
         }

@@ -15,13 +15,17 @@ impl Lab {
     pub fn fail(&mut self, device: &str, fault: Fault) -> Result<()> {
         let uplink = self.uplink(device)?.clone();
         match (fault, uplink.wish.kind) {
-            (Fault::Carrier, Kind::Ppp) => {
+            (Fault::Carrier, Kind::Ppp | Kind::Tunnel) => {
                 return Err(LabError::Unexpected(format!("{device}: a point-to-point line has no cable")));
             }
-            (Fault::Carrier, Kind::Static) => drop(self.provider(device)?.space.ip("link set access down")?),
+            (Fault::Carrier, _) => drop(self.provider(device)?.space.ip("link set access down")?),
             (Fault::AdminDown, _) => drop(self.router.ip(&format!("link set {device} down"))?),
-            (Fault::Deleted, Kind::Static) => drop(self.router.ip(&format!("link del {device}"))?),
-            (Fault::Deleted, Kind::Ppp) => drop(self.lines.remove(device)),
+            (Fault::Deleted, Kind::Ppp | Kind::Tunnel) => drop(self.lines.remove(device)),
+            (Fault::Deleted, _) => {
+                self.router.ip(&format!("link del {device}"))?;
+                // Who watches devices ends the DHCP client of one that is gone.
+                self.leases.remove(device);
+            }
             (Fault::Delay(millis), _) => self.delay(device, Duration::from_millis(millis.into()))?,
             (Fault::ProxyArp, _) => self.provider(device)?.answer_arp_for_all(true)?,
             (Fault::AnsweredElsewhere, _) => self.detour(&uplink)?,

@@ -32,7 +32,7 @@ pub fn clients(count: u8) -> Vec<Ipv4Addr> {
     (0..count.min(100)).map(|n| Ipv4Addr::new(192, 168, 1, FIRST_CLIENT + n)).collect()
 }
 
-/// How an uplink gets its address.
+/// What an uplink is, and how it gets its address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -41,15 +41,44 @@ pub enum Kind {
     Static,
     /// A point-to-point device whose addresses come and go with it.
     Ppp,
+    /// An Ethernet device whose address and gateway a DHCP client brings.
+    Dhcp,
+    /// One of several devices on one cable, which leads to a switch that the providers share.
+    Macvlan,
+    /// A point-to-point device with a fixed address, which needs no gateway.
+    Tunnel,
+}
+
+/// A DHCP client that people use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DhcpClient {
+    /// Its routes have a metric of their own for each device.
+    #[default]
+    Dhcpcd,
+    /// That of busybox, with Debian's script: the default route has no metric, so there is room for one.
+    Udhcpc,
 }
 
 /// What a scenario says of an uplink; everything may be left out.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wish {
-    /// `static` or `ppp`.
+    /// `static`, `ppp`, `dhcp`, `macvlan` or `tunnel`.
     #[serde(rename = "type", default)]
     pub kind: Kind,
+    /// The client of a `dhcp` uplink.
+    #[serde(default)]
+    pub client: DhcpClient,
+    /// The router's address, where it is not the usual one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<Ipv4Addr>,
+    /// The length of its network's prefix, 24 when absent; with 32 the gateway is outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<u8>,
+    /// The provider's address, where it is not the usual one. Uplinks may have the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Ipv4Addr>,
     /// The weight for balancing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<u16>,
@@ -71,31 +100,52 @@ pub struct Uplink {
 }
 
 impl Uplink {
-    /// The router's device: `eth1`, or `ppp1` for a point-to-point one.
+    /// The router's device: `eth1`, `ppp1` for a point-to-point one, `tun1` for a tunnel.
     #[must_use]
     pub fn device(&self) -> String {
-        match self.wish.kind {
-            Kind::Static => format!("eth{}", self.number),
-            Kind::Ppp => format!("ppp{}", self.number),
-        }
+        let kind = match self.wish.kind {
+            Kind::Static | Kind::Dhcp | Kind::Macvlan => "eth",
+            Kind::Ppp => "ppp",
+            Kind::Tunnel => "tun",
+        };
+        format!("{kind}{}", self.number)
+    }
+
+    /// Whether it has one end, one far end, and nobody else.
+    #[must_use]
+    pub fn is_line(&self) -> bool {
+        matches!(self.wish.kind, Kind::Ppp | Kind::Tunnel)
     }
 
     /// The router's address on the uplink.
     #[must_use]
     pub fn address(&self) -> Ipv4Addr {
-        Ipv4Addr::new(self.number, 0, 0, 2)
+        self.wish.address.unwrap_or(Ipv4Addr::new(self.number, 0, 0, 2))
+    }
+
+    /// The length of the prefix that the router's address has.
+    #[must_use]
+    pub fn prefix(&self) -> u8 {
+        self.wish.prefix.unwrap_or(24)
     }
 
     /// The provider's address on the uplink.
     #[must_use]
     pub fn gateway(&self) -> Ipv4Addr {
-        Ipv4Addr::new(self.number, 0, 0, 1)
+        self.wish.gateway.unwrap_or(Ipv4Addr::new(self.number, 0, 0, 1))
+    }
+
+    /// Whether an address is of the network that uplinks of this number have without further wishes.
+    #[must_use]
+    pub fn is_usual(&self, address: Ipv4Addr) -> bool {
+        address.octets()[..3] == [self.number, 0, 0]
     }
 
     /// The network that the provider accepts as source.
     #[must_use]
     pub fn network(&self) -> String {
-        format!("{}.0.0.0/24", self.number)
+        let address = self.address();
+        if self.is_usual(address) { format!("{}.0.0.0/24", self.number) } else { format!("{address}/32") }
     }
 
     /// The provider's side of its link to the internet.
@@ -132,8 +182,8 @@ pub fn alike(count: u8) -> Vec<Wish> {
 /// The uplink that an address seen by a server belongs to.
 #[must_use]
 pub fn carrier_of(source: Ipv4Addr, uplinks: &[Uplink]) -> Option<String> {
-    let [network, ..] = source.octets();
-    uplinks.iter().find(|uplink| uplink.number == network).map(Uplink::device)
+    let owns = |uplink: &&Uplink| uplink.address() == source || uplink.is_usual(source);
+    uplinks.iter().find(owns).map(Uplink::device)
 }
 
 #[cfg(test)]
@@ -144,7 +194,16 @@ mod tests {
     fn sources_name_their_uplink() {
         let all = uplinks(&three());
         assert_eq!(carrier_of(Ipv4Addr::new(2, 0, 0, 2), &all).as_deref(), Some("eth2"));
+        assert_eq!(carrier_of(Ipv4Addr::new(2, 0, 0, 77), &all).as_deref(), Some("eth2"));
         assert_eq!(carrier_of(Ipv4Addr::new(192, 168, 1, 100), &all), None);
+    }
+
+    #[test]
+    fn an_address_of_its_own_is_told_from_a_neighbours() {
+        let wish = |last| Wish { address: Some(Ipv4Addr::new(10, 99, 0, last)), ..Wish::default() };
+        let all = uplinks(&[wish(2), wish(3)]);
+        assert_eq!(carrier_of(Ipv4Addr::new(10, 99, 0, 3), &all).as_deref(), Some("eth2"));
+        assert_eq!((all[1].network().as_str(), all[1].gateway()), ("10.99.0.3/32", Ipv4Addr::new(2, 0, 0, 1)));
     }
 
     #[test]

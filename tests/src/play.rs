@@ -53,6 +53,8 @@ impl Stage {
         match step {
             Step::Break { uplink, by } => self.fail(uplink, *by)?,
             Step::Mend(uplink) => self.mend(uplink)?,
+            Step::Lease { uplink, address, gateway } => self.lease(uplink, *address, *gateway)?,
+            Step::Expire(uplink) => self.expire(uplink)?,
             Step::Saturate { uplink, rate } => self.saturate(uplink, rate)?,
             Step::Noise { uplink, rate } => self.make_noise(uplink, *rate)?,
             Step::Hostile { uplink, count, during } => self.attack(uplink, *count, *during)?,

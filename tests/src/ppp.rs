@@ -1,10 +1,10 @@
-//! A point-to-point line: a tun device at each end and a thread that carries packets between them.
+//! A point-to-point line, dialled or a tunnel: a tun device at each end and a thread that carries packets between them.
 //!
 //! As with a real PPP link, hanging up takes the router's device away, addresses and all.
 
 use crate::error::{Context, Result};
 use crate::namespace::Namespace;
-use crate::plan::Uplink;
+use crate::plan::{Kind, Uplink};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::eventfd::EventFd;
 use nix::sys::time::TimeSpec;
@@ -38,8 +38,13 @@ impl Line {
         let ours = open(router, &device)?;
         let theirs = open(provider, "access")?;
         let (address, gateway) = (uplink.address(), uplink.gateway());
-        provider.ip(&format!("addr add {gateway} peer {address} dev access\nlink set access up"))?;
-        router.ip(&format!("link set {device} up\naddr add {address} peer {gateway} dev {device}"))?;
+        let (near, far) = match uplink.wish.kind {
+            // A tunnel has a network on it, and no one address is the far end's.
+            Kind::Tunnel => (format!("{address}/{}", uplink.prefix()), format!("{gateway}/24")),
+            _ => (format!("{address} peer {gateway}"), format!("{gateway} peer {address}")),
+        };
+        provider.ip(&format!("addr add {far} dev access\nlink set access up"))?;
+        router.ip(&format!("link set {device} up\naddr add {near} dev {device}"))?;
         let hang_up = Arc::new(EventFd::new().context(|| "make an eventfd".to_owned())?);
         let delay = Arc::new(AtomicU64::new(0));
         let (seen, late) = (Arc::clone(&hang_up), Arc::clone(&delay));

@@ -42,7 +42,7 @@ impl Provider {
         Ok(Self { space })
     }
 
-    /// Lays the cable of a static uplink and configures both ends as a live router would have them.
+    /// Lays the cable of an Ethernet uplink; the router's end has no address yet.
     ///
     /// # Errors
     /// When a device or address cannot be made.
@@ -52,9 +52,21 @@ impl Provider {
             "link add {device} index {ours} type veth peer name access index {theirs} netns {}",
             self.space.name()
         ))?;
-        self.space.ip(&format!("addr add {}/24 dev access\nlink set access up", uplink.gateway()))?;
-        router.ip(&format!("addr add {}/24 dev {device}\nlink set {device} up", uplink.address()))?;
-        Ok(())
+        self.serve(uplink)?;
+        router.ip(&format!("link set {device} up")).map(drop)
+    }
+
+    /// Gives the provider's end its address.
+    ///
+    /// # Errors
+    /// When the kernel refuses it.
+    pub fn serve(&self, uplink: &Uplink) -> Result<()> {
+        let gateway = uplink.gateway();
+        self.space.ip(&format!("addr add {gateway}/24 dev access\nlink set access up"))?;
+        if uplink.is_usual(gateway) && uplink.is_usual(uplink.address()) {
+            return Ok(());
+        }
+        self.space.ip(&format!("route replace {} dev access", uplink.network())).map(drop)
     }
 
     /// Answers ARP requests for every address in the world, as some modems do, or no longer.

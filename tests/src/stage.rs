@@ -2,6 +2,7 @@
 
 use crate::client::Client;
 use crate::deadline::wait_for;
+use crate::dhcp::Lease;
 use crate::error::{LabError, Result, malformed};
 use crate::expect::Marks;
 use crate::fault::Fault;
@@ -23,6 +24,7 @@ use crate::watch::{Judgement, Seen, Watch};
 use nix::sys::signal::Signal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -109,6 +111,20 @@ impl Stage {
         self.lab.mend(uplink)?;
         self.uploads.remove(uplink).map_or(Ok(()), |upload| upload.end(&self.lab))?;
         self.mark(format!("mend {uplink}"));
+        Ok(())
+    }
+
+    pub(crate) fn lease(&mut self, uplink: &str, address: Option<Ipv4Addr>, gateway: Option<Ipv4Addr>) -> Result<()> {
+        self.begin();
+        self.lab.lease(uplink, address, gateway)?;
+        self.mark(format!("lease {uplink}"));
+        Ok(())
+    }
+
+    pub(crate) fn expire(&mut self, uplink: &str) -> Result<()> {
+        self.begin();
+        self.lab.expire(uplink)?;
+        self.mark(format!("expire {uplink}"));
         Ok(())
     }
 
@@ -243,6 +259,7 @@ impl Stage {
                 let _ = writeln!(text, "{:?} ago: {check:?}", at.elapsed());
             }
         }
+        text.extend(self.lab.leases.values().map(Lease::story));
         if let Some(mailbox) = &self.mailbox {
             for message in mailbox.messages().unwrap_or_default() {
                 // Writing to a String cannot fail.

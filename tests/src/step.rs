@@ -3,6 +3,7 @@
 use crate::fault::Fault;
 use crate::span::Span;
 use serde::Deserialize;
+use std::net::Ipv4Addr;
 
 /// One thing that happens or is awaited.
 #[derive(Debug, Clone, Deserialize)]
@@ -17,6 +18,19 @@ pub enum Step {
     },
     /// Mends everything that is broken on an uplink, and ends its uploads.
     Mend(String),
+    /// The DHCP server of an uplink hands this out from now on, and the client asks it; goes on when the router has it.
+    Lease {
+        /// Which.
+        uplink: String,
+        /// The router's address; as before when absent.
+        #[serde(default)]
+        address: Option<Ipv4Addr>,
+        /// The default gateway; as before when absent.
+        #[serde(default)]
+        gateway: Option<Ipv4Addr>,
+    },
+    /// The DHCP server of an uplink takes the address away; goes on when the router has given it up.
+    Expire(String),
     /// Makes an uplink send at this rate and fills it with an upload.
     Saturate {
         /// Which.
