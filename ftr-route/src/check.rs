@@ -35,7 +35,7 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family]) -> Resu
     let mut exit = Exit::Yes;
     let mut seen = Vec::new();
     for &family in families {
-        let observed = Router::new(config, family)?.look()?;
+        let observed = Router::new(config, family)?.look().map_err(|error| hazards::explain(family, error))?;
         let plan = wanted(&observed, config, family);
         let foreign = observed.objections(&plan, Conflicts::GoOn)?;
         let names = |index| observed.name(index);

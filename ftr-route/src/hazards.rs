@@ -22,9 +22,10 @@ mod sysctls;
 
 use std::fmt;
 
-use ftr_core::Family;
+use ftr_core::cli::Failure;
 use ftr_core::config::Config;
 use ftr_core::layout::Layout;
+use ftr_core::{Exit, Family};
 use serde::Serialize;
 
 use crate::error::Error;
@@ -100,6 +101,20 @@ impl fmt::Display for Hazard {
 /// Looks for hazards; `seen` is what the kernel has of each family that is used.
 pub(crate) fn find(config: &Config, seen: &[(Family, Observed)]) -> Result<Vec<Hazard>, Error> {
     Ok(judge(config, seen, &Scene::look(config, seen)?))
+}
+
+/// What a failure to look at the kernel comes from, where that is something that the kernel lacks.
+pub(crate) fn explain(family: Family, error: Error) -> Failure {
+    let lack = match &error {
+        Error::Netlink(error) => features::without_rules(family, error),
+        _ => None,
+    };
+    match lack {
+        Some(Hazard { object, what, advice, .. }) => {
+            Failure::new(Exit::Unavailable, format!("{object}: {what}: {advice}"))
+        }
+        None => error.into(),
+    }
 }
 
 fn judge(config: &Config, seen: &[(Family, Observed)], scene: &Scene) -> Vec<Hazard> {

@@ -5,6 +5,7 @@
 
 use ftr_core::Family;
 use ftr_netlink::{Ctnetlink, Error};
+use nix::errno::Errno;
 
 use super::{Hazard, Kind};
 use crate::sysctl;
@@ -31,6 +32,20 @@ impl Features {
         let conntrack = flushes.then(|| Ctnetlink::open().and_then(|mut socket| socket.try_out()));
         Self { multipath: values.contains_key(MULTIPATH), ipv6: values.contains_key(IPV6), conntrack }
     }
+}
+
+/// The kernel's policy rules could not be read because it has none: what to do about it.
+pub(super) fn without_rules(family: Family, error: &Error) -> Option<Hazard> {
+    let refusal = error.refusal()?;
+    if !matches!(refusal.errno, Errno::EAFNOSUPPORT | Errno::EOPNOTSUPP) {
+        return None;
+    }
+    let option = match family {
+        Family::V4 => "CONFIG_IP_MULTIPLE_TABLES",
+        Family::V6 => "CONFIG_IPV6_MULTIPLE_TABLES",
+    };
+    let what = format!("it has no policy rules for {family} ({error}), without which nothing here works");
+    Some(Hazard::new(Kind::KernelFeature, "kernel", what, format!("use a kernel with {option}=y")))
 }
 
 /// What is missing for these families.
@@ -64,9 +79,9 @@ pub(super) fn judge(families: &[Family], features: &Features) -> Vec<Hazard> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Features, judge};
+    use super::{Features, judge, without_rules};
     use ftr_core::Family;
-    use ftr_netlink::Error;
+    use ftr_netlink::{Error, Refusal};
     use nix::errno::Errno;
 
     const BOTH: [Family; 2] = [Family::V4, Family::V6];
@@ -92,5 +107,13 @@ mod tests {
         };
         assert!(with(Errno::EPERM).contains("could not be looked at"));
         assert!(with(Errno::EPROTONOSUPPORT).contains("nf_conntrack_netlink"));
+    }
+
+    #[test]
+    fn a_kernel_without_policy_rules_is_named() {
+        let refused = |errno| Error::Refused { operation: "list rules", refusal: Refusal { errno, message: None } };
+        let hazard = without_rules(Family::V6, &refused(Errno::EAFNOSUPPORT)).unwrap();
+        assert!(hazard.to_string().ends_with("use a kernel with CONFIG_IPV6_MULTIPLE_TABLES=y"), "{hazard}");
+        assert_eq!(without_rules(Family::V4, &refused(Errno::ENOBUFS)), None);
     }
 }

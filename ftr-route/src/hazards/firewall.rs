@@ -72,9 +72,12 @@ pub(super) fn judge(config: &Config, layout: &Layout, families: &[Family], firew
             "apt-get install nftables, or whatever the package is called here",
         ));
     }
-    for (program, reason) in &firewall.unseen {
-        let what = format!("the firewall could not be looked at ({reason})");
-        hazards.push(Hazard::new(Kind::Unseen, program, what, "run ftr-route check as root"));
+    if let Some((first, reason)) = firewall.unseen.first() {
+        let programs: Vec<&str> = firewall.unseen.iter().map(|(program, _)| program.as_str()).collect();
+        let what = format!("could not be looked at by {} ({reason})", programs.join(", "));
+        let forbidden = ["root", "ermission", "ermitted"].iter().any(|word| reason.contains(word));
+        let advice = if forbidden { "run ftr-route check as root".to_owned() } else { format!("run {first} by hand") };
+        hazards.push(Hazard::new(Kind::Unseen, "firewall", what, advice));
     }
     if firewall.unseen.is_empty() && !firewall.blind {
         hazards.extend(families.iter().filter_map(|family| not_loaded(config, layout, *family, &firewall.sets)));
@@ -197,8 +200,10 @@ pub(super) mod tests {
         let lines = told(&Firewall { unseen, ..Firewall::default() });
         assert_eq!(
             lines,
-            ["warning: nft: the firewall could not be looked at (you must be root): run ftr-route check as root"]
+            ["warning: firewall: could not be looked at by nft (you must be root): run ftr-route check as root"]
         );
+        let unseen = vec![("nft".to_owned(), "it takes more than 5 s".to_owned())];
+        assert!(told(&Firewall { unseen, ..Firewall::default() })[0].ends_with(": run nft by hand"));
         let lines = told(&Firewall { blind: true, ..Firewall::default() });
         assert_eq!(lines.len(), 1, "{lines:?}");
     }

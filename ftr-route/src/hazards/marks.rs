@@ -4,7 +4,7 @@ use ftr_core::config::Config;
 use ftr_core::layout::Layout;
 use ftr_netlink::Rule;
 
-use super::firewall::{MarkSet, Value};
+use super::firewall::{Holder, MarkSet, Value};
 use super::owner::{self, Owner};
 use super::{Hazard, Kind};
 use crate::iproute::{self, is_ours};
@@ -16,7 +16,10 @@ const KNOWN: u32 = 0x3f00 | 0xff_0000 | 0xc000;
 struct Use {
     object: String,
     what: String,
-    bits: u32,
+    /// The bits that it needs.
+    needs: u32,
+    /// How to keep it from changing others than those.
+    restrict: Option<String>,
 }
 
 /// Rules that ask for marks like ours, and firewall rules that set bits of ours to something else.
@@ -29,9 +32,15 @@ pub(super) fn judge(config: &Config, layout: &Layout, rules: &[&Rule], sets: &[M
         }
     }
     uses.extend(of_firewall(config, layout, sets));
-    let taken = uses.iter().fold(0, |bits, one| bits | one.bits);
-    let advice = advice(config, layout, taken);
-    uses.into_iter().map(|one| Hazard::new(Kind::SharedMark, one.object, one.what, advice.clone())).collect()
+    let taken = uses.iter().fold(0, |bits, one| bits | one.needs);
+    let move_away = move_away(config, layout, taken);
+    let heeded = layout.mask().unwrap_or(u32::MAX);
+    let advice = |one: &Use| match &one.restrict {
+        Some(restrict) if one.needs & heeded == 0 => restrict.clone(),
+        Some(restrict) => format!("{restrict}; and {move_away}"),
+        None => move_away.clone(),
+    };
+    uses.iter().map(|one| Hazard::new(Kind::SharedMark, &one.object, &one.what, advice(one))).collect()
 }
 
 fn of_rule(config: &Config, layout: &Layout, rule: &Rule) -> Option<Use> {
@@ -42,16 +51,15 @@ fn of_rule(config: &Config, layout: &Layout, rule: &Rule) -> Option<Use> {
     let heeded = layout.mask().unwrap_or(u32::MAX);
     let meets = |mark: u32| mark & rule.mask == rule.mark || rule.mark & heeded == mark;
     // A whole mark is the number of one program for its own packets: it matters only where it is a number of ours.
-    let whole = layout.mask().is_none() && rule.mask == u32::MAX;
-    let shared = rule.mask & heeded != 0;
-    if !shared || (whole && !marks(config, layout).any(meets)) {
+    let whole = rule.mask == u32::MAX;
+    if rule.mask & heeded == 0 || (whole && !marks(config, layout).any(meets)) {
         return None;
     }
     let who = owner::of_rule(rule).map_or(String::new(), |owner| format!(" ({})", owner.name));
     let object = format!("rule {}{who}", iproute::rule(rule));
     let bits = rule.mask & heeded;
     let what = format!("asks for bits {bits:#x} of the mark, which ours use as well: packets take the wrong uplink");
-    Some(Use { object, what, bits: rule.mask })
+    Some(Use { object, what, needs: if whole { rule.mark } else { rule.mask }, restrict: None })
 }
 
 /// One use for each owner, or table where none is known.
@@ -84,12 +92,35 @@ fn of_group(object: String, group: &[&MarkSet], heeded: u32) -> Use {
         chains.join(", "),
         set & heeded
     );
-    // A rule that overwrites the whole mark needs no more than the bits that it sets.
-    let needed = |set: &&MarkSet| match set.value {
+    let needs = group.iter().fold(0, |bits, set| bits | needs(set));
+    Use { object, what, needs, restrict: group.iter().find_map(|set| restrict(set)) }
+}
+
+/// The bits that a rule needs: one that overwrites the whole mark, those that it sets.
+const fn needs(set: &MarkSet) -> u32 {
+    match set.value {
         Value::Fixed(value) if set.bits == u32::MAX => value,
+        Value::Computed if set.bits == u32::MAX => 0,
         _ => set.bits,
+    }
+}
+
+/// How to write a rule that overwrites the whole mark so that it does not.
+fn restrict(set: &MarkSet) -> Option<String> {
+    if set.bits != u32::MAX {
+        return None;
+    }
+    let (target, key) = match set.on {
+        Holder::Packet => ("MARK", "meta mark"),
+        Holder::Connection => ("CONNMARK", "ct mark"),
     };
-    Use { object, what, bits: group.iter().fold(0, |bits, set| bits | needed(set)) }
+    let rule = match (set.value, set.program.starts_with("nft")) {
+        (Value::Fixed(value), true) => format!("{key} set {key} | {value:#x}"),
+        (Value::Fixed(value), false) => format!("-j {target} --set-xmark {value:#x}/{value:#x}"),
+        (_, true) => format!("{key} set {key} & MASK | VALUE"),
+        (_, false) => format!("-j {target} --set-xmark VALUE/MASK"),
+    };
+    Some(format!("let it change no more bits than it needs, as in `{rule}`"))
 }
 
 /// Whether a rule does with marks what ours do, or what people add to them: gives a mark of ours, or takes one over.
@@ -108,7 +139,8 @@ fn marks(config: &Config, layout: &Layout) -> impl Iterator<Item = u32> {
     (0..config.uplinks.len()).map(|i| layout.mark(i)).chain(policies)
 }
 
-fn advice(config: &Config, layout: &Layout, taken: u32) -> String {
+/// How to get out of the way of bits that are taken.
+fn move_away(config: &Config, layout: &Layout, taken: u32) -> String {
     let file = config.file.display();
     let count = u32::try_from(marks(config, layout).count()).unwrap_or(u32::MAX);
     match free_field(count, taken | KNOWN).or_else(|| free_field(count, taken)) {
@@ -116,10 +148,9 @@ fn advice(config: &Config, layout: &Layout, taken: u32) -> String {
             "set fwmark_mask: {mask:#x} and base_fwmark: {base:#x} in {file}, bits that nobody uses here, load the \
              rules of ftr-rules again, and restart ftr-monitor"
         ),
-        None => format!(
-            "let it leave alone what fwmark_mask in {file} names, as `-j MARK --set-xmark VALUE/MASK` does with a MASK \
-             without these bits"
-        ),
+        None => {
+            format!("no bits are free for fwmark_mask in {file}: let others share theirs, or go without one of them")
+        }
     }
 }
 
@@ -172,6 +203,7 @@ mod tests {
         assert_eq!(told("", &[rule(51820, u32::MAX)], &[]), [""; 0]);
         assert_eq!(told("", &[rule(2, u32::MAX)], &[]).len(), 1);
         assert_eq!(told("fwmark_mask: 0xff\n", &[rule(0x102, u32::MAX)], &[]).len(), 1);
+        assert_eq!(told("fwmark_mask: 0xff\n", &[rule(51820, u32::MAX)], &[]), [""; 0]);
     }
 
     #[test]
@@ -194,9 +226,21 @@ mod tests {
     }
 
     #[test]
-    fn where_no_bits_are_free_the_other_has_to_spare_ours() {
-        let all = set(Holder::Packet, u32::MAX, Value::Computed);
-        assert!(told("", &[], &[all])[0].contains("--set-xmark"));
+    fn who_overwrites_the_whole_mark_is_told_how_not_to() {
+        let lines = told("", &[], &[fixed(u32::MAX, 0x77)]);
+        assert!(lines[0].contains("`-j MARK --set-xmark 0x77/0x77`; and set fwmark_mask: 0x3000000"), "{lines:?}");
+        let lines = told("fwmark_mask: 0xff\n", &[], &[fixed(u32::MAX, 0x700)]);
+        assert!(lines[0].ends_with("`-j MARK --set-xmark 0x700/0x700`"), "{lines:?}");
+        let computed = set(Holder::Connection, u32::MAX, Value::Computed);
+        let nft = MarkSet { program: "nft inet".to_owned(), ..computed };
+        let lines = told("fwmark_mask: 0xff\n", &[], &[nft]);
+        assert!(lines[0].ends_with("`ct mark set ct mark & MASK | VALUE`"), "{lines:?}");
+    }
+
+    #[test]
+    fn there_may_be_no_bits_left() {
+        let lines = told("", &[rule(0, 0x5555_5555)], &[]);
+        assert!(lines[0].contains("no bits are free"), "{lines:?}");
     }
 
     proptest! {
