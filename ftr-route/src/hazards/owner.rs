@@ -20,7 +20,7 @@ const WG_QUICK: Owner = Owner {
 const NETBIRD: Owner = Owner { name: "NetBird", advice: Some("netbird routes deselect all") };
 const STRONGSWAN: Owner = Owner {
     name: "strongSwan",
-    advice: Some("write charon.install_routes = no into /etc/strongswan.d/ftr.conf, and restart strongSwan"),
+    advice: Some("write install_routes = no into the charon section of strongswan.conf, and restart strongSwan"),
 };
 const MULLVAD: Owner = Owner { name: "Mullvad VPN", advice: Some("mullvad disconnect") };
 const NORDVPN: Owner = Owner { name: "NordVPN", advice: Some("nordvpn disconnect") };
