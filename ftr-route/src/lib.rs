@@ -30,6 +30,7 @@ mod router;
 mod show;
 mod standing;
 mod sysctl;
+mod walk;
 mod watched;
 
 use std::io::{self, Write};

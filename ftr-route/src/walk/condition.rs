@@ -1,0 +1,116 @@
+//! What a rule asks of a packet (`fib_rule_match` of Linux).
+
+use std::fmt;
+use std::net::IpAddr;
+
+use ftr_netlink::{Attribute, Prefix, Rule};
+
+use super::Packet;
+
+/// Attributes of a rule that ftr-netlink passes on as they are (`include/uapi/linux/fib_rules.h`).
+mod number {
+    pub(super) const FLOW: u16 = 11;
+    pub(super) const SUPPRESS_GROUP: u16 = 13;
+    pub(super) const USERS: u16 = 20;
+    pub(super) const PROTOCOL: u16 = 22;
+    pub(super) const SPORTS: u16 = 23;
+    pub(super) const DPORTS: u16 = 24;
+    pub(super) const CLASS: u16 = 25;
+}
+
+/// What a packet would need for a rule to be for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    Source,
+    Destination,
+    Mark,
+    /// The device that it came in by.
+    Incoming,
+    /// The device that its socket is bound to.
+    Bound,
+    Class,
+    Protocol,
+    SourcePort,
+    DestinationPort,
+    User,
+    /// Something that ordinary packets do not have: a tunnel, a virtual routing domain, a flow label.
+    Other,
+    /// The rule is for packets that differ from what it describes, and this one does not.
+    Negation,
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Source => "for other senders",
+            Self::Destination => "for other destinations",
+            Self::Mark => "for another mark",
+            Self::Incoming => "for what comes in by another device",
+            Self::Bound => "for what is bound to that device",
+            Self::Class => "for another traffic class",
+            Self::Protocol => "for another protocol",
+            Self::SourcePort => "for other source ports",
+            Self::DestinationPort => "for other destination ports",
+            Self::User => "for other users",
+            Self::Other => "for a tunnel, routing domain or flow label",
+            Self::Negation => "for all but such packets",
+        })
+    }
+}
+
+/// What the rule asks for and the packet does not have; none where the rule is for it.
+pub(super) fn unmet(packet: &Packet<'_>, rule: &Rule) -> Option<Condition> {
+    let unmet = described(packet, rule);
+    if rule.invert { unmet.is_none().then_some(Condition::Negation) } else { unmet }
+}
+
+fn described(packet: &Packet<'_>, rule: &Rule) -> Option<Condition> {
+    let within = |prefix: Prefix, address: Option<IpAddr>| address.is_some_and(|address| prefix.contains(address));
+    // Packets of this host come from its loopback device.
+    let incoming = packet.iif.unwrap_or("lo");
+    let bound = packet.oif.map(|oif| oif.name);
+    if rule.from.is_some_and(|from| !within(from, packet.source)) {
+        Some(Condition::Source)
+    } else if rule.to.is_some_and(|to| !within(to, Some(packet.destination))) {
+        Some(Condition::Destination)
+    } else if (rule.mark ^ packet.mark) & rule.mask != 0 {
+        Some(Condition::Mark)
+    } else if rule.iif.as_ref().is_some_and(|iif| iif != incoming) {
+        Some(Condition::Incoming)
+    } else if rule.oif.as_ref().is_some_and(|oif| Some(oif.as_str()) != bound) {
+        Some(Condition::Bound)
+    } else if rule.tos != 0 {
+        Some(Condition::Class)
+    } else {
+        rule.others.iter().find_map(|other| special(packet, other))
+    }
+}
+
+fn special(packet: &Packet<'_>, attribute: &Attribute) -> Option<Condition> {
+    let Attribute { kind, payload } = attribute;
+    let ports =
+        |port: Option<u16>| range16(payload).is_some_and(|(from, to)| port.is_some_and(|p| from <= p && p <= to));
+    // To the kernel what came in belongs to a user of the highest number, who is nobody.
+    let user = packet.user.unwrap_or(u32::MAX);
+    let (is_met, condition) = match *kind {
+        number::FLOW | number::SUPPRESS_GROUP => return None,
+        number::USERS => (range32(payload).is_some_and(|(from, to)| from <= user && user <= to), Condition::User),
+        number::PROTOCOL => (payload.as_slice() == [packet.protocol], Condition::Protocol),
+        number::SPORTS => (ports(packet.sport), Condition::SourcePort),
+        number::DPORTS => (ports(packet.dport), Condition::DestinationPort),
+        number::CLASS => (payload.as_slice() == [0], Condition::Class),
+        _ => (false, Condition::Other),
+    };
+    (!is_met).then_some(condition)
+}
+
+/// Two numbers in the host's byte order, both ends of a range.
+fn range16(payload: &[u8]) -> Option<(u16, u16)> {
+    let [a, b, c, d] = *payload else { return None };
+    Some((u16::from_ne_bytes([a, b]), u16::from_ne_bytes([c, d])))
+}
+
+fn range32(payload: &[u8]) -> Option<(u32, u32)> {
+    let (from, to) = payload.split_first_chunk::<4>()?;
+    Some((u32::from_ne_bytes(*from), u32::from_ne_bytes(to.try_into().ok()?)))
+}
