@@ -34,6 +34,7 @@ const LINK: u8 = 253;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Desired {
     pub(crate) rules: Vec<Rule>,
+    /// In the order in which the rules ask them.
     pub(crate) tables: Vec<Table>,
     /// The first and the last of our priorities.
     pub(crate) priorities: (u32, u32),
@@ -118,7 +119,6 @@ pub(crate) fn desired(config: &Config, family: Family, standings: &[Standing], g
         let ways: Vec<(Part, &Way)> = parts.iter().filter_map(|part| Some((*part, way(part.uplink)?))).collect();
         balanced_routes(family, balanced, &ways)
     });
-    tables.push(Table { number: balanced, routes });
     for (k, policy) in config.policies.iter().enumerate() {
         let number = layout.policy_table(k);
         let works = |uplink: &usize| goal.policies.get(k).is_some_and(|works| works.contains(uplink));
@@ -126,6 +126,7 @@ pub(crate) fn desired(config: &Config, family: Family, standings: &[Standing], g
         let ways = ways.filter_map(|(nth, uplink)| Some((nth, *uplink, way(*uplink)?)));
         tables.push(Table { number, routes: Some(policy_routes(family, number, ways, policy.otherwise)) });
     }
+    tables.push(Table { number: balanced, routes });
     let priorities = (layout.first_priority(), layout.balanced_priority());
     Desired { rules: rules(config, &layout, family, standings), tables, priorities }
 }

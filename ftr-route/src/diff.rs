@@ -62,6 +62,9 @@ pub(crate) fn diff(desired: &Desired, rules: &[Rule], routes: &[Route]) -> Plan 
     let (wanted, obsolete, conflicts) = diff_rules(desired, rules);
     let takes_over = obsolete.iter().any(|rule| rule.protocol == UNTAGGED);
     let obsolete = obsolete.into_iter().map(|rule| Operation::write(Write::DeleteRule(rule))).collect();
+    // Tables are filled in the order in which they are asked, and emptied the other way round: what finds nothing in a
+    // policy's table falls on, and must not find the routes of others there before or after its own.
+    changes.obsolete.reverse();
     let stages = [changes.freed, changes.singles, changes.multipaths, wanted, obsolete, changes.ends, changes.obsolete];
     let stages = stages.into_iter().filter(|stage| !stage.is_empty()).collect();
     Plan { stages, conflicts, foreign: changes.foreign, takes_over }
