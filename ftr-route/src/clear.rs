@@ -23,6 +23,9 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family], clear: 
     let names = |index| links.iter().find(|link| link.index == index).map(|link| link.name.as_str());
     let (mut rules, mut routes) = (Vec::new(), Vec::new());
     for &family in families {
+        if !kernel.has(family)? {
+            continue;
+        }
         let (some_rules, some_routes) = deletions(&mut kernel, config, family, clear.legacy)?;
         rules.extend(some_rules);
         routes.extend(some_routes);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use ftr_core::Exit;
 use ftr_core::cli::Failure;
+use nix::errno::Errno;
 
 /// Why the work could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +31,15 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// The kernel was built or started without what is asked for.
+    pub(crate) fn is_lacking(&self) -> bool {
+        let lacks = |errno| matches!(errno, Errno::EAFNOSUPPORT | Errno::EOPNOTSUPP);
+        matches!(self, Self::Netlink(error) if error.refusal().is_some_and(|refusal| lacks(refusal.errno)))
+    }
+
     fn exit(&self) -> Exit {
         match self {
+            _ if self.is_lacking() => Exit::Unavailable,
             Self::NotPermitted { .. } => Exit::NotPermitted,
             Self::Netlink(error) if error.is_permission() => Exit::NotPermitted,
             Self::Netlink(error) if error.is_transient() => Exit::Again,

@@ -49,6 +49,15 @@ impl Kernel {
         Ok(self.netlink.addresses(Some(family))?)
     }
 
+    /// Whether the kernel has rules for the family at all.
+    pub(crate) fn has(&mut self, family: Family) -> Result<bool, Error> {
+        match self.rules(family) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_lacking() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Every rule of the family.
     pub(crate) fn rules(&mut self, family: Family) -> Result<Vec<Rule>, Error> {
         let mut rules = self.netlink.rules(family)?;

@@ -90,7 +90,8 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
 fn families(config: &Config) -> Result<Vec<Family>, Error> {
     let mut families = config.families();
     if !families.contains(&Family::V6) {
-        let rules = Kernel::open()?.rules(Family::V6)?;
+        let mut kernel = Kernel::open()?;
+        let rules = if kernel.has(Family::V6)? { kernel.rules(Family::V6)? } else { Vec::new() };
         families.extend(rules.iter().any(|rule| iproute::is_ours(rule.protocol)).then_some(Family::V6));
     }
     Ok(families)
