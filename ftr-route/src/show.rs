@@ -141,7 +141,8 @@ fn lines(overview: &Overview) -> Vec<String> {
         let (table, mark) = (row.table.to_string(), format!("{:#x}", row.mark));
         let (address, gateway) = (text(row.address), text(row.gateway));
         lines.push(line([row.uplink.as_str(), &table, &mark, &part, row.state], [&address, &gateway]));
-        lines.extend((overview.family == Family::V6).then(|| format!("  {address} via {gateway}")));
+        let via = row.gateway.map(|gateway| format!(" via {gateway}")).unwrap_or_default();
+        lines.extend((overview.family == Family::V6).then(|| format!("  {address}{via}")));
     }
     lines.push(format!("new {} connections: table {}", overview.family, overview.balanced_table));
     lines.extend(overview.policies.iter().map(|row| {
