@@ -75,10 +75,11 @@ impl Lab {
             uplink.wish.gateway = gateway.or(uplink.wish.gateway);
         }
         let uplink = self.uplink(device)?.clone();
-        let before = self.ask_again(&uplink, Some(uplink.address()))?;
-        let lease = self.leases.get(device).ok_or_else(|| without(device))?;
-        let all = || Ok(lease.server.acknowledged());
-        wait_for(&format!("the client of {device} to ask"), TAKES_WITHIN, all, |count| *count > before)?;
+        let count = |lab: &Self| lab.leases.get(device).map_or(0, |lease| lease.client.got(uplink.address()));
+        let before = count(self);
+        self.ask_again(&uplink, Some(uplink.address()))?;
+        let what = format!("the client of {device} to get {}", uplink.address());
+        wait_for(&what, TAKES_WITHIN, || Ok(count(self)), |now| *now > before)?;
         arrives(&self.router, &uplink)
     }
 
@@ -99,19 +100,15 @@ impl Lab {
         .map(drop)
     }
 
-    /// Starts another server and makes the client renew; returns how many requests had been granted before.
-    fn ask_again(&mut self, uplink: &Uplink, offer: Option<Ipv4Addr>) -> Result<usize> {
+    /// Starts another server and makes the client renew.
+    fn ask_again(&mut self, uplink: &Uplink, offer: Option<Ipv4Addr>) -> Result<()> {
         let device = uplink.device();
-        let Lease { server, client } = self.leases.remove(&device).ok_or_else(|| without(&device))?;
-        let before = server.acknowledged();
+        let without = || LabError::Unexpected(format!("{device}: no DHCP there, or the device is gone"));
+        let Lease { server, client } = self.leases.remove(&device).ok_or_else(without)?;
         drop(server);
         let server = Server::start(&self.provider(&device)?.space, uplink, offer, self.directory())?;
         client.renew()?;
         self.leases.insert(device, Lease { server, client });
-        Ok(before)
+        Ok(())
     }
-}
-
-fn without(device: &str) -> LabError {
-    LabError::Unexpected(format!("{device}: no DHCP there, or the device is gone"))
 }

@@ -8,6 +8,7 @@ use crate::plan::{DhcpClient, Uplink};
 use crate::program::{self, Daemon};
 use nix::sys::signal::Signal;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 /// Keeps leases, sockets and its number; hooks would set the host's name, clock and resolver. It takes an address at
@@ -16,8 +17,9 @@ const DHCPCD: &str = "mkdir -p /run/dhcpcd /var/lib/dhcpcd \
     && mount --bind \"$1/run\" /run/dhcpcd && mount --bind \"$1/lib\" /var/lib/dhcpcd \
     && exec dhcpcd --config \"$1/conf\" --script /bin/true --ipv4only --nobackground --noarp --noipv4ll \"$2\"";
 
-/// Debian's script writes the resolver's file.
-const UDHCPC: &str = "mount --bind \"$1/conf\" /etc/resolv.conf && exec udhcpc -f -i \"$2\"";
+/// Debian's script writes the resolver's file. A server that answers a renewal within a tenth of a millisecond, as here,
+/// may not be heard: then it asks again, after a second.
+const UDHCPC: &str = "mount --bind \"$1/conf\" /etc/resolv.conf && exec udhcpc -f -T 1 -i \"$2\"";
 
 /// A running client. Dropping it kills it, which leaves the kernel as it is.
 #[derive(Debug)]
@@ -61,6 +63,16 @@ impl Client {
             DhcpClient::Udhcpc => Signal::SIGUSR1,
         };
         program::send(self.daemon.pid(), signal)
+    }
+
+    /// How many times it got this address so far, for the first time or again.
+    #[must_use]
+    pub fn got(&self, address: Ipv4Addr) -> usize {
+        let says = match self.kind {
+            DhcpClient::Dhcpcd => format!("leased {address} for "),
+            DhcpClient::Udhcpc => format!("lease of {address} obtained"),
+        };
+        self.output().matches(&says).count()
     }
 
     /// The program's name.
