@@ -1,7 +1,10 @@
 //! The command line.
 
+use std::net::IpAddr;
+
 use clap::{Args, Parser, Subcommand};
 use ftr_core::cli::Common;
+use ftr_core::config::Protocol;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -10,8 +13,35 @@ Examples:
   ftr-route apply --failed eth2            all but eth2, by priority group
   ftr-route apply -n | sh                  the same by hand: -n prints the commands
   ftr-route prepare && ftr-probe --watch --json | ftr-monitor decide | ftr-route apply -
+  ftr-route explain --from 192.168.1.5 --to 203.0.113.9 --proto tcp --dport 443
   ftr-route check || mail -s 'routing differs' root </dev/null
   ftr-route clear                          take it all away again";
+
+const EXPLAIN: &str = "\
+Tell which uplink carries a flow, and why
+
+The rules are asked one after the other, as the kernel does it, and the kernel is asked as well. It is told which rule
+decides and what it is for, the route and the next hop, the source address that the flow leaves with (as the rules of
+ftr-rules translate it), and whether the configuration would have it so. -v names every rule that was asked, -j prints
+it all as one JSON object. Nothing is changed, and no packet is sent.
+
+Where the whole of a connection is given (both addresses, protocol and ports) and the kernel tracks it, its packets have
+its mark. Else it is taken for a new one, which a policy may mark. To see connections needs the capability
+CAP_NET_ADMIN.
+
+Exit code: 0 there is a way, and it is as intended; 1 there is none, or it is another; 64 an uplink or device that is
+not there.";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  ftr-route explain --to 8.8.8.8           a new connection of this host
+  ftr-route explain --from 192.168.1.5 --to 203.0.113.9 --proto tcp --dport 443
+                                           a new one of a host of yours; with --sport, of those there are
+  ftr-route explain --from 192.168.1.5 --to 203.0.113.9 --assume eth1=down
+                                           the same while eth1 does not work
+  ftr-route explain --from 198.51.100.7 --iif eth2 --to 192.0.2.2
+                                           what comes in from the internet
+  ftr-route explain --to 8.8.8.8 --mark 2  packets of the mark 2, whatever they are";
 
 /// Make the kernel's routing what several uplinks need
 ///
@@ -43,6 +73,9 @@ pub(crate) enum Command {
     Show,
     /// Compare the kernel with what is wanted: 0 as wanted, 1 differs
     Check,
+    /// Tell which uplink carries a flow, and why: 0 there is a way and it is as intended, 1 not so
+    #[command(long_about = EXPLAIN, after_help = EXPLAIN_EXAMPLES)]
+    Explain(Explain),
     /// Take away all that was put into the kernel, and nothing else
     Clear(Clear),
 }
@@ -72,6 +105,54 @@ impl Apply {
     pub(crate) fn follows(&self) -> bool {
         self.uplinks.iter().any(|uplink| uplink == "-")
     }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Explain {
+    /// Where it comes from: a host, or an address of this one [default: this host, which chooses its source]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) from: Option<IpAddr>,
+    /// Where it goes to
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) to: IpAddr,
+    /// Its protocol: tcp, udp or icmp
+    #[arg(long, value_parser = protocol)]
+    pub(crate) proto: Option<Protocol>,
+    /// The port that it comes from
+    #[arg(long, value_name = "PORT")]
+    pub(crate) sport: Option<u16>,
+    /// The port that it goes to
+    #[arg(long, value_name = "PORT")]
+    pub(crate) dport: Option<u16>,
+    /// The mark of its packets, such as 2 or 0x200 [default: that of its connection or policy]
+    #[arg(long, value_parser = mark)]
+    pub(crate) mark: Option<u32>,
+    /// The device that it comes in by [default: the one by which its sender is reached]
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) iif: Option<String>,
+    /// Answer for when this uplink does not work, and every other one does that has a way out (may be given several
+    /// times)
+    #[arg(long, value_name = "UPLINK=down", value_parser = down)]
+    pub(crate) assume: Vec<String>,
+}
+
+fn protocol(text: &str) -> Result<Protocol, String> {
+    let all = [Protocol::Tcp, Protocol::Udp, Protocol::Icmp];
+    let found = all.into_iter().find(|protocol| protocol.as_str() == text);
+    found.ok_or_else(|| "allowed: tcp, udp, icmp".to_owned())
+}
+
+fn mark(text: &str) -> Result<u32, String> {
+    let number = match text.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    number.map_err(|error| error.to_string())
+}
+
+fn down(text: &str) -> Result<String, String> {
+    let name = text.strip_suffix("=down").filter(|name| !name.is_empty());
+    name.map(str::to_owned).ok_or_else(|| "allowed: the name of an uplink and =down, such as eth1=down".to_owned())
 }
 
 #[derive(Args, Clone, Copy, Debug)]

@@ -104,6 +104,15 @@ impl Kernel {
         }
     }
 
+    /// The way that the kernel would send a packet; within, why it would not.
+    pub(crate) fn way(&mut self, lookup: &Lookup) -> Result<Result<Route, Refusal>, Error> {
+        match self.netlink.lookup(lookup) {
+            Ok(route) => Ok(Ok(route)),
+            Err(ftr_netlink::Error::Refused { refusal, .. }) => Ok(Err(refusal)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Makes a group of changes. What is already gone counts as deleted.
     pub(crate) fn make(&mut self, operations: &[Operation]) -> Result<Fate, Error> {
         let mut fate = Fate::default();

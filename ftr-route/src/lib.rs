@@ -1,8 +1,8 @@
 //! `ftr-route` makes the kernel's routing what a router with several uplinks needs.
 //!
 //! Pure parts: `standing` (how each uplink stands), `balance` (who carries new connections), `desired` (the rules and
-//! routes that follow), `diff` (the changes, in an order without holes), `iproute` (the same in words), `inbox`,
-//! `outbox`, `watched` and `drift` (of `apply -`). The kernel is touched in `kernel` and `sysctl` alone.
+//! routes that follow), `diff` (the changes, in an order without holes), `iproute` (the same in words), `walk`
+//! (how the kernel decides about a packet), `inbox`, `outbox`, `watched` and `drift` (of `apply -`). The kernel is touched in `kernel` and `sysctl` alone.
 
 mod balance;
 mod check;
@@ -13,6 +13,7 @@ mod desired;
 mod diff;
 mod drift;
 mod error;
+mod explain;
 mod flush;
 mod follow;
 mod hazards;
@@ -72,6 +73,12 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         let families: Vec<Family> = [Family::V4, Family::V6].into_iter().filter(asked).collect();
         return clear::run(&config, &cli.common, &families, *clear);
     }
+    if let Command::Explain(explain) = &cli.command {
+        if !asked(&Family::of(explain.to)) {
+            return Err(Failure::new(Exit::Usage, format!("{}: not of the family that is asked for", explain.to)));
+        }
+        return explain::run(&config, &cli.common, explain);
+    }
     let families: Vec<Family> = families(&config)?.into_iter().filter(asked).collect();
     if families.is_empty() {
         return Err(Failure::new(Exit::Usage, format!("-6: no uplink of {} has IPv6", config.file.display())));
@@ -82,7 +89,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Apply(apply) => once::apply(&config, &cli.common, &families, apply),
         Command::Show => show::run(&config, &cli.common, &families),
         Command::Check => check::run(&config, &cli.common, &families),
-        Command::Clear(_) => Ok(Exit::Yes),
+        Command::Clear(_) | Command::Explain(_) => Ok(Exit::Yes),
     }
 }
 

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use ftr_core::Family;
 use ftr_netlink::{Action, Attribute, Nexthop, Prefix, Route, RouteKind, Rule};
 
-use super::{Answer, Condition, Device, Packet, walk};
+use super::{Answer, Device, Packet, walk};
 
 const V4: Family = Family::V4;
 const ETH1: Device<'static> = Device { name: "eth1", index: 3 };
@@ -13,8 +13,8 @@ fn far() -> Packet<'static> {
     Packet::to("203.0.113.9".parse().unwrap())
 }
 
-fn prefix(text: &str) -> Option<Prefix> {
-    Some(text.parse().unwrap())
+fn prefix(text: &str) -> Prefix {
+    text.parse().unwrap()
 }
 
 fn route(table: u32, to: Option<Prefix>, metric: u32, devices: &[u32]) -> Route {
@@ -72,12 +72,12 @@ fn rules_are_asked_in_their_order_until_one_decides() {
 
 #[test]
 fn the_longest_prefix_wins_and_then_the_lowest_metric() {
-    let net = || prefix("203.0.113.0/24");
+    let net = || Some(prefix("203.0.113.0/24"));
     let routes = [
         route(1, None, 1, &[3]),
         route(1, net(), 9, &[4]),
         route(1, net(), 5, &[5]),
-        route(1, prefix("198.51.100.0/24"), 0, &[6]),
+        route(1, Some(prefix("198.51.100.0/24")), 0, &[6]),
     ];
     assert_eq!(by(far(), &routes), "5 by 5");
     assert_eq!(by(Packet::to("192.0.2.1".parse().unwrap()), &routes), "5 by 3");
@@ -129,7 +129,7 @@ fn a_prefix_that_is_too_short_is_suppressed_and_a_refusal_is_not() {
     let rules = [Rule { suppress_prefixlength: Some(0), ..any() }, Rule::lookup(V4, 6, 2)];
     let other = route(2, None, 0, &[4]);
     assert_eq!(story(far(), &rules, &[route(1, None, 0, &[3]), other.clone()]), ["5 suppressed 3", "6 by 4"]);
-    assert_eq!(story(far(), &rules, &[route(1, prefix("203.0.0.0/8"), 0, &[3]), other.clone()]), ["5 by 3"]);
+    assert_eq!(story(far(), &rules, &[route(1, Some(prefix("203.0.0.0/8")), 0, &[3]), other.clone()]), ["5 by 3"]);
     assert_eq!(story(far(), &rules, &[end(RouteKind::Unreachable, 9), other]), ["5 refused 9"]);
 }
 
@@ -156,12 +156,12 @@ fn marks_count_under_their_mask() {
 #[test]
 fn sources_destinations_and_devices_have_to_fit() {
     let from = |source: &str| Packet { source: Some(source.parse::<IpAddr>().unwrap()), ..far() };
-    let rule = || Rule { from: prefix("192.168.0.0/16"), ..any() };
+    let rule = || Rule { from: Some(prefix("192.168.0.0/16")), ..any() };
     assert_eq!(
         [asked(from("192.168.1.1"), rule()), asked(from("10.0.0.1"), rule()), asked(far(), rule())],
         ["5 by 3", "5 Source", "5 Source"]
     );
-    assert_eq!(asked(far(), Rule { to: prefix("10.0.0.0/8"), ..any() }), "5 Destination");
+    assert_eq!(asked(far(), Rule { to: Some(prefix("10.0.0.0/8")), ..any() }), "5 Destination");
     let iif = |name: &str| Rule { iif: Some(name.to_owned()), ..any() };
     assert_eq!([asked(far(), iif("lo")), asked(far(), iif("lan"))], ["5 by 3", "5 Incoming"]);
     let arrived = Packet { iif: Some("lan"), ..far() };
@@ -214,7 +214,7 @@ fn protocols_ports_and_users_are_read_from_what_the_kernel_shows() {
 fn an_ipv6_route_may_be_for_some_senders_only() {
     let destination = "2001:db8:f::1".parse().unwrap();
     let rule = [Rule::lookup(Family::V6, 5, 1)];
-    let mut narrow = Route { family: Family::V6, from: prefix("2001:db8:1::/48"), ..route(1, None, 9, &[4]) };
+    let mut narrow = Route { family: Family::V6, from: Some(prefix("2001:db8:1::/48")), ..route(1, None, 9, &[4]) };
     let wide = Route { family: Family::V6, ..route(1, None, 1, &[3]) };
     let from = |source: &str| Packet { source: Some(source.parse().unwrap()), ..Packet::to(destination) };
     let routes = [narrow.clone(), wide.clone()];

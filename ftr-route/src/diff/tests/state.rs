@@ -14,7 +14,7 @@ use crate::balance::Part;
 use crate::desired::{Desired, Goal, desired};
 use crate::kernel::MAIN_TABLE;
 use crate::standing::tests::{address, config, link};
-use crate::standing::{Host, Standing, standings};
+use crate::standing::{DeviceState, Host, Standing, standings};
 
 /// The most uplinks of a configuration.
 const MOST: usize = 6;
@@ -49,11 +49,9 @@ struct Line {
 /// How the device of an uplink is.
 #[derive(Clone, Copy, Debug)]
 struct Seat {
-    present: bool,
-    up: bool,
-    addressed: bool,
-    /// Another address than before, where it is not a fixed one.
-    renewed: bool,
+    device: DeviceState,
+    /// Whether it has an address, and whether that is another than before (where it is not a fixed one).
+    renewed: Option<bool>,
     second: bool,
     /// The table main has a default route through it.
     learned: bool,
@@ -127,9 +125,15 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn seat()(present in prop::bool::weighted(0.8), up in prop::bool::weighted(0.9), addressed in prop::bool::weighted(0.9),
-        renewed: bool, second in prop::bool::weighted(0.2), learned in prop::bool::weighted(0.8)) -> Seat {
-        Seat { present, up, addressed, renewed, second, learned }
+    fn seat()(
+        device in prop_oneof![
+            1 => Just(DeviceState::Absent), 1 => Just(DeviceState::Off), 8 => Just(DeviceState::Running),
+        ],
+        renewed in proptest::option::weighted(0.9, any::<bool>()),
+        second in prop::bool::weighted(0.2),
+        learned in prop::bool::weighted(0.8),
+    ) -> Seat {
+        Seat { device, renewed, second, learned }
     }
 }
 
@@ -169,21 +173,22 @@ impl Line {
 
     fn text(self, i: usize) -> String {
         let n = i + 1;
-        let mut text = format!("- {{interface: {}", self.name(i));
-        text.push_str(&match self.kind {
-            Kind::Static => format!(", ip: {n}.0.0.2, gateway: {n}.0.0.1"),
-            Kind::Ppp => ", type: ppp".to_owned(),
-            Kind::Dhcp => ", type: dhcp".to_owned(),
-        });
-        text.push_str(&match self.ipv6 {
+        let v4 = match self.kind {
+            Kind::Static => format!("ip: {n}.0.0.2, gateway: {n}.0.0.1"),
+            Kind::Ppp => "type: ppp".to_owned(),
+            Kind::Dhcp => "type: dhcp".to_owned(),
+        };
+        let v6 = match self.ipv6 {
             None => String::new(),
             Some(true) => ", type6: ra".to_owned(),
             Some(false) => format!(", ip6: '2001:db8:{n}::2', gateway6: '2001:db8:{n}::1'"),
-        });
-        if self.ipv6.is_some() && self.prefix6 {
-            let _ = write!(text, ", prefix6: '2001:db8:{n}00::/48'");
-        }
-        text + "}\n"
+        };
+        let prefix = if self.ipv6.is_some() && self.prefix6 {
+            format!(", prefix6: '2001:db8:{n}00::/48'")
+        } else {
+            String::new()
+        };
+        format!("- {{interface: {}, {v4}{v6}{prefix}}}\n", self.name(i))
     }
 
     const fn is_fixed(self, family: Family) -> bool {
@@ -231,10 +236,11 @@ impl Draft {
 
     fn state(&self, family: Family, world: &World) -> State {
         let config = self.config();
-        let (mut links, mut addresses, mut main) = (Vec::new(), Vec::new(), Vec::new());
+        let mut found = Found::default();
         for (i, (line, seat)) in self.lines.iter().zip(&world.seats).enumerate() {
-            self.raise(family, i, *line, *seat, (&mut links, &mut addresses, &mut main));
+            found.raise(family, i, *line, *seat);
         }
+        let Found { links, addresses, main } = found;
         let host = Host { links: &links, addresses: &addresses, defaults: &main, ours: &[] };
         let standings = standings(&config, family, host);
         let part = |(uplink, weight): (&usize, &u16)| Part { uplink: *uplink, weight: *weight };
@@ -249,36 +255,40 @@ impl Draft {
         let looks = looks(&config, &standings, &links);
         State { desired: desired(&config, family, &standings, &goal), looks, main }
     }
+}
 
-    /// Puts the device of an uplink there, with what it has.
-    fn raise(
-        &self,
-        family: Family,
-        i: usize,
-        line: Line,
-        seat: Seat,
-        (links, addresses, main): (&mut Vec<Link>, &mut Vec<Address>, &mut Vec<Route>),
-    ) {
-        if !seat.present {
-            return;
-        }
+/// The devices, addresses and default routes of main that there are.
+#[derive(Default)]
+struct Found {
+    links: Vec<Link>,
+    addresses: Vec<Address>,
+    main: Vec<Route>,
+}
+
+impl Found {
+    /// Puts the device of uplink i there, with what it has.
+    fn raise(&mut self, family: Family, i: usize, line: Line, seat: Seat) {
         let up = link(index(i), &line.name(i));
-        links.push(if seat.up { up } else { Link { flags: LinkFlags(0), ..up } });
+        self.links.push(match seat.device {
+            DeviceState::Absent => return,
+            DeviceState::Off | DeviceState::NoCarrier => Link { flags: LinkFlags(0), ..up },
+            DeviceState::Running => up,
+        });
         let length = if family == Family::V4 { 24 } else { 64 };
         let peer = on(family, i, 1);
         let peer = (line.kind == Kind::Ppp && family == Family::V4).then_some(peer.as_str());
-        if seat.addressed {
-            let host = if seat.renewed && !line.is_fixed(family) { 3 } else { 2 };
-            addresses.push(address(index(i), &on(family, i, host), peer, length));
+        if let Some(renewed) = seat.renewed {
+            let host = if renewed && !line.is_fixed(family) { 3 } else { 2 };
+            self.addresses.push(address(index(i), &on(family, i, host), peer, length));
         }
         if seat.second {
-            addresses.push(address(index(i), &on(family, i, 77), None, length));
+            self.addresses.push(address(index(i), &on(family, i, 77), None, length));
         }
-        if seat.up && seat.learned && !line.is_fixed(family) {
-            let gateway: IpAddr = on(family, i, if seat.renewed { 4 } else { 1 }).parse().unwrap();
+        if seat.device == DeviceState::Running && seat.learned && !line.is_fixed(family) {
+            let gateway: IpAddr = on(family, i, if seat.renewed == Some(true) { 4 } else { 1 }).parse().unwrap();
             let nexthops = vec![Nexthop::new(Some(gateway), index(i))];
             let route = Route::default(family, MAIN_TABLE, RouteKind::Unicast);
-            main.push(Route { metric: index(i), protocol: 16, nexthops, ..route });
+            self.main.push(Route { metric: index(i), protocol: 16, nexthops, ..route });
         }
     }
 }

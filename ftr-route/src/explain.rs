@@ -1,0 +1,172 @@
+//! `explain`: which way a flow goes, and why.
+//!
+//! `walk` finds it from the rules and routes that were read, and the kernel is asked as well. What the configuration
+//! intends is found in the same way, from the rules and routes that there would be after `apply`.
+
+mod answer;
+mod end;
+mod flow;
+mod hash;
+mod mark;
+mod planned;
+mod purpose;
+mod text;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use ftr_core::cli::{Common, Failure};
+use ftr_core::{Config, Exit};
+use ftr_netlink::{Connection, Ctnetlink, Link, Lookup, RouteKind};
+use nix::unistd::getuid;
+
+use crate::check;
+use crate::cli::Explain;
+use crate::kernel::Kernel;
+use crate::observed::{Carriers, Observed};
+use crate::walk::{Answer, Packet, walk};
+use crate::{answer, position};
+use answer::{Case, Explanation};
+use end::End;
+use flow::Flow;
+use hash::Hashing;
+use mark::{Mark, Origin, Whence};
+use planned::Routing;
+
+/// Finds the way, and prints it.
+pub(crate) fn run(config: &Config, common: &Common, asked: &Explain) -> Result<Exit, Failure> {
+    let told = explain(config, asked)?;
+    if common.json && !common.quiet {
+        answer([serde_json::to_string(&told).map_err(|error| Failure::new(Exit::Bug, error.to_string()))?])?;
+    } else if !common.quiet {
+        answer(text::lines(&told, common.verbose))?;
+    }
+    Ok(told.exit())
+}
+
+fn explain(config: &Config, asked: &Explain) -> Result<Explanation, Failure> {
+    let flow = Flow::of(asked)?;
+    let failed = asked.assume.iter().map(|name| position(config, name)).collect::<Result<Vec<_>, _>>()?;
+    let mut kernel = Kernel::open()?;
+    let observed = Observed::look(&mut kernel, config, flow.family())?;
+    let now = Routing { rules: observed.rules.clone(), routes: kernel.all_routes(flow.family())? };
+    let device = match &asked.iif {
+        Some(name) => Some(link(&observed, name)?),
+        None => incoming(&flow, &now, &observed)?,
+    };
+    let mut notes = Vec::new();
+    let connection = flow.tuple().and_then(|tuple| {
+        let found = Ctnetlink::open().and_then(|mut connections| connections.find(&tuple));
+        found.unwrap_or_else(|error| {
+            notes.push(format!("taken for a new connection, for established ones cannot be seen: {error}"));
+            None
+        })
+    });
+    let origin = Origin {
+        flow: &flow,
+        device: device.map(|link| link.name.as_str()),
+        connection: connection.as_ref(),
+        failed: &failed,
+    };
+    let mark = asked.mark.map_or_else(
+        || {
+            let (mark, note) = origin.mark(config);
+            notes.extend(note);
+            mark
+        },
+        |value| Mark { value, whence: Whence::Given },
+    );
+    let packet = packet(&flow, device, mark.value);
+    let answer = kernel.way(&lookup(&flow, device, mark.value))?;
+    let intended = now.after(&plan(config, &observed, &flow, &failed), &|index| is_dead(&observed, index));
+    let intended_steps = walk(&packet, &intended.rules, &intended.routes);
+    let (steps, kernel, end) = if failed.is_empty() {
+        (walk(&packet, &now.rules, &now.routes), Some(&answer), Some(End::of(&intended_steps)))
+    } else {
+        (intended_steps, None, None)
+    };
+    Ok(Explanation::of(Case {
+        config,
+        observed: &observed,
+        flow: &flow,
+        device: origin.device,
+        mark,
+        established: connection.filter(|_| failed.is_empty()).map(|connection| leaves_as(&connection, &flow)),
+        steps: &steps,
+        kernel,
+        intended: end.as_ref(),
+        failed: &failed,
+        missing: Hashing::read(flow.family()).missing(&flow),
+        notes,
+    }))
+}
+
+/// What would be changed: by `apply` as things are, or with these uplinks failed and all others at work.
+fn plan(config: &Config, observed: &Observed, flow: &Flow, failed: &[usize]) -> crate::diff::Plan {
+    if failed.is_empty() {
+        return check::wanted(observed, config, flow.family());
+    }
+    let carriers = Carriers::Eligible { failed: failed.to_vec() };
+    observed.plan(config, flow.family(), &carriers, &BTreeSet::new())
+}
+
+fn link<'a>(observed: &'a Observed, name: &str) -> Result<&'a Link, Failure> {
+    let found = observed.links.iter().find(|link| link.name == name);
+    found.ok_or_else(|| Failure::new(Exit::Usage, format!("{name}: no device of this host")))
+}
+
+/// The device that the flow comes in by: the one by which its sender is reached. None for a flow of this host.
+fn incoming<'a>(flow: &Flow, now: &Routing, observed: &'a Observed) -> Result<Option<&'a Link>, Failure> {
+    let Some(from) = flow.from else { return Ok(None) };
+    let steps = walk(&Packet::to(from), &now.rules, &now.routes);
+    let unknown = || {
+        let message = format!("{from}: neither this host nor on a network that is known; name its device with --iif");
+        Failure::new(Exit::Usage, message)
+    };
+    match steps.last().map(|step| &step.answer) {
+        Some(Answer::Found(route, _)) if route.kind == RouteKind::Local => Ok(None),
+        Some(Answer::Found(route, nexthops)) if route.destination.is_some() => {
+            let index = nexthops.first().map(|nexthop| nexthop.index);
+            let link = observed.links.iter().find(|link| Some(link.index) == index);
+            link.map(Some).ok_or_else(unknown)
+        }
+        _ => Err(unknown()),
+    }
+}
+
+fn packet<'a>(flow: &Flow, device: Option<&'a Link>, mark: u32) -> Packet<'a> {
+    Packet {
+        source: flow.from,
+        mark,
+        iif: device.map(|link| link.name.as_str()),
+        protocol: flow.number_looked_up(),
+        sport: flow.sport,
+        dport: flow.dport,
+        user: device.is_none().then(|| getuid().as_raw()),
+        ..Packet::to(flow.to)
+    }
+}
+
+fn lookup(flow: &Flow, device: Option<&Link>, mark: u32) -> Lookup {
+    Lookup {
+        source: flow.from,
+        iif: device.map(|link| link.index),
+        mark,
+        protocol: flow.number(),
+        sport: flow.sport,
+        dport: flow.dport,
+        ..Lookup::to(flow.to)
+    }
+}
+
+/// Whether the kernel would not use a next hop over the device, as it is told to heed a lost carrier.
+fn is_dead(observed: &Observed, index: u32) -> bool {
+    let link = observed.links.iter().find(|link| link.index == index);
+    link.is_none_or(|link| !link.flags.is_up() || !link.flags.has_carrier())
+}
+
+/// The source of the flow's packets after address translation.
+fn leaves_as(connection: &Connection, flow: &Flow) -> IpAddr {
+    let opened = Some(connection.original) == flow.tuple();
+    if opened { connection.leaves_as() } else { connection.original.destination }
+}

@@ -1,0 +1,182 @@
+//! The mark that a packet has when it is routed, as the rules that `ftr-rules` prints give it.
+
+use ftr_core::config::{Config, ConnectionsOnDown, Match, Policy};
+use ftr_core::layout::Layout;
+use ftr_core::{InterfaceName, Prefix};
+use ftr_netlink::Connection;
+use serde::Serialize;
+use std::net::IpAddr;
+
+use super::flow::Flow;
+
+/// A mark, and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Mark {
+    #[serde(rename = "mark")]
+    pub(super) value: u32,
+    #[serde(rename = "mark_from")]
+    pub(super) whence: Whence,
+}
+
+/// Where a mark comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Whence {
+    /// The command line.
+    Given,
+    /// An established connection.
+    Connection,
+    /// A policy, which new connections get it from.
+    Policy(String),
+    /// Nothing has marked it.
+    Nothing,
+}
+
+/// What is known of where a packet comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin<'a> {
+    pub(super) flow: &'a Flow,
+    /// The device that it comes in by; none for this host's own.
+    pub(super) device: Option<&'a str>,
+    /// The connection that it belongs to, where one is known.
+    pub(super) connection: Option<&'a Connection>,
+    /// Uplinks that are taken to be down.
+    pub(super) failed: &'a [usize],
+}
+
+impl Origin<'_> {
+    /// The mark that the packet has, and what should be known about it.
+    pub(super) fn mark(&self, config: &Config) -> (Mark, Option<String>) {
+        let layout = Layout::of(config);
+        let nothing = Mark { value: 0, whence: Whence::Nothing };
+        let inside = || config.downlinks.lan.iter().chain(&config.downlinks.dmz);
+        let Some(device) = self.device else { return (nothing, None) };
+        let mut note = None;
+        if let Some(connection) = self.connection {
+            let value = connection.mark & layout.mask().unwrap_or(u32::MAX);
+            let failed = self.failed.iter().find(|uplink| layout.mark(**uplink) == value);
+            let forgets = config.routing.connections_on_down == ConnectionsOnDown::Flush;
+            match failed.filter(|_| forgets).and_then(|uplink| config.uplinks.get(*uplink)) {
+                // Its next packet is the first of a new one.
+                Some(uplink) => note = Some(format!("its connection over {} is forgotten then", uplink.name)),
+                // Only what comes from inside takes the mark over.
+                None if inside().any(|name| name.as_str() == device) && value != 0 => {
+                    return (Mark { value, whence: Whence::Connection }, None);
+                }
+                None => return (nothing, None),
+            }
+        }
+        for (k, policy) in config.policies.iter().enumerate() {
+            let inside: Vec<&InterfaceName> = inside().collect();
+            if policy.matching.as_ref().is_some_and(|matching| fits(matching, self.flow, device, &inside)) {
+                let mark = Mark { value: layout.policy_mark(k), whence: Whence::Policy(policy.name.clone()) };
+                return (mark, note.or_else(|| unknown(policy)));
+            }
+        }
+        (nothing, note)
+    }
+}
+
+/// Whether a flow is one of those that a policy is for, as far as that can be told here.
+fn fits(matching: &Match, flow: &Flow, device: &str, inside: &[&InterfaceName]) -> bool {
+    let listed = |prefixes: &[Prefix], address: Option<IpAddr>| {
+        prefixes.is_empty() || address.is_some_and(|address| prefixes.iter().any(|prefix| prefix.contains(address)))
+    };
+    let ports = |ports: &[ftr_core::config::Ports], port: Option<u16>| {
+        ports.is_empty()
+            || port.is_some_and(|port| ports.iter().any(|range| (range.first..=range.last).contains(&port)))
+    };
+    let devices =
+        || matching.interfaces.iter().chain(inside.iter().copied().filter(|_| matching.interfaces.is_empty()));
+    devices().any(|name| name.as_str() == device)
+        && listed(&matching.sources, flow.from)
+        && listed(&matching.destinations, Some(flow.to))
+        && matching.protocol.is_none_or(|protocol| flow.protocol == Some(protocol))
+        && ports(&matching.sports, flow.sport)
+        && ports(&matching.dports, flow.dport)
+}
+
+/// What is taken for granted about a policy.
+fn unknown(policy: &Policy) -> Option<String> {
+    let set = policy.matching.as_ref()?.set.as_ref()?;
+    Some(format!("policy {}: the set {set} is taken to hold the destination", policy.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Connection, Flow, Mark, Origin, Whence};
+    use crate::standing::tests::{CONFIG, config};
+    use ftr_core::config::Protocol;
+    use ftr_netlink::{Flow as Tuple, Transport};
+
+    const POLICIES: &str = "\
+policies:
+- {name: web, match: {source: 10.0.0.0/24, protocol: tcp, dports: [80, 440-450]}, uplinks: [eth2]}
+- {name: wifi, match: {interface: wlan0}, uplinks: [ppp0]}
+- {name: bulk, match: {destination: 203.0.113.0/24, set: bulk}, uplinks: [ppp0]}
+- {name: by-hand, uplinks: [eth1]}
+";
+
+    fn flow(to: [u8; 4], dport: u16) -> Flow {
+        Flow {
+            from: Some([10, 0, 0, 5].into()),
+            to: to.into(),
+            protocol: Some(Protocol::Tcp),
+            sport: Some(4000),
+            dport: Some(dport),
+        }
+    }
+
+    fn mark(flow: Flow, device: Option<&str>) -> (u32, String) {
+        let origin = Origin { flow: &flow, device, connection: None, failed: &[] };
+        let (mark, note) = origin.mark(&config(&format!("{CONFIG}{POLICIES}")));
+        let name = match mark.whence {
+            Whence::Policy(name) => name,
+            other => format!("{other:?}"),
+        };
+        (mark.value, name + note.as_ref().map_or("", |_| " and a note"))
+    }
+
+    #[test]
+    fn the_first_policy_that_fits_marks_a_new_connection() {
+        assert_eq!(mark(flow([8, 8, 8, 8], 443), Some("eth0")), (4, "web".to_owned()));
+        assert_eq!(mark(flow([8, 8, 8, 8], 22), Some("eth0")), (0, "Nothing".to_owned()));
+        assert_eq!(mark(flow([203, 0, 113, 1], 22), Some("eth0")), (6, "bulk and a note".to_owned()));
+        assert_eq!(mark(flow([8, 8, 8, 8], 443), Some("wlan0")), (5, "wifi".to_owned()));
+        // Neither what this host sends nor what comes in from outside is for a policy.
+        assert_eq!(mark(flow([8, 8, 8, 8], 443), None).0, 0);
+        assert_eq!(mark(flow([8, 8, 8, 8], 443), Some("eth1")).0, 0);
+    }
+
+    fn of_connection(mark: u32, device: Option<&str>, failed: &[usize], text: &str) -> (Mark, Option<String>) {
+        let flow = flow([8, 8, 8, 8], 443);
+        let transport = Transport::Ports { protocol: 6, source: 4000, destination: 443 };
+        let tuple = Tuple { source: [10, 0, 0, 5].into(), destination: [8, 8, 8, 8].into(), transport };
+        let connection = Connection { mark, original: tuple, reply: tuple };
+        Origin { flow: &flow, device, connection: Some(&connection), failed }.mark(&config(text))
+    }
+
+    #[test]
+    fn a_connection_keeps_its_mark_however_policies_are() {
+        let text = format!("{CONFIG}{POLICIES}");
+        let connection = Mark { value: 2, whence: Whence::Connection };
+        assert_eq!(of_connection(2, Some("eth0"), &[0], &text), (connection, None));
+        let nothing = Mark { value: 0, whence: Whence::Nothing };
+        assert_eq!(of_connection(0, Some("eth0"), &[], &text).0, nothing);
+        assert_eq!(of_connection(2, Some("eth1"), &[], &text).0, nothing);
+        assert_eq!(of_connection(2, None, &[], &text).0, nothing);
+        let masked = CONFIG.replace("base_fwmark: 1", "base_fwmark: 0x100\nfwmark_mask: 0xff00");
+        assert_eq!(of_connection(0x7_0201, Some("eth0"), &[], &masked).0.value, 0x200);
+    }
+
+    #[test]
+    fn a_connection_of_a_failed_uplink_is_a_new_one_afterwards() {
+        let (mark, note) = of_connection(2, Some("eth0"), &[1], &format!("{CONFIG}{POLICIES}"));
+        assert_eq!(
+            (mark.whence, note.unwrap()),
+            (Whence::Policy("web".to_owned()), "its connection over eth2 is forgotten then".to_owned())
+        );
+        let keep = format!("{CONFIG}routing: {{connections_on_down: keep}}\n");
+        assert_eq!(of_connection(2, Some("eth0"), &[1], &keep).0.value, 2);
+    }
+}

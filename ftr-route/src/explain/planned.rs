@@ -1,0 +1,74 @@
+//! What the kernel would have after a plan.
+
+use ftr_netlink::{Nexthop, Route, Rule, Write};
+
+use crate::diff::Plan;
+use crate::operation::Operation;
+
+/// Rules and routes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Routing {
+    pub(super) rules: Vec<Rule>,
+    pub(super) routes: Vec<Route>,
+}
+
+impl Routing {
+    /// The same after these changes. The kernel uses no next hop whose device is `dead`.
+    pub(super) fn after(&self, plan: &Plan, dead: &dyn Fn(u32) -> bool) -> Self {
+        let mut routing = self.clone();
+        let writes = plan.stages.iter().flatten().filter_map(|operation| match operation {
+            Operation::Write { write, .. } => Some(write),
+            Operation::Sysctl(_) => None,
+        });
+        for write in writes {
+            match write {
+                Write::AddRule(rule) => routing.rules.push(rule.clone()),
+                Write::DeleteRule(rule) => remove(&mut routing.rules, rule),
+                Write::DeleteRoute(route) => remove(&mut routing.routes, route),
+                Write::AddRoute(route) => {
+                    let hop = |hop: &Nexthop| Nexthop { dead: dead(hop.index), ..hop.clone() };
+                    let nexthops = route.nexthops.iter().map(hop).collect();
+                    routing.routes.push(Route { nexthops, ..route.clone() });
+                }
+            }
+        }
+        routing
+    }
+}
+
+fn remove<T: PartialEq>(from: &mut Vec<T>, what: &T) {
+    if let Some(at) = from.iter().position(|one| one == what) {
+        from.remove(at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Routing;
+    use crate::diff::Plan;
+    use crate::operation::Operation;
+    use ftr_core::Family;
+    use ftr_netlink::{Nexthop, Route, RouteKind, Rule, Write};
+
+    #[test]
+    fn every_change_is_made_and_dead_devices_are_known() {
+        let rule = |priority| Rule::lookup(Family::V4, priority, 1);
+        let route = |index| Route {
+            nexthops: vec![Nexthop::new(None, index)],
+            ..Route::default(Family::V4, 1, RouteKind::Unicast)
+        };
+        let writes = [
+            Write::AddRule(rule(2)),
+            Write::DeleteRule(rule(1)),
+            Write::AddRoute(route(4)),
+            Write::DeleteRoute(route(3)),
+            Write::DeleteRoute(route(9)),
+        ];
+        let plan = Plan { stages: vec![writes.map(Operation::write).to_vec()], ..Plan::default() };
+        let before = Routing { rules: vec![rule(1)], routes: vec![route(3)] };
+        let after = before.after(&plan, &|index| index == 4);
+        assert_eq!(after.rules, [rule(2)]);
+        assert_eq!(after.routes.len(), 1);
+        assert!(after.routes[0].nexthops[0].dead && after.routes[0].nexthops[0].index == 4);
+    }
+}

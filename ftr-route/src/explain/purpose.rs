@@ -1,0 +1,99 @@
+//! What a rule is there for.
+
+use ftr_core::config::Config;
+use ftr_core::layout::{DEFAULT_PRIORITY, Layout, MAIN_PRIORITY};
+use ftr_netlink::{Action, Prefix, Rule};
+
+use crate::iproute::is_ours;
+use crate::kernel::MAIN_TABLE;
+
+/// `RT_TABLE_DEFAULT` and `RT_TABLE_LOCAL`.
+const DEFAULT_TABLE: u32 = 253;
+const LOCAL_TABLE: u32 = 255;
+
+/// What a rule is there for, in words.
+pub(super) fn purpose(config: &Config, rule: &Rule) -> String {
+    let Action::Lookup(table) = rule.action else {
+        return others(rule);
+    };
+    if is_ours(rule.protocol) {
+        return ours(config, rule, table)
+            .unwrap_or_else(|| "ours, but not of this configuration: see ftr-route check".to_owned());
+    }
+    match (rule.priority, table) {
+        (0, LOCAL_TABLE) => "the kernel's: what is for this host itself".to_owned(),
+        (MAIN_PRIORITY, MAIN_TABLE) => "the kernel's: the table main".to_owned(),
+        (DEFAULT_PRIORITY, DEFAULT_TABLE) => "the kernel's: the table default".to_owned(),
+        _ => others(rule),
+    }
+}
+
+fn ours(config: &Config, rule: &Rule, table: u32) -> Option<String> {
+    let layout = Layout::of(config);
+    let is = |priority, number| (rule.priority, table) == (priority, number);
+    if layout.local_priority().is_some_and(|priority| is(priority, MAIN_TABLE)) {
+        return Some("local networks first, but no default route of main".to_owned());
+    }
+    for (i, uplink) in config.uplinks.iter().enumerate() {
+        let (name, number) = (&uplink.name, layout.table(i));
+        if is(layout.from_priority(i), number) {
+            let host = rule.from.is_some_and(|from| Prefix::host(from.address()) == from);
+            let whose = if host { "an address" } else { "a prefix" };
+            return Some(format!("what comes from {whose} of {name} leaves by it"));
+        } else if is(layout.mark_priority(i), number) {
+            return Some(format!("connections of {name} stay on it"));
+        } else if is(layout.device_priority(i), number) {
+            return Some(format!("what is bound to {name} leaves by it"));
+        }
+    }
+    for (k, policy) in config.policies.iter().enumerate() {
+        if is(layout.policy_priority(k), layout.policy_table(k)) {
+            return Some(format!("policy {}", policy.name));
+        }
+    }
+    is(layout.balanced_priority(), layout.balanced_table()).then(|| "new connections".to_owned())
+}
+
+fn others(rule: &Rule) -> String {
+    format!("not ours: made by somebody else (protocol {})", rule.protocol)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::purpose;
+    use crate::desired::{Goal, desired};
+    use crate::standing::tests::{CONFIG, address, config, link};
+    use crate::standing::{Host, standings};
+    use ftr_core::Family;
+    use ftr_netlink::Rule;
+
+    #[test]
+    fn every_rule_of_ours_and_of_the_kernel_has_a_purpose() {
+        let text = CONFIG.replace("40000", "20000") + "policies: [{name: voip, uplinks: [eth2]}]\n";
+        let config = config(&text);
+        let (links, addresses) = ([link(3, "eth1")], [address(3, "1.0.0.2", None, 24)]);
+        let host = Host { links: &links, addresses: &addresses, ..Host::default() };
+        let standings = standings(&config, Family::V4, host);
+        let rules = desired(&config, Family::V4, &standings, &Goal::default()).rules;
+        let told: Vec<String> = rules.iter().map(|rule| purpose(&config, rule)).collect();
+        let expected = [
+            "local networks first, but no default route of main",
+            "what comes from an address of eth1 leaves by it",
+            "connections of eth1 stay on it",
+            "connections of eth2 stay on it",
+            "connections of ppp0 stay on it",
+            "what is bound to eth1 leaves by it",
+            "what is bound to eth2 leaves by it",
+            "what is bound to ppp0 leaves by it",
+            "policy voip",
+            "new connections",
+        ];
+        assert_eq!(told, expected);
+        let foreign =
+            |priority, table| purpose(&config, &Rule { protocol: 2, ..Rule::lookup(Family::V4, priority, table) });
+        assert!(foreign(0, 255).contains("this host") && foreign(32766, 254).contains("main"));
+        assert!(foreign(20003, 1).starts_with("not ours"));
+        let stale = Rule { protocol: 117, ..Rule::lookup(Family::V4, 20003, 77) };
+        assert!(purpose(&config, &stale).starts_with("ours, but not"));
+    }
+}
