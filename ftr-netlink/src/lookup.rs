@@ -88,6 +88,10 @@ impl Lookup {
                 attributes.number(kind, device)?;
             }
         }
+        if self.iif.is_some() {
+            // Packets that come in are root's; an IPv6 look-up would take them for nobody's.
+            attributes.number(Rta::Uid, 0)?;
+        }
         if self.mark != 0 {
             attributes.number(Rta::Mark, self.mark)?;
         }

@@ -4,6 +4,7 @@
 //! intends is found in the same way, from the rules and routes that there would be after `apply`.
 
 mod answer;
+mod case;
 mod end;
 mod flow;
 mod hash;
@@ -22,11 +23,13 @@ use nix::unistd::getuid;
 
 use crate::check;
 use crate::cli::Explain;
+use crate::diff::Plan;
 use crate::kernel::Kernel;
 use crate::observed::{Carriers, Observed};
 use crate::walk::{Answer, Packet, walk};
 use crate::{answer, position};
-use answer::{Case, Explanation};
+use answer::Explanation;
+use case::Case;
 use end::End;
 use flow::Flow;
 use hash::Hashing;
@@ -54,55 +57,46 @@ fn explain(config: &Config, asked: &Explain) -> Result<Explanation, Failure> {
         Some(name) => Some(link(&observed, name)?),
         None => incoming(&flow, &now, &observed)?,
     };
-    let mut notes = Vec::new();
-    let connection = flow.tuple().and_then(|tuple| {
-        let found = Ctnetlink::open().and_then(|mut connections| connections.find(&tuple));
-        found.unwrap_or_else(|error| {
-            notes.push(format!("taken for a new connection, for established ones cannot be seen: {error}"));
-            None
-        })
-    });
-    let origin = Origin {
-        flow: &flow,
-        device: device.map(|link| link.name.as_str()),
-        connection: connection.as_ref(),
-        failed: &failed,
+    let (connection, unseen) = connection(&flow);
+    let name = device.map(|link| link.name.as_str());
+    let origin = Origin { flow: &flow, device: name, connection: connection.as_ref(), failed: &failed };
+    let (mark, note) = match asked.mark {
+        Some(value) => (Mark { value, whence: Whence::Given }, None),
+        None => origin.mark(config),
     };
-    let mark = asked.mark.map_or_else(
-        || {
-            let (mark, note) = origin.mark(config);
-            notes.extend(note);
-            mark
-        },
-        |value| Mark { value, whence: Whence::Given },
-    );
     let packet = packet(&flow, device, mark.value);
-    let answer = kernel.way(&lookup(&flow, device, mark.value))?;
-    let intended = now.after(&plan(config, &observed, &flow, &failed), &|index| is_dead(&observed, index));
-    let intended_steps = walk(&packet, &intended.rules, &intended.routes);
-    let (steps, kernel, end) = if failed.is_empty() {
-        (walk(&packet, &now.rules, &now.routes), Some(&answer), Some(End::of(&intended_steps)))
-    } else {
-        (intended_steps, None, None)
-    };
-    Ok(Explanation::of(Case {
+    let own = kernel.way(&lookup(&flow, device, mark.value))?;
+    let planned = now.after(&plan(config, &observed, &flow, &failed), &|index| is_dead(&observed, index));
+    let then = walk(&packet, &planned.rules, &planned.routes);
+    let is_now = failed.is_empty();
+    let case = Case {
         config,
         observed: &observed,
         flow: &flow,
-        device: origin.device,
-        mark,
-        established: connection.filter(|_| failed.is_empty()).map(|connection| leaves_as(&connection, &flow)),
-        steps: &steps,
-        kernel,
-        intended: end.as_ref(),
+        device: name,
+        established: connection.filter(|_| is_now).map(|connection| leaves_as(&connection, &flow)),
+        steps: &if is_now { walk(&packet, &now.rules, &now.routes) } else { then.clone() },
+        kernel: is_now.then_some(&own),
+        intended: is_now.then(|| End::of(&then)),
         failed: &failed,
         missing: Hashing::read(flow.family()).missing(&flow),
-        notes,
-    }))
+        mark,
+        notes: unseen.into_iter().chain(note).collect(),
+    };
+    Ok(case.explain())
+}
+
+/// The connection that the flow belongs to, or why that cannot be told.
+fn connection(flow: &Flow) -> (Option<Connection>, Option<String>) {
+    let Some(tuple) = flow.tuple() else { return (None, None) };
+    match Ctnetlink::open().and_then(|mut connections| connections.find(&tuple)) {
+        Ok(connection) => (connection, None),
+        Err(error) => (None, Some(format!("taken for a new connection, for others cannot be seen: {error}"))),
+    }
 }
 
 /// What would be changed: by `apply` as things are, or with these uplinks failed and all others at work.
-fn plan(config: &Config, observed: &Observed, flow: &Flow, failed: &[usize]) -> crate::diff::Plan {
+fn plan(config: &Config, observed: &Observed, flow: &Flow, failed: &[usize]) -> Plan {
     if failed.is_empty() {
         return check::wanted(observed, config, flow.family());
     }
@@ -142,7 +136,7 @@ fn packet<'a>(flow: &Flow, device: Option<&'a Link>, mark: u32) -> Packet<'a> {
         protocol: flow.number_looked_up(),
         sport: flow.sport,
         dport: flow.dport,
-        user: device.is_none().then(|| getuid().as_raw()),
+        user: if device.is_some() { 0 } else { getuid().as_raw() },
         ..Packet::to(flow.to)
     }
 }

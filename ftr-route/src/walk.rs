@@ -31,8 +31,8 @@ pub(crate) struct Packet<'a> {
     pub(crate) protocol: u8,
     pub(crate) sport: Option<u16>,
     pub(crate) dport: Option<u16>,
-    /// The user that the sending socket belongs to; none for a packet that came in.
-    pub(crate) user: Option<u32>,
+    /// The user that the sending socket belongs to. What came in belongs to root.
+    pub(crate) user: u32,
 }
 
 /// A device, as rules name it and as routes do.
@@ -54,7 +54,7 @@ impl Packet<'_> {
             protocol: 0,
             sport: None,
             dport: None,
-            user: Some(0),
+            user: 0,
         }
     }
 }

@@ -14,13 +14,13 @@ use super::flow::Flow;
 pub(super) struct Mark {
     #[serde(rename = "mark")]
     pub(super) value: u32,
-    #[serde(rename = "mark_from")]
+    #[serde(flatten)]
     pub(super) whence: Whence,
 }
 
 /// Where a mark comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(tag = "mark_from", content = "policy", rename_all = "kebab-case")]
 pub(super) enum Whence {
     /// The command line.
     Given,

@@ -17,7 +17,7 @@ pub(super) fn lines(told: &Explanation, verbose: bool) -> Vec<String> {
     put(&mut lines, "flow", &flow(told));
     if !told.assumed_down.is_empty() {
         let names: Vec<&str> = told.assumed_down.iter().map(ftr_core::InterfaceName::as_str).collect();
-        put(&mut lines, "assumed", &format!("{} down, the others as they are", names.join(", ")));
+        put(&mut lines, "assumed", &format!("{} down, every other uplink at work", names.join(", ")));
     }
     put(&mut lines, "mark", &mark(told));
     if verbose {
@@ -50,11 +50,12 @@ pub(super) fn lines(told: &Explanation, verbose: bool) -> Vec<String> {
     lines
 }
 
-/// Adds a line, and more where it is too long for one.
+/// Adds a line, and more where it is too long for one; each next hop of a route has its own.
 fn put(lines: &mut Vec<String>, word: &str, text: &str) {
     let mut line = format!("{word:<INDENT$}");
     for word in text.split(' ') {
-        if line.len() > INDENT && line.trim_end().len() + 1 + word.len() > WIDTH {
+        let full = line.trim_end().len() + 1 + word.len() > WIDTH;
+        if line.len() > INDENT && (full || word == "nexthop") {
             lines.push(line.trim_end().to_owned());
             line = " ".repeat(INDENT);
         }

@@ -16,6 +16,11 @@ mod number {
     pub(super) const SPORTS: u16 = 23;
     pub(super) const DPORTS: u16 = 24;
     pub(super) const CLASS: u16 = 25;
+    pub(super) const FLOW_LABEL: u16 = 26;
+    pub(super) const FLOW_LABEL_MASK: u16 = 27;
+    pub(super) const SPORT_MASK: u16 = 28;
+    pub(super) const DPORT_MASK: u16 = 29;
+    pub(super) const CLASS_MASK: u16 = 30;
 }
 
 /// What a packet would need for a rule to be for it.
@@ -82,26 +87,39 @@ fn described(packet: &Packet<'_>, rule: &Rule) -> Option<Condition> {
     } else if rule.tos != 0 {
         Some(Condition::Class)
     } else {
-        rule.others.iter().find_map(|other| special(packet, other))
+        rule.others.iter().find_map(|other| special(packet, rule, other))
     }
 }
 
-fn special(packet: &Packet<'_>, attribute: &Attribute) -> Option<Condition> {
+fn special(packet: &Packet<'_>, rule: &Rule, attribute: &Attribute) -> Option<Condition> {
     let Attribute { kind, payload } = attribute;
-    let ports =
-        |port: Option<u16>| range16(payload).is_some_and(|(from, to)| port.is_some_and(|p| from <= p && p <= to));
-    // To the kernel what came in belongs to a user of the highest number, who is nobody.
-    let user = packet.user.unwrap_or(u32::MAX);
+    let ports = |mask: u16, port: Option<u16>| fits(payload, mask_of(rule, mask), port);
     let (is_met, condition) = match *kind {
-        number::FLOW | number::SUPPRESS_GROUP => return None,
-        number::USERS => (range32(payload).is_some_and(|(from, to)| from <= user && user <= to), Condition::User),
+        // What these say is either no condition or part of another.
+        number::FLOW | number::SUPPRESS_GROUP | number::SPORT_MASK | number::DPORT_MASK => return None,
+        number::CLASS_MASK | number::FLOW_LABEL_MASK => return None,
+        number::USERS => {
+            (range32(payload).is_some_and(|(from, to)| (from..=to).contains(&packet.user)), Condition::User)
+        }
         number::PROTOCOL => (payload.as_slice() == [packet.protocol], Condition::Protocol),
-        number::SPORTS => (ports(packet.sport), Condition::SourcePort),
-        number::DPORTS => (ports(packet.dport), Condition::DestinationPort),
+        number::SPORTS => (ports(number::SPORT_MASK, packet.sport), Condition::SourcePort),
+        number::DPORTS => (ports(number::DPORT_MASK, packet.dport), Condition::DestinationPort),
         number::CLASS => (payload.as_slice() == [0], Condition::Class),
+        number::FLOW_LABEL => (payload.iter().all(|octet| *octet == 0), Condition::Other),
         _ => (false, Condition::Other),
     };
     (!is_met).then_some(condition)
+}
+
+/// Whether a port is in the range, or where there is a mask equal to its beginning in the bits that count.
+fn fits(range: &[u8], mask: Option<u16>, port: Option<u16>) -> bool {
+    let (Some((from, to)), Some(port)) = (range16(range), port) else { return false };
+    mask.map_or((from..=to).contains(&port), |mask| (from ^ port) & mask == 0)
+}
+
+fn mask_of(rule: &Rule, kind: u16) -> Option<u16> {
+    let mask = rule.others.iter().find(|other| other.kind == kind)?;
+    mask.payload.as_slice().try_into().ok().map(u16::from_ne_bytes).filter(|mask| *mask != 0)
 }
 
 /// Two numbers in the host's byte order, both ends of a range.

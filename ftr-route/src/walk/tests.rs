@@ -181,7 +181,7 @@ fn a_negated_rule_is_for_all_others() {
 
 #[test]
 fn protocols_ports_and_users_are_read_from_what_the_kernel_shows() {
-    let packet = Packet { protocol: 6, sport: Some(40_000), dport: Some(443), user: Some(1000), ..far() };
+    let packet = Packet { protocol: 6, sport: Some(40_000), dport: Some(443), user: 1000, ..far() };
     let ports = |from: u16, to: u16| [from.to_ne_bytes(), to.to_ne_bytes()].concat();
     let users = |from: u32, to: u32| [from.to_ne_bytes(), to.to_ne_bytes()].concat();
     let cases = [
@@ -204,8 +204,11 @@ fn protocols_ports_and_users_are_read_from_what_the_kernel_shows() {
     for (kind, payload, expected) in cases {
         assert_eq!(asked(packet, with(kind, &payload)), expected, "{kind} {payload:?}");
     }
-    // What came in has no user, and what has no ports is for no rule about them.
-    assert_eq!(asked(Packet { user: None, ..packet }, with(20, &users(0, u32::MAX - 1))), "5 User");
+    let mut masked = with(24, &ports(0x01b0, 0x01b0));
+    masked.others.push(Attribute { kind: 29, payload: 0xfff0u16.to_ne_bytes().to_vec() });
+    assert_eq!(asked(packet, masked.clone()), "5 by 3");
+    assert_eq!(asked(Packet { dport: Some(80), ..packet }, masked), "5 DestinationPort");
+    // What has no ports is for no rule about them.
     assert_eq!(asked(Packet { sport: None, ..packet }, with(23, &ports(0, 65_535))), "5 SourcePort");
     assert_eq!(asked(packet, Rule { tos: 16, ..any() }), "5 Class");
 }

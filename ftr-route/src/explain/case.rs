@@ -1,0 +1,192 @@
+//! What was found out about a flow, and the answer that follows.
+
+use std::net::IpAddr;
+
+use ftr_core::Family;
+use ftr_core::config::{Config, Protocol, UplinkKind};
+use ftr_netlink::{Refusal, Route};
+
+use super::answer::{Asked, Explanation, Leg, Outcome};
+use super::end::{End, Hop};
+use super::flow::Flow;
+use super::mark::Mark;
+use super::purpose::purpose;
+use crate::iproute;
+use crate::observed::Observed;
+use crate::walk::{Answer, Step};
+
+/// What was found out about a flow.
+pub(super) struct Case<'a> {
+    pub(super) config: &'a Config,
+    pub(super) observed: &'a Observed,
+    pub(super) flow: &'a Flow,
+    /// The device that it comes in by; none for one of this host.
+    pub(super) device: Option<&'a str>,
+    pub(super) mark: Mark,
+    /// The source that its connection leaves with, where that is established.
+    pub(super) established: Option<IpAddr>,
+    pub(super) steps: &'a [Step<'a>],
+    /// The kernel's own answer; none for a planned state.
+    pub(super) kernel: Option<&'a Result<Route, Refusal>>,
+    /// Where the configuration would have it go; none for a planned state.
+    pub(super) intended: Option<End>,
+    /// Uplinks that are taken to be down.
+    pub(super) failed: &'a [usize],
+    /// What is not known of the flow but decides among several next hops.
+    pub(super) missing: Option<&'static str>,
+    pub(super) notes: Vec<String>,
+}
+
+/// Said where the kernel refuses a packet for which there is a way.
+const REFUSED: &str = "what comes in may be refused for its sender (rp_filter) or because the device does not forward; \
+                       see ftr-route check";
+
+impl Case<'_> {
+    /// The answer.
+    pub(super) fn explain(self) -> Explanation {
+        let end = End::of(self.steps);
+        let hops: &[Hop] = if let End::Out(hops) = &end { hops } else { &[] };
+        let taken = self.taken(&end);
+        let (source, translated) = self.source(taken);
+        let decided = self.steps.last().filter(|step| matches!(step.answer, Answer::Refused(_) | Answer::Found(..)));
+        let name = |i: &usize| Some(self.config.uplinks.get(*i)?.name.clone());
+        Explanation {
+            family: self.flow.family(),
+            from: self.flow.from,
+            to: self.flow.to,
+            proto: self.flow.protocol.map(Protocol::as_str),
+            sport: self.flow.sport,
+            dport: self.flow.dport,
+            iif: self.device.map(str::to_owned),
+            assumed_down: self.failed.iter().filter_map(name).collect(),
+            mark: self.mark.clone(),
+            rule: decided.map(|step| iproute::rule(step.rule)),
+            purpose: decided.map(|step| purpose(self.config, step.rule)),
+            route: decided.and_then(|step| self.route(&step.answer)),
+            outcome: self.outcome(&end),
+            way: taken.map(|hop| self.leg(hop, hops)),
+            shares: self.legs(&end),
+            missing: self.missing.filter(|_| taken.is_none() && hops.len() > 1),
+            source,
+            translated,
+            kernel: self.kernel.filter(|kernel| !end.agrees(kernel)).map(|kernel| self.objection(kernel)),
+            intended: self.intended.as_ref().filter(|intended| **intended != end).map(|intended| self.legs(intended)),
+            notes: self.notes(&end),
+            asked: self.steps.iter().map(|step| self.asked(step)).collect(),
+            lost: !hops.is_empty() && hops.iter().all(|hop| self.is_failed(*hop)),
+        }
+    }
+
+    fn notes(&self, end: &End) -> Vec<String> {
+        let refused = matches!((end, self.kernel), (End::Out(_) | End::Here, Some(Err(_)))) && self.device.is_some();
+        self.notes.iter().cloned().chain(refused.then(|| REFUSED.to_owned())).collect()
+    }
+
+    fn is_failed(&self, hop: Hop) -> bool {
+        self.place(hop).is_some_and(|i| self.failed.contains(&i))
+    }
+
+    fn legs(&self, end: &End) -> Vec<Leg> {
+        let End::Out(hops) = end else { return Vec::new() };
+        hops.iter().map(|hop| self.leg(*hop, hops)).collect()
+    }
+
+    /// The uplink behind a next hop.
+    fn place(&self, hop: Hop) -> Option<usize> {
+        self.config.position(self.observed.name(hop.index)?)
+    }
+
+    /// The next hop that it takes, as far as that can be told.
+    fn taken(&self, end: &End) -> Option<Hop> {
+        match (end, self.kernel) {
+            (End::Out(hops), _) if hops.len() == 1 => hops.first().copied(),
+            (End::Out(_), Some(Ok(route))) if self.missing.is_none() => end.taken(route),
+            _ => None,
+        }
+    }
+
+    fn outcome(&self, end: &End) -> Outcome {
+        match end {
+            End::Here => Outcome::Here,
+            End::Refused => Outcome::Refused,
+            End::Nowhere => Outcome::Nowhere,
+            End::Out(hops) if hops.iter().any(|hop| self.place(*hop).is_some()) => Outcome::Uplink,
+            End::Out(_) => Outcome::Elsewhere,
+        }
+    }
+
+    fn leg(&self, hop: Hop, among: &[Hop]) -> Leg {
+        let total: u32 = among.iter().map(|hop| u32::from(hop.weight)).sum();
+        Leg {
+            device: self.device_name(hop.index),
+            description: self.place(hop).and_then(|i| self.config.uplinks.get(i)).map(|one| one.description.clone()),
+            gateway: hop.gateway,
+            percent: 100.0 * f64::from(hop.weight) / f64::from(total.max(1)),
+        }
+    }
+
+    fn device_name(&self, index: u32) -> String {
+        self.observed.name(index).map_or_else(|| format!("if{index}"), str::to_owned)
+    }
+
+    /// The source address that it leaves with, and whether that is another than it has before.
+    fn source(&self, taken: Option<Hop>) -> (Option<IpAddr>, bool) {
+        let named = self.kernel.and_then(|kernel| kernel.as_ref().ok()).and_then(|route| route.source);
+        let own = self.flow.from.or(named);
+        let place = taken.and_then(|hop| self.place(hop));
+        let translated = place.filter(|_| self.flow.family() == Family::V4).and_then(|i| self.translation(i));
+        let leaves = match (self.established, taken, place) {
+            (Some(established), ..) => Some(established),
+            // Over IPv6 nothing is translated.
+            (None, None, _) => own.filter(|_| self.flow.family() == Family::V6),
+            (None, Some(_), Some(i)) => translated.or(own).or_else(|| self.address(i)),
+            (None, Some(_), None) => own,
+        };
+        (leaves, own.is_some() && leaves.is_some() && leaves != own)
+    }
+
+    /// The address that the firewall gives to what leaves by an uplink over IPv4.
+    fn translation(&self, i: usize) -> Option<IpAddr> {
+        match self.config.uplinks.get(i)?.kind {
+            UplinkKind::Static { ip, .. } => Some(ip.into()),
+            UplinkKind::Ppp | UplinkKind::Dhcp => self.address(i),
+        }
+    }
+
+    fn address(&self, i: usize) -> Option<IpAddr> {
+        Some(self.observed.standings.get(i)?.way.as_ref()?.source)
+    }
+
+    fn words(&self, route: &Route) -> String {
+        iproute::route(route, &|index| self.observed.name(index))
+    }
+
+    fn route(&self, answer: &Answer<'_>) -> Option<String> {
+        match answer {
+            Answer::Found(route, _) | Answer::Refused(Some(route)) => Some(self.words(route)),
+            _ => None,
+        }
+    }
+
+    fn objection(&self, kernel: &Result<Route, Refusal>) -> String {
+        match kernel {
+            Err(refusal) => refusal.to_string(),
+            Ok(route) => self.words(route),
+        }
+    }
+
+    fn asked(&self, step: &Step<'_>) -> Asked {
+        let answer = match &step.answer {
+            Answer::Mismatch(condition) => condition.to_string(),
+            Answer::Goto(target) => format!("goes on at priority {target}"),
+            Answer::Nothing => "does nothing".to_owned(),
+            Answer::Empty => "has no route to there".to_owned(),
+            Answer::Thrown(route) => format!("goes on: {}", self.words(route)),
+            Answer::Suppressed(route) => format!("does not count: {}", self.words(route)),
+            Answer::Refused(None) => "refuses".to_owned(),
+            Answer::Refused(Some(route)) => format!("refuses: {}", self.words(route)),
+            Answer::Found(route, _) => format!("leads there: {}", self.words(route)),
+        };
+        Asked { rule: iproute::rule(step.rule), purpose: purpose(self.config, step.rule), answer }
+    }
+}
