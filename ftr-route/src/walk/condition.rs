@@ -96,8 +96,12 @@ fn special(packet: &Packet<'_>, rule: &Rule, attribute: &Attribute) -> Option<Co
     let ports = |mask: u16, port: Option<u16>| fits(payload, mask_of(rule, mask), port);
     let (is_met, condition) = match *kind {
         // What these say is either no condition or part of another.
-        number::FLOW | number::SUPPRESS_GROUP | number::SPORT_MASK | number::DPORT_MASK => return None,
-        number::CLASS_MASK | number::FLOW_LABEL_MASK => return None,
+        number::FLOW
+        | number::SUPPRESS_GROUP
+        | number::SPORT_MASK
+        | number::DPORT_MASK
+        | number::CLASS_MASK
+        | number::FLOW_LABEL_MASK => return None,
         number::USERS => {
             (range32(payload).is_some_and(|(from, to)| (from..=to).contains(&packet.user)), Condition::User)
         }

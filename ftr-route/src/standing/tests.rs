@@ -1,0 +1,171 @@
+
+use super::{DeviceState, Host, Standing, standings};
+use ftr_core::layout::PROTOCOL;
+use ftr_core::{Config, Family};
+use ftr_netlink::{Address, Counters, Link, LinkFlags, Nexthop, Route, RouteKind};
+use std::net::IpAddr;
+use std::path::Path;
+
+pub(crate) const CONFIG: &str = "\
+uplinks:
+- {interface: eth1, ip: 1.0.0.2, gateway: 1.0.0.1}
+- {interface: eth2, ip: 2.0.0.2, gateway: 2.0.0.1, weight: 2}
+- {interface: ppp0, type: ppp}
+downlinks: {lan: eth0}
+tests: {ips: [8.8.8.8], required_successful: 1, ping_retries: 1, interval: 1}
+base_table: 1
+base_priority: 40000
+base_fwmark: 1
+";
+
+pub(crate) fn config(text: &str) -> Config {
+    Config::parse(Path::new("test"), text).unwrap()
+}
+
+const UP: u32 = 0x1_0041;
+const POINT_TO_POINT: u32 = 0x10;
+
+pub(crate) fn link(index: u32, name: &str) -> Link {
+    Link {
+        index,
+        name: name.to_owned(),
+        flags: LinkFlags(if name.starts_with("ppp") { UP | POINT_TO_POINT } else { UP }),
+        operational: 6,
+        kind: None,
+        mtu: 1500,
+        counters: Counters::default(),
+    }
+}
+
+pub(crate) fn address(index: u32, local: &str, peer: Option<&str>, prefix_length: u8) -> Address {
+    let parse = |text: &str| text.parse::<IpAddr>().unwrap();
+    Address { index, local: parse(local), peer: peer.map(parse), prefix_length, scope: 0, flags: 0x80 }
+}
+
+fn stand(links: &[Link], addresses: &[Address]) -> Vec<Standing> {
+    standings(&config(CONFIG), Family::V4, Host { links, addresses, ..Host::default() })
+}
+
+#[test]
+fn an_absent_device_has_no_way() {
+    let all = stand(&[], &[]);
+    assert!(all.iter().all(|one| !one.is_present() && one.way.is_none() && one.addresses.is_empty()));
+}
+
+#[test]
+fn a_static_uplink_needs_its_own_address() {
+    let links = [link(3, "eth1")];
+    let other = address(3, "1.0.0.9", None, 24);
+    let all = stand(&links, std::slice::from_ref(&other));
+    assert_eq!((all[0].addresses.len(), &all[0].way), (1, &None));
+    let all = stand(&links, &[other, address(3, "1.0.0.2", None, 24)]);
+    let way = all[0].way.clone().unwrap();
+    assert_eq!((way.gateway.unwrap().to_string(), way.onlink, way.index), ("1.0.0.1".to_owned(), false, 3));
+}
+
+#[test]
+fn a_gateway_outside_every_network_is_onlink() {
+    let all = stand(&[link(3, "eth1")], &[address(3, "1.0.0.2", None, 32)]);
+    assert!(all[0].way.clone().unwrap().onlink);
+}
+
+#[test]
+fn a_device_that_is_switched_off_has_no_way_but_keeps_its_addresses() {
+    let mut off = link(3, "eth1");
+    off.flags = LinkFlags(0);
+    let all = stand(&[off], &[address(3, "1.0.0.2", None, 24)]);
+    assert_eq!((all[0].device, all[0].addresses.len(), &all[0].way), (DeviceState::Off, 1, &None));
+}
+
+#[test]
+fn ppp_learns_address_and_peer_and_needs_no_gateway() {
+    let links = [link(7, "ppp0")];
+    assert_eq!(stand(&links, &[])[2].way, None);
+    let way = stand(&links, &[address(7, "9.0.0.2", Some("9.0.0.1"), 32)])[2].way.clone().unwrap();
+    assert_eq!((way.gateway, way.peer.unwrap().to_string()), (None, "9.0.0.1".to_owned()));
+}
+
+#[test]
+fn ppp_on_a_device_with_neighbours_sends_to_the_peer() {
+    let mut ether = link(7, "ppp0");
+    ether.flags = LinkFlags(UP);
+    let way = stand(&[ether.clone()], &[address(7, "9.0.0.2", Some("9.0.0.1"), 32)])[2].way.clone().unwrap();
+    assert_eq!((way.gateway, way.onlink), (way.peer, false));
+    assert_eq!(stand(&[ether], &[address(7, "9.0.0.2", None, 24)])[2].way, None);
+}
+
+#[test]
+fn addresses_of_the_link_alone_do_not_count() {
+    let mut local = address(3, "169.254.1.1", None, 16);
+    local.scope = 253;
+    assert!(stand(&[link(3, "eth1")], &[local])[0].addresses.is_empty());
+}
+
+fn default_by(index: u32, table: u32, gateway: &str) -> Route {
+    let gateway: IpAddr = gateway.parse().unwrap();
+    let protocol = if table == 254 { 9 } else { PROTOCOL };
+    let mut route = Route { protocol, ..Route::default(Family::of(gateway), table, RouteKind::Unicast) };
+    route.nexthops.push(Nexthop::new(Some(gateway), index));
+    route
+}
+
+#[test]
+fn a_lease_keeps_its_gateway_while_its_address_is_there() {
+    let config = config(&CONFIG.replace("ip: 1.0.0.2, gateway: 1.0.0.1", "type: dhcp"));
+    let (links, addresses) = ([link(3, "eth1")], [address(3, "1.0.0.2", None, 24)]);
+    let way = |defaults: &[Route], ours: &[Route], addresses: &[Address]| {
+        standings(&config, Family::V4, Host { links: &links, addresses, defaults, ours })[0].way.clone()
+    };
+    assert_eq!(way(&[], &[], &addresses), None);
+    let told = [Route { metric: 200, ..default_by(3, 254, "1.0.0.9") }, default_by(3, 254, "1.0.0.1")];
+    let learned = way(&told, &[], &addresses).unwrap();
+    assert_eq!(learned.gateway.unwrap().to_string(), "1.0.0.1");
+    // Ours names its source, so it tells for which lease it was.
+    let ours = [Route { source: Some(learned.source), ..default_by(3, 1, "1.0.0.1") }];
+    assert_eq!(way(&[], &ours, &addresses), Some(learned));
+    assert_eq!(way(&[], &ours, &[address(3, "1.0.0.3", None, 24)]), None);
+    assert_eq!(way(&told[..1], &ours, &addresses).unwrap().gateway.unwrap().to_string(), "1.0.0.9");
+    assert_eq!(way(&[default_by(4, 254, "1.0.0.1")], &[], &addresses), None, "of another device");
+}
+
+#[test]
+fn advertisements_are_followed_and_the_best_address_is_used() {
+    let config = config(&CONFIG.replace("gateway: 1.0.0.1", "gateway: 1.0.0.1, type6: ra"));
+    let links = [link(3, "eth1")];
+    let with = |local: &str, flags: u32| Address { flags, ..address(3, local, None, 64) };
+    let way = |addresses: &[Address], ours: &[Route]| {
+        let defaults = [default_by(3, 254, "fe80::1")];
+        let host = Host { links: &links, addresses, defaults: &defaults, ours };
+        standings(&config, Family::V6, host)[0].way.clone()
+    };
+    // IFA_F_TEMPORARY, IFA_F_DEPRECATED of if_addr.h.
+    let all = [
+        with("fd00::2", 0),
+        with("2001:db8::7", 0x1),
+        with("2001:db8::8", 0x20),
+        with("2001:db8::9", 0),
+        with("2001:db8:1::9", 0),
+    ];
+    let best = way(&all, &[]).unwrap();
+    assert_eq!((best.source.to_string(), best.onlink), ("2001:db8::9".to_owned(), false));
+    let in_use = [Route { source: Some(all[4].local), ..default_by(3, 1, "fe80::1") }];
+    assert_eq!(way(&all, &in_use).unwrap().source, all[4].local);
+    assert_eq!(way(&all[..3], &in_use).unwrap().source.to_string(), "2001:db8::7");
+    let host = Host { links: &links, addresses: &all, ours: &in_use, ..Host::default() };
+    assert_eq!(standings(&config, Family::V6, host)[0].way, None, "a router that has resigned");
+    assert!(!standings(&config, Family::V6, host)[1].configured);
+}
+
+#[test]
+fn a_tunnel_needs_no_gateway_and_an_ethernet_device_does() {
+    let config = config(&CONFIG.replace("gateway: 1.0.0.1", "gateway: none"));
+    let addresses = [address(3, "1.0.0.2", None, 32)];
+    let ether = link(3, "eth1");
+    let mut tunnel = ether.clone();
+    tunnel.flags = LinkFlags(UP | POINT_TO_POINT);
+    let way = |link: Link| {
+        standings(&config, Family::V4, Host { links: &[link], addresses: &addresses, ..Host::default() })[0].way.clone()
+    };
+    assert_eq!(way(tunnel).unwrap().gateway, None);
+    assert_eq!(way(ether), None);
+}
