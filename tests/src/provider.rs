@@ -34,8 +34,10 @@ impl Provider {
         ))?;
         space.ip(&format!("route add default via {}", uplink.exchange()))?;
         space.sysctl("net/ipv4/ip_forward", "1")?;
+        // A FIN of a connection that was given up belongs to none, so nothing translates its source.
         space.nft(&format!(
             "table inet guard {{\n counter foreign {{ }}\n chain forward {{\n type filter hook forward priority -10;\n\
+             iifname \"access\" ip saddr 192.168.1.0/24 drop\n\
              iifname \"access\" ip saddr != {} counter name foreign drop\n }}\n}}\n",
             uplink.network()
         ))?;

@@ -5,11 +5,12 @@ use ftr_lab::client::{Client, Habit};
 use ftr_lab::error::Result;
 use ftr_lab::fault::Fault;
 use ftr_lab::lab::Lab;
-use ftr_lab::plan::{self, Kind, Wish};
+use ftr_lab::plan::{self, DhcpClient, Kind, Wish};
 use ftr_lab::report::Report;
 use ftr_lab::server::Server;
 use ftr_lab::suite;
 use libtest_mimic::{Failed, Trial};
+use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ const WATCHED: Duration = Duration::from_secs(1);
 type Test = fn() -> Result<()>;
 
 fn main() -> ExitCode {
-    let all: [(&str, Test); 10] = [
+    let all: [(&str, Test); 11] = [
         ("connections_spread_and_tell_their_uplink", connections_spread_and_tell_their_uplink),
         ("a_provider_drops_and_counts_foreign_sources", a_provider_drops_and_counts_foreign_sources),
         ("each_fault_breaks_what_it_says_and_mends", each_fault_breaks_what_it_says_and_mends),
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         ("sixty_four_uplinks_work", sixty_four_uplinks_work),
         ("a_device_deleted_comes_back_under_another_number", a_device_deleted_comes_back_under_another_number),
         ("a_point_to_point_line_carries_and_hangs_up", a_point_to_point_line_carries_and_hangs_up),
+        ("dhcp_clients_take_what_they_get_and_give_it_up", dhcp_clients_take_what_they_get_and_give_it_up),
         ("nothing_is_left_behind", nothing_is_left_behind),
     ];
     suite::run(all.map(|(name, test)| Trial::test(name, move || test().map_err(Failed::from))).into())
@@ -192,6 +194,23 @@ fn a_point_to_point_line_carries_and_hangs_up() -> Result<()> {
     assert!(lab.router.sh("ip link show ppp1").is_err());
     lab.mend("ppp1")?;
     lab.router.sh("ping -c 1 -W 1 1.0.0.1")?;
+    Ok(())
+}
+
+fn dhcp_clients_take_what_they_get_and_give_it_up() -> Result<()> {
+    let dhcp = |client| Wish { kind: Kind::Dhcp, client, ..Wish::default() };
+    let mut lab = Lab::build(&[dhcp(DhcpClient::Dhcpcd), dhcp(DhcpClient::Dhcpcd)])?;
+    assert_eq!(answered(&lab, "eth1", "8.8.8.8")? + answered(&lab, "eth2", "8.8.8.8")?, 20);
+    lab.lease("eth1", Some(Ipv4Addr::new(1, 0, 0, 77)), Some(Ipv4Addr::new(1, 0, 0, 254)))?;
+    assert_eq!(answered(&lab, "eth1", "8.8.8.8")?, 10);
+    lab.expire("eth2")?;
+    assert_eq!(lab.router.sh("ip route show dev eth2")?, "");
+    drop(lab);
+    let mut lab = Lab::build(&[dhcp(DhcpClient::Udhcpc)])?;
+    lab.expire("eth1")?;
+    assert_eq!(lab.router.sh("ip route show dev eth1")?, "");
+    lab.lease("eth1", None, Some(Ipv4Addr::new(1, 0, 0, 254)))?;
+    assert_eq!(answered(&lab, "eth1", "8.8.8.8")?, 10);
     Ok(())
 }
 
