@@ -66,9 +66,11 @@ fn explain(config: &Config, asked: &Explain) -> Result<Explanation, Failure> {
     };
     let packet = packet(&flow, device, mark.value);
     let own = kernel.way(&lookup(&flow, device, mark.value))?;
-    let planned = now.after(&plan(config, &observed, &flow, &failed), &|index| is_dead(&observed, index));
-    let then = walk(&packet, &planned.rules, &planned.routes);
     let is_now = failed.is_empty();
+    let plan = plan(config, &observed, &flow, &failed);
+    let planned = now.after(&plan, &|index| is_dead(&observed, index));
+    let planned = if is_now { planned.tidied(&plan) } else { planned };
+    let then = walk(&packet, &planned.rules, &planned.routes);
     let case = Case {
         config,
         observed: &observed,
@@ -76,7 +78,7 @@ fn explain(config: &Config, asked: &Explain) -> Result<Explanation, Failure> {
         device: name,
         established: connection.filter(|_| is_now).map(|connection| leaves_as(&connection, &flow)),
         steps: &if is_now { walk(&packet, &now.rules, &now.routes) } else { then.clone() },
-        kernel: is_now.then_some(&own),
+        kernel: is_now.then_some(own),
         intended: is_now.then(|| End::of(&then)),
         failed: &failed,
         missing: Hashing::read(flow.family()).missing(&flow),
@@ -164,3 +166,6 @@ fn leaves_as(connection: &Connection, flow: &Flow) -> IpAddr {
     let opened = Some(connection.original) == flow.tuple();
     if opened { connection.leaves_as() } else { connection.original.destination }
 }
+
+#[cfg(test)]
+mod tests;

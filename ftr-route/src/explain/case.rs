@@ -27,7 +27,7 @@ pub(super) struct Case<'a> {
     pub(super) established: Option<IpAddr>,
     pub(super) steps: &'a [Step<'a>],
     /// The kernel's own answer; none for a planned state.
-    pub(super) kernel: Option<&'a Result<Route, Refusal>>,
+    pub(super) kernel: Option<Result<Route, Refusal>>,
     /// Where the configuration would have it go; none for a planned state.
     pub(super) intended: Option<End>,
     /// Uplinks that are taken to be down.
@@ -69,7 +69,7 @@ impl Case<'_> {
             missing: self.missing.filter(|_| taken.is_none() && hops.len() > 1),
             source,
             translated,
-            kernel: self.kernel.filter(|kernel| !end.agrees(kernel)).map(|kernel| self.objection(kernel)),
+            kernel: self.kernel.as_ref().filter(|kernel| !end.agrees(kernel)).map(|kernel| self.objection(kernel)),
             intended: self.intended.as_ref().filter(|intended| **intended != end).map(|intended| self.legs(intended)),
             notes: self.notes(&end),
             asked: self.steps.iter().map(|step| self.asked(step)).collect(),
@@ -78,7 +78,7 @@ impl Case<'_> {
     }
 
     fn notes(&self, end: &End) -> Vec<String> {
-        let refused = matches!((end, self.kernel), (End::Out(_) | End::Here, Some(Err(_)))) && self.device.is_some();
+        let refused = matches!((end, &self.kernel), (End::Out(_) | End::Here, Some(Err(_)))) && self.device.is_some();
         self.notes.iter().cloned().chain(refused.then(|| REFUSED.to_owned())).collect()
     }
 
@@ -98,7 +98,7 @@ impl Case<'_> {
 
     /// The next hop that it takes, as far as that can be told.
     fn taken(&self, end: &End) -> Option<Hop> {
-        match (end, self.kernel) {
+        match (end, &self.kernel) {
             (End::Out(hops), _) if hops.len() == 1 => hops.first().copied(),
             (End::Out(_), Some(Ok(route))) if self.missing.is_none() => end.taken(route),
             _ => None,
@@ -131,7 +131,7 @@ impl Case<'_> {
 
     /// The source address that it leaves with, and whether that is another than it has before.
     fn source(&self, taken: Option<Hop>) -> (Option<IpAddr>, bool) {
-        let named = self.kernel.and_then(|kernel| kernel.as_ref().ok()).and_then(|route| route.source);
+        let named = self.kernel.as_ref().and_then(|kernel| kernel.as_ref().ok()).and_then(|route| route.source);
         let own = self.flow.from.or(named);
         let place = taken.and_then(|hop| self.place(hop));
         let translated = place.filter(|_| self.flow.family() == Family::V4).and_then(|i| self.translation(i));

@@ -34,6 +34,13 @@ impl Routing {
         }
         routing
     }
+
+    /// The same without what others have put where ours should be, which no plan takes away.
+    pub(super) fn tidied(mut self, plan: &Plan) -> Self {
+        plan.conflicts.iter().for_each(|rule| remove(&mut self.rules, rule));
+        plan.foreign.iter().for_each(|route| remove(&mut self.routes, route));
+        self
+    }
 }
 
 fn remove<T: PartialEq>(from: &mut Vec<T>, what: &T) {
@@ -65,10 +72,13 @@ mod tests {
             Write::DeleteRoute(route(9)),
         ];
         let plan = Plan { stages: vec![writes.map(Operation::write).to_vec()], ..Plan::default() };
+        let plan = Plan { conflicts: vec![rule(5)], foreign: vec![route(5)], ..plan };
         let before = Routing { rules: vec![rule(1)], routes: vec![route(3)] };
         let after = before.after(&plan, &|index| index == 4);
         assert_eq!(after.rules, [rule(2)]);
         assert_eq!(after.routes.len(), 1);
         assert!(after.routes[0].nexthops[0].dead && after.routes[0].nexthops[0].index == 4);
+        let theirs = Routing { rules: vec![rule(5), rule(6)], routes: vec![route(5), route(6)] };
+        assert_eq!(theirs.tidied(&plan), Routing { rules: vec![rule(6)], routes: vec![route(6)] });
     }
 }
