@@ -1,7 +1,9 @@
 //! How the kernel decides about one packet: the rules in their order, and the routes of the tables that they name.
 //!
 //! It decides as `fib_rules_lookup`, `fib_table_lookup` (IPv4) and `fib6_table_lookup` (IPv6, on a host that forwards)
-//! of Linux do. Packets here have traffic class 0, belong to no tunnel and to no virtual routing domain.
+//! of Linux do. Packets here have traffic class 0, belong to no tunnel and to no virtual routing domain. Not followed
+//! are preferences of advertised routers (RFC 4191) and, over IPv4, that a packet bound to a device for which there is
+//! no route is sent all the same, as if everybody were on its link.
 
 mod condition;
 
