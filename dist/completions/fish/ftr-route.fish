@@ -36,6 +36,7 @@ complete -c ftr-route -n "__fish_ftr_route_needs_command" -f -a "prepare" -d 'Pu
 complete -c ftr-route -n "__fish_ftr_route_needs_command" -f -a "apply" -d 'Prepare, and let uplinks carry new connections'
 complete -c ftr-route -n "__fish_ftr_route_needs_command" -f -a "show" -d 'Show what the kernel has'
 complete -c ftr-route -n "__fish_ftr_route_needs_command" -f -a "check" -d 'Compare the kernel with what is wanted: 0 as wanted, 1 differs'
+complete -c ftr-route -n "__fish_ftr_route_needs_command" -f -a "explain" -d 'Tell which uplink carries a flow, and why: 0 there is a way and it is as intended, 1 not so'
 complete -c ftr-route -n "__fish_ftr_route_needs_command" -f -a "clear" -d 'Take away all that was put into the kernel, and nothing else'
 complete -c ftr-route -n "__fish_ftr_route_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand prepare" -s c -l config -d 'Configuration file [default: $FTR_CONFIG, /etc/ftr/ftr.yaml, /etc/fault_tolerant_router.conf]' -r -F
@@ -69,6 +70,21 @@ complete -c ftr-route -n "__fish_ftr_route_using_subcommand check" -s v -l verbo
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand check" -s 4 -d 'IPv4 alone [default: every family that the configuration has]'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand check" -s 6 -d 'IPv6 alone'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand check" -s h -l help -d 'Print help'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand explain" -l from -d 'Where it comes from: a host, or an address of this one [default: this host, which chooses its source]' -r
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand explain" -l to -d 'Where it goes to' -r
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand explain" -l proto -d 'Its protocol: tcp, udp or icmp' -r
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand explain" -l sport -d 'The port that it comes from' -r
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand explain" -l dport -d 'The port that it goes to' -r
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand explain" -l mark -d 'The mark of its packets, such as 2 or 0x200 [default: that of its connection or policy]' -r
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand explain" -l iif -d 'The device that it comes in by [default: the one by which its sender is reached]' -r
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand explain" -l assume -d 'Answer for when this uplink does not work, and every other one does that has a way out (may be given several times)' -r
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand explain" -s c -l config -d 'Configuration file [default: $FTR_CONFIG, /etc/ftr/ftr.yaml, /etc/fault_tolerant_router.conf]' -r -F
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand explain" -s j -l json -d 'Print JSON, one object a line'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand explain" -s q -l quiet -d 'Print no answer and no remarks, only errors'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand explain" -s v -l verbose -d 'Say more'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand explain" -s 4 -d 'IPv4 alone [default: every family that the configuration has]'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand explain" -s 6 -d 'IPv6 alone'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand clear" -s c -l config -d 'Configuration file [default: $FTR_CONFIG, /etc/ftr/ftr.yaml, /etc/fault_tolerant_router.conf]' -r -F
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand clear" -s n -l dry-run -d 'Print the commands that would do it, change nothing'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand clear" -l legacy -d 'Also take away what Fault Tolerant Router (the Ruby daemon) has left behind, by its numbering'
@@ -78,9 +94,10 @@ complete -c ftr-route -n "__fish_ftr_route_using_subcommand clear" -s v -l verbo
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand clear" -s 4 -d 'IPv4 alone [default: every family that the configuration has]'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand clear" -s 6 -d 'IPv6 alone'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand clear" -s h -l help -d 'Print help'
-complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check clear help" -f -a "prepare" -d 'Put rules, uplink tables and sysctls in place; new connections go on as they do'
-complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check clear help" -f -a "apply" -d 'Prepare, and let uplinks carry new connections'
-complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check clear help" -f -a "show" -d 'Show what the kernel has'
-complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check clear help" -f -a "check" -d 'Compare the kernel with what is wanted: 0 as wanted, 1 differs'
-complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check clear help" -f -a "clear" -d 'Take away all that was put into the kernel, and nothing else'
-complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check clear help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check explain clear help" -f -a "prepare" -d 'Put rules, uplink tables and sysctls in place; new connections go on as they do'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check explain clear help" -f -a "apply" -d 'Prepare, and let uplinks carry new connections'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check explain clear help" -f -a "show" -d 'Show what the kernel has'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check explain clear help" -f -a "check" -d 'Compare the kernel with what is wanted: 0 as wanted, 1 differs'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check explain clear help" -f -a "explain" -d 'Tell which uplink carries a flow, and why: 0 there is a way and it is as intended, 1 not so'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check explain clear help" -f -a "clear" -d 'Take away all that was put into the kernel, and nothing else'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check explain clear help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
