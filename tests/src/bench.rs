@@ -9,6 +9,7 @@ mod fping;
 mod keepalived;
 pub mod probe;
 pub mod restart;
+pub mod route;
 pub mod rows;
 pub mod spread;
 pub mod upkeep;

@@ -10,3 +10,5 @@ mod soon;
 mod steady_fping;
 mod verdicts;
 mod watch;
+
+pub(super) use console::Console;

@@ -3,6 +3,7 @@
 use super::daemon_rows::{self, DaemonRow};
 use super::figure::Figure;
 use super::probe::rows::{self as probe_rows, ProbeRow};
+use super::route::rows::{self as route_rows, RouteRow};
 use crate::error::LabError;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
@@ -17,11 +18,14 @@ pub enum Row {
     Daemon(DaemonRow),
     /// `ftr-probe` alone.
     Probe(ProbeRow),
+    /// `ftr-route` alone.
+    Route(RouteRow),
 }
 
 static ALL: LazyLock<Vec<Row>> = LazyLock::new(|| {
     let daemons = DaemonRow::value_variants().iter().copied().map(Row::Daemon);
-    daemons.chain(ProbeRow::value_variants().iter().copied().map(Row::Probe)).collect()
+    let probe = ProbeRow::value_variants().iter().copied().map(Row::Probe);
+    daemons.chain(probe).chain(RouteRow::value_variants().iter().copied().map(Row::Route)).collect()
 });
 
 impl ValueEnum for Row {
@@ -33,6 +37,7 @@ impl ValueEnum for Row {
         match self {
             Self::Daemon(row) => row.to_possible_value(),
             Self::Probe(row) => row.to_possible_value(),
+            Self::Route(row) => row.to_possible_value(),
         }
     }
 }
@@ -43,6 +48,7 @@ impl Row {
         match self {
             Self::Daemon(_) => &daemon_rows::COLUMNS,
             Self::Probe(_) => &probe_rows::COLUMNS,
+            Self::Route(_) => &route_rows::COLUMNS,
         }
     }
 
@@ -50,6 +56,7 @@ impl Row {
         match self {
             Self::Daemon(row) => daemon_rows::measure(row, effort),
             Self::Probe(row) => probe_rows::measure(row, effort),
+            Self::Route(row) => route_rows::measure(row, effort),
         }
     }
 }

@@ -12,7 +12,7 @@ const DONE: &str = "link show dev lo";
 
 /// A waiting `ip` of one namespace.
 #[derive(Debug)]
-pub(super) struct Console {
+pub(in crate::bench) struct Console {
     child: Child,
     commands: ChildStdin,
     answers: BufReader<ChildStdout>,
@@ -20,7 +20,7 @@ pub(super) struct Console {
 
 impl Console {
     /// Starts it.
-    pub(super) fn open(space: &Namespace) -> Result<Self> {
+    pub(in crate::bench) fn open(space: &Namespace) -> Result<Self> {
         let mut command = Command::new("ip");
         command.args(["-n", space.name(), "-oneline", "-batch", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().context(|| "start ip".to_owned())?;
@@ -31,7 +31,7 @@ impl Console {
     }
 
     /// Has commands done, one a line; returns the instant just before.
-    pub(super) fn say(&mut self, lines: &str) -> Result<Instant> {
+    pub(in crate::bench) fn say(&mut self, lines: &str) -> Result<Instant> {
         let text = format!("{lines}\n{DONE}\n");
         let before = Instant::now();
         self.commands.write_all(text.as_bytes()).context(|| format!("tell ip to {lines}"))?;
