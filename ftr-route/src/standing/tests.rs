@@ -1,4 +1,3 @@
-
 use super::{DeviceState, Host, Standing, standings};
 use ftr_core::layout::PROTOCOL;
 use ftr_core::{Config, Family};

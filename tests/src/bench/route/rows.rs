@@ -30,7 +30,7 @@ pub enum RouteRow {
     RouteKill,
     /// Route: established connections at a failover, flushed and kept.
     RouteFailoverFlush,
-    /// Route: a device, a line or an address goes and comes back.
+    /// Route: a device, a line, an address or a gateway goes and comes back.
     RouteReturn,
 }
 
@@ -170,9 +170,9 @@ fn returns(effort: Effort) -> Result<Vec<Line>> {
             Return::Device => "device deleted and made again",
             Return::Line => "point-to-point line hung up and dialled again",
             Return::Address => "point-to-point line gets another address",
+            Return::Gateway => "DHCP hands out another gateway",
         };
-        let back = Figure::seconds(seen.back);
-        lines.push(line(&format!("{what}: address to the route that uses it"), back.to_string()));
+        lines.push(line(&format!("{what}: from that to the route that follows"), millis(&seen.back)));
         lines.push(line(&format!("{what}: new connections failed"), format!("{} of {}", seen.failed.1, seen.failed.0)));
     }
     Ok(lines)
