@@ -8,9 +8,13 @@ use crate::teardown;
 use ftr_netlink::{Error, Rtnetlink};
 use std::fmt::Write as _;
 use std::fs;
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+/// An address of the host that is no uplink's.
+pub(super) const LAN: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1);
 
 /// How a configuration looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +123,7 @@ pub(super) fn device(number: u8) -> String {
 }
 
 fn cables(shape: Shape, providers: &str) -> String {
-    let mut lines = String::new();
+    let mut lines = format!("addr add {LAN}/128 dev lo\n");
     for number in 1..=shape.uplinks {
         let device = device(number);
         // With the same number at both ends the kernel reports carrier late.

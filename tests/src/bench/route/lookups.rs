@@ -1,12 +1,14 @@
 //! Many threads ask the kernel for a way while the set of active uplinks changes as fast as it can.
 //!
 //! A UDP socket that connects sends nothing and looks up one route. Each look-up has a socket of its own: one that is
-//! used again is bound to the source of its first look-up, and asks another question.
+//! used again is bound to the source of its first look-up, and asks another question. Unmarked IPv6 sockets are bound to
+//! an address of the LAN, as packets from there would be: without a source the kernel looks a second time where it found
+//! nothing, now with an address of some uplink, and the rule for that address leads it out.
 
 use super::applied;
 use super::entry::FAMILIES;
 use super::follower::Follower;
-use super::host::{Host, Shape, device};
+use super::host::{Host, LAN, Shape, device};
 use super::ways;
 use crate::error::{Context, Result};
 use ftr_netlink::Family;
@@ -130,6 +132,9 @@ fn ask(target: &SockAddr, mark: u32) -> Result<std::io::Result<()>> {
     let socket = Socket::new(domain, Type::DGRAM, None).context(|| "make a socket".to_owned())?;
     if mark != 0 {
         socket.set_mark(mark).context(|| "mark a socket".to_owned())?;
+    }
+    if mark == 0 && target.is_ipv6() {
+        socket.bind(&SockAddr::from(SocketAddr::new(LAN.into(), 0))).context(|| format!("bind {LAN}"))?;
     }
     Ok(socket.connect(target))
 }
