@@ -2,6 +2,7 @@
 //! ftr is trusted in it, and daemons that only flip the balanced route are measured on top of them.
 
 use crate::error::Result;
+use crate::ipv6;
 use crate::lab::Lab;
 use crate::namespace::feed;
 use crate::plan::Uplink;
@@ -39,6 +40,12 @@ pub fn route(lab: &Lab) -> Result<()> {
     let balanced = count + 1;
     let _ = writeln!(batch, "rule add lookup {balanced} priority {}", 40000 + 4 * count);
     lab.router.ip(&batch)?;
+    if lab.ipv6 {
+        lab.router.sh(&bind_ipv6(lab))?;
+        for uplink in &lab.uplinks {
+            restore_ipv6(lab, uplink)?;
+        }
+    }
     carry(lab, &lab.uplinks.iter().collect::<Vec<_>>())?;
     feed(&mut lab.router.command("iptables-restore"), &format!("{firewall}COMMIT\n{nat}COMMIT\n")).map(drop)
 }
@@ -66,5 +73,21 @@ pub fn carry(lab: &Lab, active: &[&Uplink]) -> Result<()> {
 pub fn restore(lab: &Lab, uplink: &Uplink) -> Result<()> {
     let (device, address, gateway, table) = (uplink.device(), uplink.address(), uplink.gateway(), uplink.number);
     let line = format!("route replace default via {gateway} dev {device} src {address} table {table}");
-    lab.router.ip(&line).map(drop)
+    lab.router.ip(&line)?;
+    if lab.ipv6 { restore_ipv6(lab, uplink) } else { Ok(()) }
+}
+
+/// IPv6 is balanced by nobody here: what is bound to a device finds its gateway.
+fn bind_ipv6(lab: &Lab) -> String {
+    let count = lab.uplinks.len();
+    let rule = |(position, uplink): (usize, &Uplink)| {
+        let (device, table, priority) = (uplink.device(), uplink.number, 40000 + 2 * count + position);
+        format!("ip -6 rule add oif {device} lookup {table} priority {priority}\n")
+    };
+    lab.uplinks.iter().enumerate().map(rule).collect()
+}
+
+fn restore_ipv6(lab: &Lab, uplink: &Uplink) -> Result<()> {
+    let (device, gateway, table) = (uplink.device(), ipv6::gateway(uplink), uplink.number);
+    lab.router.ip(&format!("route replace default via {gateway} dev {device} table {table}")).map(drop)
 }

@@ -2,15 +2,16 @@
 
 use crate::connection::{Fresh, Lasting};
 use crate::error::{Context, LabError, Result};
+use crate::family::Family;
 use crate::namespace::Namespace;
 use crate::report::{Attempt, Outcome, Report};
-use crate::{plan, server};
+use crate::{ipv6, plan, server};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::eventfd::EventFd;
 use nix::sys::time::TimeSpec;
 use std::io;
 use std::iter::Cycle;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -24,19 +25,23 @@ pub const PATIENCE: Duration = Duration::from_millis(900);
 /// What the client does.
 #[derive(Debug, Clone)]
 pub struct Habit {
-    /// New connections a second.
+    /// The families that it speaks.
+    pub families: Vec<Family>,
+    /// New connections a second, of each family.
     pub rate: f64,
     /// How many of the LAN's addresses it uses.
     pub sources: u8,
-    /// How many connections it holds.
+    /// How many connections it holds, of each family.
     pub held: usize,
+    /// The number of the uplink whose delegated prefix its IPv6 addresses are of; those of the LAN alone when absent.
+    pub delegated: Option<u8>,
     /// Chooses the order of sources and servers.
     pub seed: u64,
 }
 
 impl Default for Habit {
     fn default() -> Self {
-        Self { rate: 40.0, sources: 64, held: 18, seed: 1 }
+        Self { families: vec![Family::V4], rate: 40.0, sources: 64, held: 18, delegated: None, seed: 1 }
     }
 }
 
@@ -95,7 +100,7 @@ impl Drop for Client {
 }
 
 struct Work {
-    pairs: Cycle<IntoIter<(Ipv4Addr, Ipv4Addr)>>,
+    pairs: Cycle<IntoIter<(IpAddr, IpAddr)>>,
     period: Duration,
     held: usize,
     report: Arc<Mutex<Report>>,
@@ -105,10 +110,11 @@ struct Work {
 
 impl Work {
     fn new(habit: &Habit, report: Arc<Mutex<Report>>) -> Self {
+        let families = u32::try_from(habit.families.len()).unwrap_or(u32::MAX);
         Self {
             pairs: pairs(habit).into_iter().cycle(),
-            period: Duration::from_secs_f64(1.0 / habit.rate),
-            held: habit.held,
+            period: Duration::from_secs_f64(1.0 / habit.rate / f64::from(families)),
+            held: habit.held * habit.families.len(),
             report,
             fresh: Vec::new(),
             lasting: Vec::new(),
@@ -135,9 +141,10 @@ impl Work {
         Ok(())
     }
 
-    fn pair(&mut self) -> (Ipv4Addr, SocketAddrV4) {
-        let (source, server) = self.pairs.next().unwrap_or((Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED));
-        (source, SocketAddrV4::new(server, server::PORT))
+    fn pair(&mut self) -> (IpAddr, SocketAddr) {
+        let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let (source, server) = self.pairs.next().unwrap_or((nobody, nobody));
+        (source, SocketAddr::new(server, server::PORT))
     }
 
     fn open(&mut self) -> io::Result<()> {
@@ -149,7 +156,7 @@ impl Work {
             Err(refused) => (None, Outcome::Failed(refused.to_string())),
         };
         self.fresh.extend(fresh.map(|fresh| (report.attempts.len(), fresh)));
-        report.attempts.push(Attempt { began, outcome, seen_as: None });
+        report.attempts.push(Attempt { began, family: Family::of(server.ip()), outcome, seen_as: None });
         Ok(())
     }
 
@@ -188,12 +195,38 @@ impl Work {
     }
 }
 
-/// Every pair of source and server once, in an order of the seed. The kernel's default hash sees nothing but
-/// these two addresses: a pair used twice takes the same uplink twice, which is no second draw.
-fn pairs(habit: &Habit) -> Vec<(Ipv4Addr, Ipv4Addr)> {
-    let servers = plan::servers();
-    let all = plan::clients(habit.sources).into_iter();
-    let mut pairs: Vec<_> = all.flat_map(|source| servers.iter().map(move |server| (source, *server))).collect();
-    fastrand::Rng::with_seed(habit.seed).shuffle(&mut pairs);
-    pairs
+/// Every pair of source and server once, the families in turn, each in an order of the seed. The kernel's default hash
+/// sees little but these two addresses: a pair used twice takes the same uplink twice, which is no second draw.
+fn pairs(habit: &Habit) -> Vec<(IpAddr, IpAddr)> {
+    let mut random = fastrand::Rng::with_seed(habit.seed);
+    let mut turns: Vec<_> = habit.families.iter().map(|family| of_family(*family, habit, &mut random)).collect();
+    let rounds = turns.iter().map(ExactSizeIterator::len).min().unwrap_or(0);
+    (0..rounds).flat_map(|_| turns.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>()).collect()
+}
+
+fn of_family(family: Family, habit: &Habit, random: &mut fastrand::Rng) -> IntoIter<(IpAddr, IpAddr)> {
+    let all = |addresses: Vec<Ipv4Addr>| addresses.into_iter().map(IpAddr::V4).collect::<Vec<_>>();
+    let (sources, servers) = match family {
+        Family::V4 => (all(plan::clients(habit.sources)), all(plan::servers())),
+        Family::V6 => (ipv6::clients(habit.delegated, habit.sources), ipv6::servers()),
+    };
+    let mut pairs: Vec<_> =
+        sources.iter().flat_map(|source| servers.iter().map(move |server| (*source, *server))).collect();
+    random.shuffle(&mut pairs);
+    pairs.into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn families_take_turns_and_no_pair_comes_twice() {
+        let habit = Habit { families: vec![Family::V4, Family::V6], sources: 3, ..Habit::default() };
+        let pairs = pairs(&habit);
+        assert_eq!(pairs.iter().collect::<BTreeSet<_>>().len(), 2 * 3 * 16);
+        assert!(pairs.chunks(2).all(|turn| turn[0].0.is_ipv4() && turn[1].0.is_ipv6()));
+        assert!(pairs.iter().all(|(source, server)| source.is_ipv4() == server.is_ipv4()));
+    }
 }

@@ -1,7 +1,7 @@
 //! The router's configuration file for a lab, in the original's form, with a test's overrides merged in.
 
 use crate::error::{Result, malformed};
-use crate::ipv6;
+use crate::ipv6::{self, Kind6};
 use crate::plan::{Kind, TARGETS, Uplink};
 use serde_yaml::{Mapping, Value};
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::path::Path;
 /// Base table, priority and mark of the original's example.
 const BASE: &str = "base_table: 1\nbase_priority: 40000\nbase_fwmark: 1\n";
 
-/// The same where DHCP clients put default routes into the table main, which must not come first.
+/// The same where DHCP or router advertisements put default routes into the table main, which must not come first.
 const BEFORE_MAIN: &str = "base_table: 1\nbase_priority: 20000\nbase_fwmark: 0x100\nfwmark_mask: 0xff00\n";
 
 /// The whole file: the lab's uplinks, a check every second of 4 of 6 targets of each family, and `overrides` on top.
@@ -31,7 +31,8 @@ fn base(uplinks: &[Uplink], ipv6: bool, directory: &Path) -> Result<Mapping> {
         targets.extend(ipv6::TARGETS.map(|target| format!("'{target}'")));
     }
     let targets = targets.join(", ");
-    let numbering = if uplinks.iter().any(|uplink| uplink.wish.kind == Kind::Dhcp) { BEFORE_MAIN } else { BASE };
+    let learns = |uplink: &Uplink| uplink.wish.kind == Kind::Dhcp || ipv6 && uplink.wish.type6 == Kind6::Ra;
+    let numbering = if uplinks.iter().any(learns) { BEFORE_MAIN } else { BASE };
     let lines: Vec<String> = uplinks.iter().map(|uplink| uplink_line(uplink, ipv6)).collect();
     let text = format!(
         "uplinks:\n{}downlinks: {{lan: eth0, dmz: }}\n\
@@ -64,7 +65,14 @@ fn uplink_line(uplink: &Uplink, ipv6: bool) -> String {
         Kind::Dhcp => keys.push("type: dhcp".to_owned()),
     }
     if ipv6 {
-        keys.push(format!("ip6: '{}', gateway6: '{}'", ipv6::address(uplink), ipv6::gateway(uplink)));
+        match uplink.wish.type6 {
+            Kind6::Static => {
+                keys.push(format!("ip6: '{}', gateway6: '{}'", ipv6::address(uplink), ipv6::gateway(uplink)));
+            }
+            Kind6::Ra => keys.push("type6: ra".to_owned()),
+            Kind6::None => {}
+        }
+        keys.extend(uplink.wish.delegated.then(|| format!("prefix6: '{}'", ipv6::delegated(uplink))));
     }
     keys.push(format!("description: Provider {}", uplink.number));
     keys.extend(uplink.wish.weight.map(|weight| format!("weight: {weight}")));

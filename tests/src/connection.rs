@@ -1,11 +1,12 @@
 //! The two kinds of connection of the client, each a small state machine over a non-blocking socket.
 
 use crate::client::PATIENCE;
+use crate::family::Family;
 use crate::report::{Attempt, Held, Outcome};
 use nix::poll::PollFlags;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -26,9 +27,9 @@ pub(crate) struct Fresh {
 
 impl Fresh {
     /// Begins a connection. The inner error is what the network answered at once.
-    pub(crate) fn open(source: Ipv4Addr, server: SocketAddrV4, now: Instant) -> io::Result<Result<Self, io::Error>> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
-        socket.bind(&SockAddr::from(SocketAddrV4::new(source, 0)))?;
+    pub(crate) fn open(source: IpAddr, server: SocketAddr, now: Instant) -> io::Result<Result<Self, io::Error>> {
+        let socket = Socket::new(Domain::for_address(server), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+        socket.bind(&SockAddr::from(SocketAddr::new(source, 0)))?;
         Ok(match socket.connect(&SockAddr::from(server)) {
             Err(error) if error.raw_os_error() != Some(nix::libc::EINPROGRESS) => Err(error),
             _ => Ok(Self { socket, deadline: now + PATIENCE, established: false, heard: Vec::new() }),
@@ -89,16 +90,17 @@ pub(crate) struct Lasting {
 }
 
 impl Lasting {
-    pub(crate) fn open(source: Ipv4Addr, server: SocketAddrV4, now: Instant) -> io::Result<Self> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
-        socket.bind(&SockAddr::from(SocketAddrV4::new(source, 0)))?;
+    pub(crate) fn open(source: IpAddr, server: SocketAddr, now: Instant) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(server), Type::STREAM, Some(Protocol::TCP))?;
+        socket.bind(&SockAddr::from(SocketAddr::new(source, 0)))?;
         let broke = socket
             .connect_timeout(&SockAddr::from(server), Duration::from_secs(5))
             .err()
             .map(|error| (now, error.to_string()));
         socket.set_nonblocking(true)?;
         let now = Instant::now();
-        let seen = Held { seen_as: None, longest_stall: Duration::ZERO, broke };
+        let family = Family::of(server.ip());
+        let seen = Held { family, seen_as: None, longest_stall: Duration::ZERO, broke };
         Ok(Self { socket, heard: Vec::new(), last_answer: now, next_word: now, seen })
     }
 
@@ -157,7 +159,7 @@ impl AsFd for Lasting {
     }
 }
 
-fn hear(socket: &mut Socket, heard: &mut Vec<u8>) -> Option<Ipv4Addr> {
+fn hear(socket: &mut Socket, heard: &mut Vec<u8>) -> Option<IpAddr> {
     let mut words = [0_u8; 64];
     if let Ok(length) = socket.read(&mut words) {
         heard.extend_from_slice(words.get(..length).unwrap_or_default());
@@ -166,7 +168,7 @@ fn hear(socket: &mut Socket, heard: &mut Vec<u8>) -> Option<Ipv4Addr> {
 }
 
 /// The address in the server's first line, once that is whole.
-fn greeting(heard: &[u8]) -> Option<Ipv4Addr> {
+fn greeting(heard: &[u8]) -> Option<IpAddr> {
     let end = heard.iter().position(|byte| *byte == b'\n')?;
     std::str::from_utf8(heard.get(..end)?).ok()?.parse().ok()
 }

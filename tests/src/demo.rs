@@ -4,6 +4,7 @@
 use crate::client::{Client, Habit, PATIENCE};
 use crate::deadline::wait_for;
 use crate::error::{Context, LabError, Result};
+use crate::family::Family;
 use crate::fault::Fault;
 use crate::kernel;
 use crate::lab::Lab;
@@ -80,7 +81,7 @@ impl<'a, W: Write> Stage<'a, W> {
     fn open(&mut self) -> Result<()> {
         self.router.start(&self.lab)?;
         let all = |seen: &BTreeMap<String, u32>| seen.len() == self.lab.uplinks.len();
-        wait_for("the first checks", 8 * SECOND, || kernel::balanced(&self.lab), all)
+        wait_for("the first checks", 8 * SECOND, || kernel::balanced(&self.lab, Family::V4), all)
             .map_err(|error| LabError::Unexpected(format!("{error}\n{}", self.router.log())))?;
         self.client = Some(Client::start(&self.lab.lan, &Habit::default())?);
         self.began = Instant::now();
@@ -101,7 +102,7 @@ impl<'a, W: Write> Stage<'a, W> {
             let carried = report.by_source(from, until);
             let share = |uplink: &plan::Uplink| Share {
                 uplink: uplink.device(),
-                carried: carried.get(&uplink.address()).copied().unwrap_or(0),
+                carried: carried.get(&uplink.address().into()).copied().unwrap_or(0),
             };
             let shares: Vec<Share> = self.lab.uplinks.iter().map(share).collect();
             // The user notices a failure when patience ends, which may be a line later.
@@ -134,7 +135,7 @@ impl<'a, W: Write> Stage<'a, W> {
         self.lab.mend(uplink)?;
         let mended = Instant::now();
         self.watch(seconds)?;
-        let text = match self.so_far().first_seen_after(mended, source) {
+        let text = match self.so_far().first_seen_after(mended, |seen| seen == source) {
             Some(first) => {
                 format!("-> {uplink} carries connections again {:.1} s after the mend.", first.as_secs_f64())
             }
@@ -146,7 +147,7 @@ impl<'a, W: Write> Stage<'a, W> {
     fn close(&mut self) -> Result<()> {
         let took = self.router.stop(Signal::SIGTERM)?;
         self.relay()?;
-        let left = kernel::balanced(&self.lab)?.len();
+        let left = kernel::balanced(&self.lab, Family::V4)?.len();
         let report = match self.client.take() {
             Some(client) => client.finish()?,
             None => Report::default(),

@@ -2,14 +2,16 @@
 
 use crate::error::{LabError, Result};
 use crate::expectation::Expectation;
+use crate::family::Family;
+use crate::ipv6;
 use crate::lab::Lab;
-use crate::plan;
+use crate::plan::{self, Uplink};
 use crate::report::{Held, Outcome, Report};
 use crate::span::Span;
 use crate::watch::{Check, Judgement, Seen};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// The instants of the steps, by name.
@@ -49,31 +51,32 @@ pub fn all(expectations: &[Expectation], evidence: &Evidence) -> Result<()> {
 fn one(expectation: &Expectation, evidence: &Evidence) -> Result<()> {
     let Evidence { report, marks, lab, .. } = evidence;
     match expectation {
-        Expectation::Failures { after, until, settled, at_most } => {
+        Expectation::Failures { family, after, until, settled, at_most } => {
             let from = mark(marks, report, after.as_deref())?;
             let end = until.as_deref().map_or(Ok(Instant::now()), |until| mark(marks, report, Some(until)))?;
-            let count = report.failed(from, end).count();
-            let late = settled.map_or(0, |Span(settled)| report.failed(from + settled, end).count());
+            let failed = |from| report.failed(from, end).filter(|attempt| attempt.family.is_meant(*family)).count();
+            let count = failed(from);
+            let late = settled.map_or(0, |Span(settled)| failed(from + settled));
             refuse(late > 0, || format!("{late} began later"))?;
             refuse(at_most.is_some_and(|most| count > most), || format!("{count} failed"))
         }
-        Expectation::Unharmed { uplinks, stall } => {
-            for held in held_on(report, lab, uplinks.as_deref()) {
+        Expectation::Unharmed { uplinks, family, stall } => {
+            for held in held_on(report, lab, uplinks.as_deref(), *family) {
                 refuse(held.broke.is_some(), || format!("{held:?}"))?;
                 refuse(held.longest_stall > stall.0, || format!("{held:?}"))?;
             }
             Ok(())
         }
-        Expectation::Reset { uplink, after, within } => {
+        Expectation::Reset { uplink, family, after, within } => {
             let event = mark(marks, report, Some(after))?;
-            let all: Vec<&Held> = held_on(report, lab, Some(std::slice::from_ref(uplink))).collect();
+            let all: Vec<&Held> = held_on(report, lab, Some(std::slice::from_ref(uplink)), *family).collect();
             refuse(all.is_empty(), || "no connection was held there".to_owned())?;
             let in_time = |held: &&Held| held.broke.as_ref().is_some_and(|(at, _)| *at <= event + within.0);
             refuse(!all.iter().all(in_time), || format!("{all:?}"))
         }
-        Expectation::Used { uplinks, after, within } => {
+        Expectation::Used { uplinks, family, after, within } => {
             let from = mark(marks, report, after.as_deref())?;
-            uplinks.iter().try_for_each(|uplink| used(report, lab.uplink(uplink)?.address(), uplink, from, *within))
+            uplinks.iter().try_for_each(|uplink| used(report, lab.uplink(uplink)?, *family, from, *within))
         }
         Expectation::Checks { uplink, family, up, reason, after, until, settled } => {
             let from = mark(marks, report, after.as_deref())? + settled.map_or(Duration::ZERO, |Span(settled)| settled);
@@ -98,18 +101,29 @@ fn say<'a>(all: &Judgement, seen: impl Iterator<Item = &'a Seen>) -> Result<()> 
     refuse(!others.is_empty(), || format!("{} of {} say otherwise: {others:?}", others.len(), checks.len()))
 }
 
-fn used(report: &Report, source: Ipv4Addr, uplink: &str, from: Instant, within: Option<Span>) -> Result<()> {
-    match (report.first_seen_after(from, source), within) {
-        (None, _) => Err(LabError::Unexpected(format!("{uplink} carried no connection"))),
+fn used(report: &Report, uplink: &Uplink, family: Family, from: Instant, within: Option<Span>) -> Result<()> {
+    let by_it = |source: IpAddr| match source {
+        _ if Family::of(source) != family => false,
+        IpAddr::V4(source) => source == uplink.address(),
+        IpAddr::V6(source) => ipv6::owns(uplink, source),
+    };
+    let device = uplink.device();
+    match (report.first_seen_after(from, by_it), within) {
+        (None, _) => Err(LabError::Unexpected(format!("{device} carried no connection"))),
         (Some(first), Some(Span(within))) if first > within => {
-            Err(LabError::Unexpected(format!("{uplink} carried its first connection after {first:?}")))
+            Err(LabError::Unexpected(format!("{device} carried its first connection after {first:?}")))
         }
         _ => Ok(()),
     }
 }
 
-fn held_on<'a>(report: &'a Report, lab: &'a Lab, uplinks: Option<&'a [String]>) -> impl Iterator<Item = &'a Held> {
-    report.held.iter().filter(move |held| {
+fn held_on<'a>(
+    report: &'a Report,
+    lab: &'a Lab,
+    uplinks: Option<&'a [String]>,
+    family: Option<Family>,
+) -> impl Iterator<Item = &'a Held> {
+    report.held.iter().filter(move |held| held.family.is_meant(family)).filter(move |held| {
         let carrier = held.seen_as.and_then(|source| plan::carrier_of(source, &lab.uplinks));
         uplinks.is_none_or(|named| carrier.is_some_and(|carrier| named.contains(&carrier)))
     })
@@ -139,7 +153,7 @@ fn story(report: &Report, marks: &Marks) -> String {
     }
     for attempt in &report.attempts {
         if let Outcome::Failed(reason) = &attempt.outcome {
-            let _ = writeln!(text, "{:8.3} failed: {reason}", since(attempt.began));
+            let _ = writeln!(text, "{:8.3} failed over IPv{}: {reason}", since(attempt.began), attempt.family);
         }
     }
     text

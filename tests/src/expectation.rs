@@ -1,5 +1,6 @@
 //! What a scenario expects of the client's connections and of check records, as its file has it.
 
+use crate::family::Family;
 use crate::span::Span;
 use serde::Deserialize;
 
@@ -10,6 +11,9 @@ use serde::Deserialize;
 pub enum Expectation {
     /// New connections that failed.
     Failures {
+        /// Over IPv4 (4) or IPv6 (6); both when absent.
+        #[serde(default)]
+        family: Option<Family>,
         /// Counted from there.
         #[serde(default)]
         after: Option<String>,
@@ -28,6 +32,9 @@ pub enum Expectation {
         /// Which uplinks; all when absent.
         #[serde(default)]
         uplinks: Option<Vec<String>>,
+        /// Over IPv4 (4) or IPv6 (6); both when absent.
+        #[serde(default)]
+        family: Option<Family>,
         /// The longest silence allowed.
         stall: Span,
     },
@@ -35,6 +42,9 @@ pub enum Expectation {
     Reset {
         /// Which uplink.
         uplink: String,
+        /// Over IPv4 (4) or IPv6 (6); both when absent.
+        #[serde(default)]
+        family: Option<Family>,
         /// The step.
         after: String,
         /// At most this long.
@@ -44,6 +54,9 @@ pub enum Expectation {
     Used {
         /// Which.
         uplinks: Vec<String>,
+        /// Over IPv4 (4) or IPv6 (6); 4 when absent.
+        #[serde(default)]
+        family: Family,
         /// The step.
         #[serde(default)]
         after: Option<String>,
@@ -55,9 +68,9 @@ pub enum Expectation {
     Checks {
         /// Of which uplink.
         uplink: String,
-        /// 4 or 6.
-        #[serde(default = "crate::step::four")]
-        family: u8,
+        /// 4 or 6; 4 when absent.
+        #[serde(default)]
+        family: Family,
         /// The verdict.
         up: bool,
         /// Why; any when absent.

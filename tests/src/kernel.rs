@@ -1,6 +1,7 @@
 //! What the router's kernel really has, read with `ip` and not with the programs under test.
 
 use crate::error::{Result, malformed};
+use crate::family::Family;
 use crate::lab::Lab;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -33,12 +34,12 @@ struct Nexthop {
 ///
 /// # Errors
 /// When `ip` fails or answers something unknown.
-pub fn balanced(lab: &Lab) -> Result<BTreeMap<String, u32>> {
+pub fn balanced(lab: &Lab, family: Family) -> Result<BTreeMap<String, u32>> {
     let table = lab.uplinks.len() + 1;
     // A table that was never written to is an error for `ip`, and an empty one here.
     let text = lab
         .router
-        .sh(&format!("routes=$(ip -j -4 route show table {table} 2>/dev/null) && echo $routes || echo '[]'"))?;
+        .sh(&format!("routes=$(ip -j -{family} route show table {table} 2>/dev/null) && echo $routes || echo '[]'"))?;
     first_default(&text)
 }
 
@@ -63,6 +64,7 @@ pub fn picture(lab: &Lab) -> String {
         "ip -br addr",
         "ip rule",
         "ip route show table all | grep -v 'table local'",
+        "ip -6 rule",
         "iptables-save -t mangle | grep ^-A",
     ] {
         let shown = lab.router.sh(line).unwrap_or_else(|error| error.to_string());

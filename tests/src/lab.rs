@@ -9,7 +9,8 @@
 use crate::dhcp::Lease;
 use crate::error::{Context, LabError, Result};
 use crate::fault::Fault;
-use crate::ipv6;
+use crate::ipv6::advertiser::Advertiser;
+use crate::ipv6::{self, Kind6};
 use crate::namespace::Namespace;
 use crate::plan::{self, Kind, Uplink, Wish};
 use crate::ppp::Line;
@@ -39,6 +40,7 @@ pub struct Lab {
     pub ipv6: bool,
     providers: Vec<Provider>,
     segment: Option<Segment>,
+    pub(crate) advertisers: BTreeMap<String, Advertiser>,
     pub(crate) leases: BTreeMap<String, Lease>,
     pub(crate) lines: BTreeMap<String, Line>,
     pub(crate) faults: BTreeMap<String, Vec<Fault>>,
@@ -55,8 +57,7 @@ impl Lab {
         Self::raise(wishes, false)
     }
 
-    /// The same with IPv6 beside IPv4. The router's main table has a default route an uplink for it, of rising metric,
-    /// so that a look-up bound to a device finds its gateway.
+    /// The same with IPv6 beside IPv4. What routers advertise has arrived.
     ///
     /// # Errors
     /// As [`Lab::build`].
@@ -72,7 +73,7 @@ impl Lab {
         teardown::remember_directory(&directory);
         let create = |place: &str| {
             let space = Namespace::create(&format!("{name}-{place}"))?;
-            if ipv6 { ipv6::prepare(&space).map(|()| space) } else { Ok(space) }
+            if ipv6 { ipv6::raise::prepare(&space).map(|()| space) } else { Ok(space) }
         };
         let mut lab = Self {
             uplinks: plan::uplinks(wishes),
@@ -82,6 +83,7 @@ impl Lab {
             ipv6,
             providers: Vec::new(),
             segment: None,
+            advertisers: BTreeMap::new(),
             leases: BTreeMap::new(),
             lines: BTreeMap::new(),
             faults: BTreeMap::new(),
@@ -99,7 +101,7 @@ impl Lab {
             let space = create(&format!("p{}", uplink.number))?;
             let provider = Provider::raise(space, &uplink, &lab.internet, indexes)?;
             if ipv6 {
-                ipv6::raise_provider(&provider.space, &lab.internet, &uplink)?;
+                ipv6::raise::provider(&provider.space, &lab.internet, &uplink)?;
             }
             if let (Kind::Macvlan, Some(segment)) = (uplink.wish.kind, &lab.segment) {
                 segment.connect(&provider, &uplink)?;
@@ -107,7 +109,7 @@ impl Lab {
             lab.providers.push(provider);
             lab.attach(&uplink)?;
         }
-        Ok(lab)
+        if ipv6 { lab.hear_advertisers().map(|()| lab) } else { Ok(lab) }
     }
 
     /// A directory of this lab for files of the test; removed with it.
@@ -171,11 +173,14 @@ impl Lab {
     }
 
     /// Puts an uplink's IPv6 in place, where the lab has any.
-    pub(crate) fn join_ipv6(&self, uplink: &Uplink) -> Result<()> {
-        if !self.ipv6 {
+    pub(crate) fn join_ipv6(&mut self, uplink: &Uplink) -> Result<()> {
+        if !self.ipv6 || uplink.wish.type6 == Kind6::None {
             return Ok(());
         }
-        ipv6::join(&self.router, &self.provider(&uplink.device())?.space, uplink)
+        if uplink.wish.type6 == Kind6::Ra {
+            self.raise_advertiser(uplink)?;
+        }
+        ipv6::raise::join(&self.router, &self.provider(&uplink.device())?.space, uplink)
     }
 
     fn raise_lan(&mut self) -> Result<()> {
@@ -191,6 +196,9 @@ impl Lab {
             let _ = writeln!(batch, "addr add {client}/24 dev eth0");
         }
         self.lan.ip(&format!("{batch}link set eth0 up\nroute add default via 192.168.1.1"))?;
+        if self.ipv6 {
+            ipv6::raise::lan(&self.router, &self.lan, &self.uplinks)?;
+        }
         self.router.sysctl("net/ipv4/ip_forward", "1")
     }
 
@@ -202,7 +210,7 @@ impl Lab {
         });
         self.internet.ip(&batch)?;
         self.internet.sysctl("net/ipv4/ip_forward", "1")?;
-        if self.ipv6 { ipv6::raise_internet(&self.internet) } else { Ok(()) }
+        if self.ipv6 { ipv6::raise::internet(&self.internet) } else { Ok(()) }
     }
 
     /// Two device numbers never used before and never equal: with equal ones at both ends of a veth the kernel

@@ -13,6 +13,7 @@ pub mod dhcp;
 pub mod error;
 pub mod expect;
 pub mod expectation;
+pub mod family;
 pub mod fault;
 pub mod hostile;
 pub mod ipv6;

@@ -77,7 +77,7 @@ impl Lab {
         provider.ip(&format!("route add {} via {}", uplink.network(), other.address()))?;
         self.internet.ip(&format!("route replace {} via {}", uplink.network(), other.transit()))?;
         if self.ipv6 {
-            provider.ip(&format!("route add {} via {}", ipv6::network(uplink), ipv6::address(&other)))?;
+            provider.ip(&format!("route add {} via {} dev access", ipv6::network(uplink), ipv6::local(&other)))?;
             self.internet.ip(&format!("route replace {} via {}", ipv6::network(uplink), ipv6::transit(&other)))?;
         }
         Ok(())

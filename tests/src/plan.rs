@@ -1,7 +1,8 @@
 //! The addresses and names of a lab: pure, so that tests, configuration and topology agree.
 
+use crate::ipv6::{self, Kind6};
 use serde::{Deserialize, Serialize};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// The test addresses of the internet, those of the original's example configuration.
 pub const TARGETS: [Ipv4Addr; 6] = [
@@ -79,6 +80,12 @@ pub struct Wish {
     /// The provider's address, where it is not the usual one. Uplinks may have the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway: Option<Ipv4Addr>,
+    /// `static`, `ra` or `none`, where the lab has IPv6.
+    #[serde(default)]
+    pub type6: Kind6,
+    /// Whether the provider routes an IPv6 prefix to the router.
+    #[serde(default)]
+    pub delegated: bool,
     /// The weight for balancing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<u16>,
@@ -181,8 +188,11 @@ pub fn alike(count: u8) -> Vec<Wish> {
 
 /// The uplink that an address seen by a server belongs to.
 #[must_use]
-pub fn carrier_of(source: Ipv4Addr, uplinks: &[Uplink]) -> Option<String> {
-    let owns = |uplink: &&Uplink| uplink.address() == source || uplink.is_usual(source);
+pub fn carrier_of(source: IpAddr, uplinks: &[Uplink]) -> Option<String> {
+    let owns = |uplink: &&Uplink| match source {
+        IpAddr::V4(source) => uplink.address() == source || uplink.is_usual(source),
+        IpAddr::V6(source) => ipv6::owns(uplink, source),
+    };
     uplinks.iter().find(owns).map(Uplink::device)
 }
 
@@ -193,16 +203,22 @@ mod tests {
     #[test]
     fn sources_name_their_uplink() {
         let all = uplinks(&three());
-        assert_eq!(carrier_of(Ipv4Addr::new(2, 0, 0, 2), &all).as_deref(), Some("eth2"));
-        assert_eq!(carrier_of(Ipv4Addr::new(2, 0, 0, 77), &all).as_deref(), Some("eth2"));
-        assert_eq!(carrier_of(Ipv4Addr::new(192, 168, 1, 100), &all), None);
+        for (source, uplink) in [
+            ("2.0.0.2", Some("eth2")),
+            ("2.0.0.77", Some("eth2")),
+            ("192.168.1.100", None),
+            ("2001:db8:3:1::9", Some("eth3")),
+            ("fd00::100", None),
+        ] {
+            assert_eq!(carrier_of(source.parse().unwrap(), &all).as_deref(), uplink, "{source}");
+        }
     }
 
     #[test]
     fn an_address_of_its_own_is_told_from_a_neighbours() {
         let wish = |last| Wish { address: Some(Ipv4Addr::new(10, 99, 0, last)), ..Wish::default() };
         let all = uplinks(&[wish(2), wish(3)]);
-        assert_eq!(carrier_of(Ipv4Addr::new(10, 99, 0, 3), &all).as_deref(), Some("eth2"));
+        assert_eq!(carrier_of([10, 99, 0, 3].into(), &all).as_deref(), Some("eth2"));
         assert_eq!((all[1].network().as_str(), all[1].gateway()), ("10.99.0.3/32", Ipv4Addr::new(2, 0, 0, 1)));
     }
 

@@ -4,9 +4,11 @@ use crate::client::{Client, Habit};
 use crate::deadline::wait_for;
 use crate::error::{LabError, Result};
 use crate::expect::{self, Evidence};
+use crate::family::Family;
+use crate::ipv6::firewall;
 use crate::kernel;
 use crate::router;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Traffic};
 use crate::stage::Stage;
 use crate::step::Step;
 use crate::watch::{Judgement, Watch};
@@ -27,13 +29,20 @@ pub fn play(scenario: &Scenario) -> Result<()> {
 
 impl Stage {
     fn act(&mut self, scenario: &Scenario) -> Result<()> {
+        if scenario.client.families.contains(&Family::V6) {
+            firewall::load(&self.lab, &self.router)?;
+        }
         if scenario.monitor {
             self.router.start(&self.lab)?;
             let some = |seen: &BTreeMap<String, u32>| !seen.is_empty();
-            wait_for("the first active uplinks", Duration::from_secs(8), || kernel::balanced(&self.lab), some)?;
+            wait_for(
+                "the first active uplinks",
+                Duration::from_secs(8),
+                || kernel::balanced(&self.lab, Family::V4),
+                some,
+            )?;
         }
-        let traffic = &scenario.client;
-        let habit = Habit { rate: traffic.rate, sources: traffic.sources, held: traffic.held, seed: fastrand::u64(..) };
+        let habit = self.habit(&scenario.client)?;
         // Printed by the test runner when the scenario fails.
         eprintln!("seed of the client: {}", habit.seed);
         self.client = Some(Client::start(&self.lab.lan, &habit)?);
@@ -49,12 +58,27 @@ impl Stage {
         expect::all(&scenario.expect, &evidence)
     }
 
+    fn habit(&self, traffic: &Traffic) -> Result<Habit> {
+        let number = |device: &String| self.lab.uplink(device).map(|uplink| uplink.number);
+        Ok(Habit {
+            families: traffic.families.clone(),
+            rate: traffic.rate,
+            sources: traffic.sources,
+            held: traffic.held,
+            delegated: traffic.delegated.as_ref().map(number).transpose()?,
+            seed: fastrand::u64(..),
+        })
+    }
+
     fn take(&mut self, step: &Step) -> Result<()> {
         match step {
             Step::Break { uplink, by } => self.fail(uplink, *by)?,
             Step::Mend(uplink) => self.mend(uplink)?,
             Step::Lease { uplink, address, gateway } => self.lease(uplink, *address, *gateway)?,
             Step::Expire(uplink) => self.expire(uplink)?,
+            Step::Advertise { uplink, lifetime, subnet, router } => {
+                self.advertise(uplink, *lifetime, *subnet, *router)?;
+            }
             Step::Saturate { uplink, rate } => self.saturate(uplink, rate)?,
             Step::Noise { uplink, rate } => self.make_noise(uplink, *rate)?,
             Step::Hostile { uplink, count, during } => self.attack(uplink, *count, *during)?,
@@ -63,8 +87,8 @@ impl Stage {
                 let judgement = Judgement { uplink, family: *family, up: *up, reason: reason.as_deref() };
                 self.judged(&judgement, *within)?;
             }
-            Step::Carries { uplinks, within } => router::carries(&self.lab, uplinks, within.0)?,
-            Step::Keeps { uplinks, during } => self.keeps(uplinks, *during)?,
+            Step::Carries { uplinks, family, within } => router::carries(&self.lab, uplinks, *family, within.0)?,
+            Step::Keeps { uplinks, family, during } => self.keeps(uplinks, *family, *during)?,
             Step::Flow(time) => thread::sleep(time.0),
             Step::Start => self.router.start(&self.lab)?,
             Step::Stop => drop(self.router.stop(Signal::SIGTERM)?),

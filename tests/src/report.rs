@@ -1,7 +1,8 @@
 //! What the client saw: pure figures over its connections.
 
+use crate::family::Family;
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// How a new connection went.
@@ -20,17 +21,21 @@ pub enum Outcome {
 pub struct Attempt {
     /// When it began.
     pub began: Instant,
+    /// Over which protocol.
+    pub family: Family,
     /// How it went.
     pub outcome: Outcome,
     /// The source address that the server saw, which tells the uplink.
-    pub seen_as: Option<Ipv4Addr>,
+    pub seen_as: Option<IpAddr>,
 }
 
 /// One connection that is held open and talks ten times a second.
 #[derive(Debug, Clone)]
 pub struct Held {
+    /// Over which protocol.
+    pub family: Family,
     /// The source address that the server saw.
-    pub seen_as: Option<Ipv4Addr>,
+    pub seen_as: Option<IpAddr>,
     /// The longest time without an answer.
     pub longest_stall: Duration,
     /// When and why it ended before its time.
@@ -64,16 +69,16 @@ impl Report {
         self.attempts.iter().filter(|attempt| matches!(attempt.outcome, Outcome::Failed(_))).filter_map(after).max()
     }
 
-    /// How long after `event` the first connection began that was established from this address.
+    /// How long after `event` the first connection began that was established from such an address.
     #[must_use]
-    pub fn first_seen_after(&self, event: Instant, source: Ipv4Addr) -> Option<Duration> {
+    pub fn first_seen_after(&self, event: Instant, is_from: impl Fn(IpAddr) -> bool) -> Option<Duration> {
         let after = |attempt: &Attempt| attempt.began.checked_duration_since(event);
-        self.attempts.iter().filter(|attempt| attempt.seen_as == Some(source)).filter_map(after).min()
+        self.attempts.iter().filter(|attempt| attempt.seen_as.is_some_and(&is_from)).filter_map(after).min()
     }
 
     /// Established connections of the window by the source address that the server saw.
     #[must_use]
-    pub fn by_source(&self, from: Instant, until: Instant) -> BTreeMap<Ipv4Addr, usize> {
+    pub fn by_source(&self, from: Instant, until: Instant) -> BTreeMap<IpAddr, usize> {
         let mut count = BTreeMap::new();
         for source in self.began(from, until).filter_map(|attempt| attempt.seen_as) {
             *count.entry(source).or_default() += 1;
@@ -86,14 +91,14 @@ impl Report {
 mod tests {
     use super::*;
 
-    fn attempt(start: Instant, ms: u64, outcome: Outcome, seen_as: Option<Ipv4Addr>) -> Attempt {
-        Attempt { began: start + Duration::from_millis(ms), outcome, seen_as }
+    fn attempt(start: Instant, ms: u64, outcome: Outcome, seen_as: Option<IpAddr>) -> Attempt {
+        Attempt { began: start + Duration::from_millis(ms), family: Family::V4, outcome, seen_as }
     }
 
     #[test]
     fn windows_and_times_after_an_event() {
         let start = Instant::now();
-        let source = Ipv4Addr::new(1, 0, 0, 2);
+        let source = IpAddr::from([1, 0, 0, 2]);
         let well = || Outcome::Established(Duration::from_millis(1));
         let report = Report {
             attempts: vec![
@@ -109,7 +114,7 @@ mod tests {
         assert_eq!(report.failed(event, end).count(), 2);
         assert_eq!(report.failed(event, start + Duration::from_millis(150)).count(), 1);
         assert_eq!(report.last_failure_after(event), Some(Duration::from_millis(150)));
-        assert_eq!(report.first_seen_after(event, source), Some(Duration::from_millis(250)));
+        assert_eq!(report.first_seen_after(event, |seen| seen == source), Some(Duration::from_millis(250)));
         assert_eq!(report.by_source(start, end), BTreeMap::from([(source, 2)]));
     }
 }

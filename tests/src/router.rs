@@ -3,6 +3,7 @@
 use crate::config;
 use crate::deadline::wait_for;
 use crate::error::{Context, LabError, Result};
+use crate::family::Family;
 use crate::kernel;
 use crate::lab::Lab;
 use crate::namespace::{feed, run};
@@ -142,9 +143,14 @@ fn not_running() -> LabError {
 ///
 /// # Errors
 /// [`LabError::Late`] with what carried them last.
-pub fn carries(lab: &Lab, uplinks: &[String], within: Duration) -> Result<()> {
+pub fn carries(lab: &Lab, uplinks: &[String], family: Family, within: Duration) -> Result<()> {
     let wanted: BTreeSet<&str> = uplinks.iter().map(String::as_str).collect();
-    let what = format!("{uplinks:?} to carry new connections");
-    wait_for(&what, within, || kernel::balanced(lab), |seen| seen.keys().map(String::as_str).eq(wanted.iter().copied()))
-        .map(drop)
+    let what = format!("{uplinks:?} to carry new connections over IPv{family}");
+    wait_for(
+        &what,
+        within,
+        || kernel::balanced(lab, family),
+        |seen| seen.keys().map(String::as_str).eq(wanted.iter().copied()),
+    )
+    .map(drop)
 }

@@ -2,6 +2,7 @@
 
 use crate::error::{Context, Result, malformed};
 use crate::expectation::Expectation;
+use crate::family::Family;
 use crate::plan::{self, Wish};
 use crate::step::Step;
 use serde::Deserialize;
@@ -53,17 +54,21 @@ pub struct Scenario {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Traffic {
-    /// New connections a second.
+    /// The families that it speaks: 4, 6.
+    pub families: Vec<Family>,
+    /// New connections a second, of each family.
     pub rate: f64,
     /// Addresses that it uses.
     pub sources: u8,
-    /// Connections that it holds.
+    /// Connections that it holds, of each family.
     pub held: usize,
+    /// The uplink whose delegated prefix its IPv6 addresses are of; absent: they are the LAN's own.
+    pub delegated: Option<String>,
 }
 
 impl Default for Traffic {
     fn default() -> Self {
-        Self { rate: 40.0, sources: 64, held: 18 }
+        Self { families: vec![Family::V4], rate: 40.0, sources: 64, held: 18, delegated: None }
     }
 }
 

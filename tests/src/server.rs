@@ -5,7 +5,7 @@ use crate::namespace::Namespace;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -13,7 +13,7 @@ use std::thread::{self, JoinHandle};
 /// The port of all servers.
 pub const PORT: u16 = 8000;
 
-/// One listening socket for all addresses of the internet. Dropping it closes every connection.
+/// One listening socket for all addresses of the internet, of both families. Dropping it closes every connection.
 #[derive(Debug)]
 pub struct Server {
     stop: Arc<EventFd>,
@@ -28,8 +28,7 @@ impl Server {
     pub fn start(space: &Namespace) -> Result<Self> {
         let stop = Arc::new(EventFd::new().context(|| "make an eventfd".to_owned())?);
         let listener = space.enter(|| {
-            let listener =
-                TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).context(|| format!("listen on port {PORT}"))?;
+            let listener = listen().context(|| format!("listen on port {PORT}"))?;
             listener.set_nonblocking(true).context(|| "unblock the server".to_owned())?;
             Ok(listener)
         })?;
@@ -51,6 +50,16 @@ impl Drop for Server {
             // A panic of the server has been printed by its thread.
             let _ = thread.join();
         }
+    }
+}
+
+/// A socket of IPv6 hears IPv4 too.
+fn listen() -> io::Result<TcpListener> {
+    match TcpListener::bind((Ipv6Addr::UNSPECIFIED, PORT)) {
+        Err(error) if error.raw_os_error() == Some(nix::libc::EAFNOSUPPORT) => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))
+        }
+        heard => heard,
     }
 }
 
@@ -81,7 +90,7 @@ fn accept_all(listener: &TcpListener, clients: &mut Vec<TcpStream>) -> io::Resul
         match listener.accept() {
             Ok((mut client, source)) => {
                 // A client that is already gone is dropped at its first event.
-                if client.set_nonblocking(true).is_ok() && writeln!(client, "{}", source.ip()).is_ok() {
+                if client.set_nonblocking(true).is_ok() && writeln!(client, "{}", source.ip().to_canonical()).is_ok() {
                     clients.push(client);
                 }
             }

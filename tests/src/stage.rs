@@ -5,8 +5,10 @@ use crate::deadline::wait_for;
 use crate::dhcp::Lease;
 use crate::error::{LabError, Result, malformed};
 use crate::expect::Marks;
+use crate::family::Family;
 use crate::fault::Fault;
 use crate::hostile;
+use crate::ipv6::advertiser::Advertiser;
 use crate::kernel;
 use crate::lab::Lab;
 use crate::mail::{Line, Mailbox, MuteServer};
@@ -24,7 +26,7 @@ use crate::watch::{Judgement, Seen, Watch};
 use nix::sys::signal::Signal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -128,6 +130,23 @@ impl Stage {
         Ok(())
     }
 
+    pub(crate) fn advertise(
+        &mut self,
+        uplink: &str,
+        lifetime: Option<u32>,
+        subnet: Option<u16>,
+        router: Option<Ipv6Addr>,
+    ) -> Result<()> {
+        self.begin();
+        self.lab.advertise(uplink, |terms| {
+            terms.lifetime = lifetime.unwrap_or(terms.lifetime);
+            terms.subnet = subnet.unwrap_or(terms.subnet);
+            terms.router = router.unwrap_or(terms.router);
+        })?;
+        self.mark(format!("advertise {uplink}"));
+        Ok(())
+    }
+
     pub(crate) fn saturate(&mut self, uplink: &str, rate: &str) -> Result<()> {
         self.begin();
         let upload = Upload::start(&self.lab, uplink, rate)?;
@@ -174,11 +193,11 @@ impl Stage {
         wait_for(&format!("{judgement:?}"), left, observe, |(said, _)| *said).map(drop)
     }
 
-    pub(crate) fn keeps(&self, uplinks: &[String], during: Span) -> Result<()> {
+    pub(crate) fn keeps(&self, uplinks: &[String], family: Family, during: Span) -> Result<()> {
         let wanted: BTreeSet<&String> = uplinks.iter().collect();
         let until = Instant::now() + during.0;
         while Instant::now() < until {
-            let seen = kernel::balanced(&self.lab)?;
+            let seen = kernel::balanced(&self.lab, family)?;
             if !seen.keys().eq(wanted.iter().copied()) {
                 return Err(LabError::Unexpected(format!("new connections are carried by {seen:?}")));
             }
@@ -260,6 +279,7 @@ impl Stage {
             }
         }
         text.extend(self.lab.leases.values().map(Lease::story));
+        text.extend(self.lab.advertisers.values().map(Advertiser::story));
         if let Some(mailbox) = &self.mailbox {
             for message in mailbox.messages().unwrap_or_default() {
                 // Writing to a String cannot fail.

@@ -1,9 +1,10 @@
 //! The steps of a scenario as its file has them.
 
+use crate::family::Family;
 use crate::fault::Fault;
 use crate::span::Span;
 use serde::Deserialize;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// One thing that happens or is awaited.
 #[derive(Debug, Clone, Deserialize)]
@@ -31,6 +32,20 @@ pub enum Step {
     },
     /// The DHCP server of an uplink takes the address away; goes on when the router has given it up.
     Expire(String),
+    /// The router of an uplink's provider advertises this from now on.
+    Advertise {
+        /// Which uplink.
+        uplink: String,
+        /// For how many seconds it is a default router; 0: it is none any more; as before when absent.
+        #[serde(default)]
+        lifetime: Option<u32>,
+        /// The network, the fourth group of its addresses; as before when absent. The old one is called out of use.
+        #[serde(default)]
+        subnet: Option<u16>,
+        /// Another router's address (`fe80::…`) instead of the one before, which is silent then; as before when absent.
+        #[serde(default)]
+        router: Option<Ipv6Addr>,
+    },
     /// Makes an uplink send at this rate and fills it with an upload.
     Saturate {
         /// Which.
@@ -60,9 +75,9 @@ pub enum Step {
     Judged {
         /// Of which uplink.
         uplink: String,
-        /// 4 or 6.
-        #[serde(default = "four")]
-        family: u8,
+        /// 4 or 6; 4 when absent.
+        #[serde(default)]
+        family: Family,
         /// The verdict.
         up: bool,
         /// Why; any when absent.
@@ -75,6 +90,9 @@ pub enum Step {
     Carries {
         /// In any order.
         uplinks: Vec<String>,
+        /// 4 or 6; 4 when absent.
+        #[serde(default)]
+        family: Family,
         /// At most this long.
         within: Span,
     },
@@ -82,6 +100,9 @@ pub enum Step {
     Keeps {
         /// In any order.
         uplinks: Vec<String>,
+        /// 4 or 6; 4 when absent.
+        #[serde(default)]
+        family: Family,
         /// So long.
         during: Span,
     },
@@ -150,9 +171,4 @@ pub struct Command {
     /// When it must have ended.
     #[serde(default)]
     pub within: Option<Span>,
-}
-
-/// The usual family.
-pub(crate) fn four() -> u8 {
-    4
 }

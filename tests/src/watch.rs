@@ -1,6 +1,7 @@
 //! `ftr-probe --watch --json` at work on the router, and what a reader of its records gets when.
 
 use crate::error::{Context, LabError, Result};
+use crate::family::Family;
 use crate::lab::Lab;
 use crate::router::Router;
 use serde::Deserialize;
@@ -17,8 +18,8 @@ use std::time::Instant;
 pub struct Check {
     /// The uplink's device.
     pub uplink: String,
-    /// 4 or 6.
-    pub family: u8,
+    /// Of which family.
+    pub family: Family,
     /// The verdict.
     pub up: bool,
     /// Why it is down.
@@ -34,8 +35,8 @@ pub struct Check {
 pub struct Judgement<'a> {
     /// Of which uplink.
     pub uplink: &'a str,
-    /// 4 or 6.
-    pub family: u8,
+    /// Of which family.
+    pub family: Family,
     /// The verdict.
     pub up: bool,
     /// Why; any where none is named.

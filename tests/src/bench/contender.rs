@@ -6,6 +6,7 @@ use crate::by_hand;
 use crate::config::parse;
 use crate::deadline::wait_for;
 use crate::error::{LabError, Result};
+use crate::family::Family;
 use crate::kernel;
 use crate::lab::Lab;
 use crate::process;
@@ -86,7 +87,7 @@ impl Running {
     /// When that takes too long; with the contender's own words.
     pub fn ready(&self, lab: &Lab) -> Result<()> {
         let whole = |seen: &BTreeMap<String, u32>| seen.len() == lab.uplinks.len();
-        wait_for("all uplinks to carry connections", READY_WITHIN, || kernel::balanced(lab), whole)
+        wait_for("all uplinks to carry connections", READY_WITHIN, || kernel::balanced(lab, Family::V4), whole)
             .map(drop)
             .map_err(|error| LabError::Unexpected(format!("{error}\n{}", self.words())))
     }

@@ -7,6 +7,7 @@ use crate::by_hand;
 use crate::client::{Client, Habit};
 use crate::deadline::wait_for;
 use crate::error::Result;
+use crate::family::Family;
 use crate::fault::Fault;
 use crate::kernel;
 use crate::lab::Lab;
@@ -97,7 +98,7 @@ fn trial(lab: &mut Lab, contender: Contender, fault: Fault) -> Result<Trial> {
     lab.fail(VICTIM, fault)?;
     let gone = |seen: &BTreeMap<String, u32>| !seen.contains_key(VICTIM);
     // Staying in use is a result as well, not a failure of the measurement.
-    let left = wait_for("the uplink to leave", BROKEN, || kernel::balanced(lab), gone).is_ok();
+    let left = wait_for("the uplink to leave", BROKEN, || kernel::balanced(lab, Family::V4), gone).is_ok();
     thread::sleep(BROKEN.saturating_sub(broken.elapsed()));
     let mended = Instant::now();
     lab.mend(VICTIM)?;
@@ -117,7 +118,7 @@ fn judge(report: &Report, trials: &[Trial], lab: &Lab) -> Outcome {
     let back = |trial: &Trial| {
         report
             .began(trial.mended, trial.next)
-            .find(|attempt| attempt.seen_as == Some(source))
+            .find(|attempt| attempt.seen_as == Some(source.into()))
             .map(|attempt| attempt.began - trial.mended)
     };
     let count =

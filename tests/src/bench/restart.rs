@@ -3,6 +3,7 @@
 use super::contender::{Contender, Running};
 use crate::client::{Client, Habit};
 use crate::error::Result;
+use crate::family::Family;
 use crate::fault::Fault;
 use crate::lab::Lab;
 use crate::plan;
@@ -62,7 +63,7 @@ pub fn while_dead(seed: u64) -> Result<Outcome> {
     let _server = Server::start(&lab.internet)?;
     let mut running = Running::start(Contender::Ftr, &lab, "{}")?;
     lab.fail("eth1", Fault::Silent)?;
-    router::carries(&lab, &["eth2".to_owned(), "eth3".to_owned()], Duration::from_secs(10))?;
+    router::carries(&lab, &["eth2".to_owned(), "eth3".to_owned()], Family::V4, Duration::from_secs(10))?;
     let client = Client::start(&lab.lan, &Habit { seed, ..Habit::default() })?;
     thread::sleep(BETWEEN);
     let began = Instant::now();

@@ -49,7 +49,7 @@ fn count(lab: &Lab, seed: u64) -> Result<Spread> {
     let report = client.finish()?;
     let by_source = report.by_source(began, Instant::now());
     let counts: Vec<usize> =
-        lab.uplinks.iter().map(|uplink| by_source.get(&uplink.address()).copied().unwrap_or(0)).collect();
+        lab.uplinks.iter().map(|uplink| by_source.get(&uplink.address().into()).copied().unwrap_or(0)).collect();
     let weights: Vec<u16> = lab.uplinks.iter().map(|uplink| uplink.wish.weight.unwrap_or(1)).collect();
     let chi_square = chi_square(&counts, &weights);
     Ok(Spread { seed, counts, chi_square, p: tail_of_two_degrees(chi_square) })
