@@ -5,6 +5,7 @@ use super::pipeline::balanced;
 use crate::client::{Client, Habit};
 use crate::config;
 use crate::error::{LabError, Result};
+use crate::family;
 use crate::fault::Fault;
 use crate::lab::Lab;
 use crate::plan::{self, Kind, Wish};
@@ -140,7 +141,7 @@ pub fn measure(which: Return, times: u8, seed: u64) -> Result<Outcome> {
     let mut router = Router::prepare(&lab, &config::parse("{}")?)?;
     router.start(&lab)?;
     let all: Vec<String> = lab.uplinks.iter().map(plan::Uplink::device).collect();
-    router::carries(&lab, &all, WITHIN)?;
+    router::carries(&lab, &all, family::Family::V4, WITHIN)?;
     let client = Client::start(&lab.lan, &Habit { held: 0, seed, ..Habit::default() })?;
     let began = Instant::now();
     let mut back = Vec::new();
@@ -148,7 +149,7 @@ pub fn measure(which: Return, times: u8, seed: u64) -> Result<Outcome> {
         thread::sleep(Duration::from_secs(1));
         let time = once(&mut lab, which, turn);
         back.push(time.map_err(|error| LabError::Unexpected(format!("{error}: {}", router.log())))?);
-        router::carries(&lab, &all, WITHIN)?;
+        router::carries(&lab, &all, family::Family::V4, WITHIN)?;
     }
     Ok(Outcome { back, failed: failed(&client.finish()?, began) })
 }

@@ -6,6 +6,7 @@ use super::pipeline::balanced;
 use crate::client::{Client, Habit};
 use crate::config;
 use crate::error::{LabError, Result};
+use crate::family;
 use crate::fault::Fault;
 use crate::lab::Lab;
 use crate::plan;
@@ -60,7 +61,7 @@ pub fn measure(overrides: &str, seed: u64) -> Result<Outcome> {
     let mut ear = Ear::open(&lab.router, &[Group::Route(Family::V4)])?;
     router.start(&lab)?;
     let all: Vec<String> = lab.uplinks.iter().map(plan::Uplink::device).collect();
-    router::carries(&lab, &all, Duration::from_secs(8))?;
+    router::carries(&lab, &all, family::Family::V4, Duration::from_secs(8))?;
     let client = Client::start(&lab.lan, &Habit { rate: 1.0, held: 24, seed, ..Habit::default() })?;
     let calls = Calls::begin(&lab.lan, &lab.internet, CALLS)?;
     thread::sleep(Duration::from_millis(1000 + fastrand::Rng::with_seed(seed).u64(0..1000)));
@@ -107,7 +108,7 @@ impl Outcome {
     }
 
     fn connection(&mut self, held: &Held, source: Ipv4Addr, known: Instant) {
-        match (held.seen_as == Some(source), &held.broke) {
+        match (held.seen_as == Some(source.into()), &held.broke) {
             (true, Some((at, _))) => self.reset.push(at.saturating_duration_since(known)),
             (true, None) => self.hung += 1,
             (false, broke) => {

@@ -60,7 +60,7 @@ impl Host {
             providers: Namespace::create(&format!("{name}-far"))?,
             directory,
         };
-        ipv6::prepare(&host.space)?;
+        ipv6::raise::prepare(&host.space)?;
         host.space.ip(&cables(shape, host.providers.name()))?;
         host.providers.ip(&plugs(shape))?;
         host.configure(&configuration(shape))?;

@@ -8,6 +8,7 @@ use super::host::{Host, Shape, device};
 use crate::bench::probe::Console;
 use crate::config;
 use crate::error::{LabError, Result};
+use crate::family;
 use crate::lab::Lab;
 use crate::plan;
 use crate::router::{self, Router};
@@ -79,7 +80,7 @@ pub fn through_daemon(count: usize, seed: u64) -> Result<Vec<Duration>> {
     let mut console = Console::open(&lab.provider("eth1")?.space)?;
     let mut times = Vec::new();
     for _ in 0..count {
-        router::carries(&lab, &all, Duration::from_secs(8))?;
+        router::carries(&lab, &all, family::Family::V4, Duration::from_secs(8))?;
         thread::sleep(Duration::from_millis(random.u64(100..600)));
         ear.forget()?;
         let (found, lost) = thread::scope(|scope| {
