@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 use ftr_core::config::{Config, Hash, Ipv6Kind, Uplink};
@@ -148,10 +148,17 @@ fn advertised<'a>(config: &'a Config, standings: &'a [Standing]) -> impl Iterato
 /// Reads these parameters; those that cannot be read are left out.
 pub(crate) fn read(paths: impl IntoIterator<Item = String>) -> Values {
     let value = |path: String| {
-        let value = fs::read_to_string(Path::new(ROOT).join(&path)).ok()?;
-        Some((path, value.trim_end().to_owned()))
+        let value = read_one(&path).ok()?;
+        Some((path, value))
     };
     paths.into_iter().filter_map(value).collect()
+}
+
+/// In one read: there are hundreds of them where there are hundreds of uplinks, and each is a few digits.
+fn read_one(path: &str) -> io::Result<String> {
+    let mut digits = [0; 64];
+    let length = fs::File::open(Path::new(ROOT).join(path))?.read(&mut digits)?;
+    Ok(String::from_utf8_lossy(digits.get(..length).unwrap_or_default()).trim_end().to_owned())
 }
 
 /// Sets a parameter.
