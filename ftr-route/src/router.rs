@@ -148,10 +148,16 @@ impl<'a> Router<'a> {
             }
             let fate = self.kernel.make(stage)?;
             work.writes += fate.made;
-            work.commands.extend(stage.iter().map(|operation| iproute::command(operation, &names)));
-            for (operation, reason) in fate.refused.iter().filter_map(|(at, reason)| Some((stage.get(*at)?, reason))) {
-                let words = format!("{reason}: {}", iproute::command(operation, &names));
-                refused.push(Refused { uplink: operation.uplink(), words });
+            for (place, operation) in stage.iter().enumerate() {
+                let command = iproute::command(operation, &names);
+                match fate.refused.iter().find(|(at, _)| *at == place) {
+                    // What was not done is no repair, nor is it undone by anybody.
+                    Some((_, reason)) => {
+                        let words = format!("{reason}: {command}");
+                        refused.push(Refused { uplink: operation.uplink(), words });
+                    }
+                    None => work.commands.push(command),
+                }
             }
             if !refused.is_empty() && settings.is_empty() {
                 break;
