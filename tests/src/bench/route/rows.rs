@@ -79,7 +79,7 @@ fn taken_away(effort: Effort) -> Result<Vec<Line>> {
 
 fn through(effort: Effort) -> Result<Vec<Line>> {
     let pipe = pipeline::through_pipe(effort.runs * 10, effort.seed)?;
-    let daemon = pipeline::through_daemon(effort.runs, effort.seed)?;
+    let daemon = pipeline::through_daemon(effort.runs * 5, effort.seed)?;
     Ok(vec![
         line("check record into `ftr-monitor decide | ftr-route apply -` to the new balanced route", millis(&pipe)),
         line("carrier lost to the new balanced route, the whole daemon", millis(&daemon)),
