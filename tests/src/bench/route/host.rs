@@ -1,5 +1,6 @@
 //! A host with uplinks of both families and nobody at their far ends: all that routing itself needs.
 
+use crate::deadline::wait_for;
 use crate::error::{Context, LabError, Result};
 use crate::ipv6;
 use crate::namespace::{Namespace, run};
@@ -12,9 +13,13 @@ use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// An address of the host that is no uplink's.
 pub(super) const LAN: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1);
+
+/// How long all carriers may take.
+const CARRIERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// How a configuration looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +68,16 @@ impl Host {
         ipv6::raise::prepare(&host.space)?;
         host.space.ip(&cables(shape, host.providers.name()))?;
         host.providers.ip(&plugs(shape))?;
+        // The kernel tells of carriers a little later, and takes no IPv6 gateway of a device that has none yet.
+        wait_for("all carriers", CARRIERS_WITHIN, || host.carriers(), |count| *count == usize::from(shape.uplinks))?;
         host.configure(&configuration(shape))?;
         Ok(host)
+    }
+
+    /// How many of its uplinks have a carrier.
+    fn carriers(&self) -> Result<usize> {
+        let links = self.requests()?.links().map_err(|error| netlink(&error))?;
+        Ok(links.iter().filter(|link| link.name.starts_with("eth") && link.flags.has_carrier()).count())
     }
 
     /// Writes the configuration.
