@@ -50,8 +50,7 @@ impl Error {
         }
     }
 
-    /// Whether a capability is missing (`CAP_NET_ADMIN` for every write). Not of a look-up, which needs none: there
-    /// `EACCES` is the answer of a route that prohibits.
+    /// Whether a capability is missing (`CAP_NET_ADMIN` for every write).
     #[must_use]
     pub const fn is_permission(&self) -> bool {
         match self {
@@ -106,9 +105,12 @@ mod tests {
     #[test]
     fn a_missing_capability_is_recognised_wherever_it_shows() {
         for errno in [Errno::EPERM, Errno::EACCES] {
-            for error in [Error::Open(errno), Error::Send(errno), refused(errno)] {
+            for error in [Error::Open(errno), Error::Send(errno)] {
                 assert!(error.is_permission(), "{error}");
             }
         }
+        assert!(refused(Errno::EPERM).is_permission());
+        // "IPv6 is disabled on nexthop device", which nobody is missing a capability for.
+        assert!(!refused(Errno::EACCES).is_permission());
     }
 }

@@ -14,10 +14,11 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Whether a capability is missing.
+    /// Whether a capability is missing. `EACCES` means something else: IPv6 is disabled on the device of a next hop, or a
+    /// route prohibits what was looked up.
     #[must_use]
     pub const fn is_permission(&self) -> bool {
-        matches!(self.errno, Errno::EPERM | Errno::EACCES)
+        matches!(self.errno, Errno::EPERM)
     }
 }
 
