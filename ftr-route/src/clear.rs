@@ -30,7 +30,7 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family], clear: 
         rules.extend(some_rules);
         routes.extend(some_routes);
     }
-    let settings = remembered.undo(&sysctl::read(remembered.paths()?))?;
+    let settings = remembered.undo(&sysctl::read(remembered.paths(families)?))?;
     let stages = [rules, routes, settings.into_iter().map(Operation::Sysctl).collect()];
     if clear.dry.dry_run {
         answer(stages.iter().flatten().map(|operation| iproute::command(operation, &names)))?;
@@ -44,7 +44,7 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family], clear: 
             exit = Exit::No;
         }
     }
-    remembered.forget()?;
+    remembered.forget(families)?;
     if common.verbose {
         answer(stages.iter().flatten().map(|operation| iproute::command(operation, &names)))?;
     }

@@ -6,10 +6,11 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
+use ftr_core::Family;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::sysctl::{Setting, Values};
+use crate::sysctl::{self, Setting, Values};
 
 /// What a parameter was before, and what we made of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,21 +45,26 @@ impl Remembered {
         self.save(&changes)
     }
 
-    /// The parameters that were changed.
-    pub(crate) fn paths(&self) -> Result<Vec<String>, Error> {
-        Ok(self.load()?.into_keys().collect())
+    /// The parameters of these families that were changed.
+    pub(crate) fn paths(&self, families: &[Family]) -> Result<Vec<String>, Error> {
+        Ok(self.load()?.into_keys().filter(|path| is_of(families, path)).collect())
     }
 
-    /// The settings that put everything back. What somebody else has changed since is left alone, and so is what is
-    /// gone with its device.
+    /// The settings that put back the parameters that `seen` tells of. What somebody else has changed since is
+    /// left alone, and so is what is gone with its device.
     pub(crate) fn undo(&self, seen: &Values) -> Result<Vec<Setting>, Error> {
         let changes = self.load()?.into_iter();
         let ours = changes.filter(|(path, change)| seen.get(path) == Some(&change.set) && change.found != change.set);
         Ok(ours.map(|(path, change)| Setting { path, value: change.found }).collect())
     }
 
-    /// Forgets everything.
-    pub(crate) fn forget(&self) -> Result<(), Error> {
+    /// Forgets the parameters of these families.
+    pub(crate) fn forget(&self, families: &[Family]) -> Result<(), Error> {
+        let mut changes = self.load()?;
+        changes.retain(|path, _| !is_of(families, path));
+        if !changes.is_empty() {
+            return self.save(&changes);
+        }
         match fs::remove_file(&self.file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed(error)),
             _ => Ok(()),
@@ -91,10 +97,15 @@ impl Remembered {
     }
 }
 
+fn is_of(families: &[Family], path: &str) -> bool {
+    families.iter().any(|family| sysctl::is_of(*family, path))
+}
+
 #[cfg(test)]
 mod tests {
     use super::Remembered;
     use crate::sysctl::{Setting, Values};
+    use ftr_core::Family;
 
     fn setting(value: &str) -> Setting {
         Setting { path: "net/ipv4/ip_forward".to_owned(), value: value.to_owned() }
@@ -111,13 +122,20 @@ mod tests {
         assert!(remembered.undo(&seen("1")).unwrap().is_empty());
         remembered.note(&[setting("1")], &seen("0")).unwrap();
         remembered.note(&[setting("1")], &seen("7")).unwrap();
-        assert_eq!(remembered.paths().unwrap(), ["net/ipv4/ip_forward"]);
+        let ipv6 = Setting { path: "net/ipv6/conf/all/forwarding".to_owned(), value: "1".to_owned() };
+        remembered.note(std::slice::from_ref(&ipv6), &Values::new()).unwrap();
+        assert_eq!(remembered.paths(&[Family::V4]).unwrap(), ["net/ipv4/ip_forward"]);
         assert_eq!(remembered.undo(&seen("1")).unwrap(), [setting("0")]);
         // Somebody else has had a hand in it since.
         assert!(remembered.undo(&seen("2")).unwrap().is_empty());
-        remembered.forget().unwrap();
-        remembered.forget().unwrap();
-        assert!(remembered.paths().unwrap().is_empty());
+        // One family is taken away, and the other goes on.
+        let both = [Family::V4, Family::V6];
+        remembered.forget(&[Family::V4]).unwrap();
+        assert_eq!(remembered.paths(&both).unwrap(), [ipv6.path]);
+        remembered.forget(&[Family::V6]).unwrap();
+        remembered.forget(&both).unwrap();
+        assert!(remembered.paths(&both).unwrap().is_empty());
+        assert!(!remembered.file.exists());
         std::fs::remove_dir_all(directory).unwrap();
     }
 }

@@ -119,6 +119,11 @@ impl Net {
     }
 }
 
+/// Whether a parameter is of this family.
+pub(crate) fn is_of(family: Family, path: &str) -> bool {
+    path.starts_with(&Net(family).path(""))
+}
+
 /// The devices of the family's uplinks that are there.
 fn present(standings: &[Standing]) -> impl Iterator<Item = &str> {
     let there = standings.iter().filter(|standing| standing.is_present() && standing.configured);
