@@ -15,14 +15,30 @@ pub(crate) fn command(operation: &Operation, names: &Names<'_>) -> String {
         Operation::Sysctl(setting) => format!("sysctl -q -w {}={}", setting.path, setting.value),
         Operation::Write { write, .. } => {
             let (family, words) = match write {
-                Write::AddRoute(it) => (it.family, format!("route add {}", route(it, names))),
-                Write::DeleteRoute(it) => (it.family, format!("route del {}", route(it, names))),
-                Write::AddRule(it) => (it.family, format!("rule add {}", rule(it))),
-                Write::DeleteRule(it) => (it.family, format!("rule del {}", rule(it))),
+                Write::AddRoute(it) => (route_family(it), format!("route add {}", route(it, names))),
+                Write::DeleteRoute(it) => (route_family(it), format!("route del {}", route(it, names))),
+                Write::AddRule(it) => (rule_family(it), format!("rule add {}", rule(it))),
+                Write::DeleteRule(it) => (rule_family(it), format!("rule del {}", rule(it))),
             };
-            let family = if family == Family::V6 { "-6 " } else { "" };
             format!("ip {family}{words}")
         }
+    }
+}
+
+const fn rule_family(rule: &Rule) -> &'static str {
+    match rule.family {
+        Family::V4 => "",
+        Family::V6 => "-6 ",
+    }
+}
+
+/// An IPv4 route with an IPv6 gateway would be taken for one of IPv6.
+fn route_family(route: &Route) -> &'static str {
+    let is_strange = |nexthop: &Nexthop| nexthop.gateway.is_some_and(|gateway| Family::of(gateway) != route.family);
+    match route.family {
+        Family::V4 if route.nexthops.iter().any(is_strange) => "-4 ",
+        Family::V4 => "",
+        Family::V6 => "-6 ",
     }
 }
 
@@ -67,7 +83,7 @@ pub(crate) fn route(route: &Route, names: &Names<'_>) -> String {
     };
     words.push(route.destination.map_or_else(|| "default".to_owned(), |destination| destination.to_string()));
     if let [only] = route.nexthops.as_slice() {
-        words.extend(nexthop(only, names));
+        words.extend(nexthop(only, route.family, names));
         words.extend(only.onlink.then(|| "onlink".to_owned()));
     }
     words.push(format!("table {} proto {}", route.table, route.protocol));
@@ -78,7 +94,7 @@ pub(crate) fn route(route: &Route, names: &Names<'_>) -> String {
     if route.nexthops.len() > 1 {
         for each in &route.nexthops {
             words.push("nexthop".to_owned());
-            words.extend(nexthop(each, names));
+            words.extend(nexthop(each, route.family, names));
             words.push(format!("weight {}", each.weight));
             words.extend(each.onlink.then(|| "onlink".to_owned()));
         }
@@ -86,9 +102,13 @@ pub(crate) fn route(route: &Route, names: &Names<'_>) -> String {
     words.join(" ")
 }
 
-fn nexthop(nexthop: &Nexthop, names: &Names<'_>) -> Vec<String> {
+fn nexthop(nexthop: &Nexthop, family: Family, names: &Names<'_>) -> Vec<String> {
     let mut words = Vec::new();
-    words.extend(nexthop.gateway.map(|gateway| format!("via {gateway}")));
+    words.extend(nexthop.gateway.map(|gateway| match Family::of(gateway) {
+        other if other == family => format!("via {gateway}"),
+        Family::V4 => format!("via inet {gateway}"),
+        Family::V6 => format!("via inet6 {gateway}"),
+    }));
     if nexthop.index != 0 {
         let name = names(nexthop.index).map_or_else(|| format!("if{}", nexthop.index), str::to_owned);
         words.push(format!("dev {name}"));
@@ -111,7 +131,7 @@ mod tests {
     use crate::operation::Operation;
     use crate::sysctl::Setting;
     use ftr_core::Family;
-    use ftr_netlink::{Route, RouteKind, Rule, Write};
+    use ftr_netlink::{Nexthop, Route, RouteKind, Rule, Write};
 
     #[test]
     fn commands_can_be_run_as_they_are() {
@@ -125,6 +145,20 @@ mod tests {
         assert_eq!(
             text(&Operation::write(Write::AddRoute(route))),
             "ip route add unreachable default table 9 proto 117"
+        );
+    }
+
+    #[test]
+    fn a_gateway_of_the_other_family_says_so() {
+        let mut route = Route { protocol: 117, ..Route::default(Family::V4, 9, RouteKind::Unicast) };
+        route.nexthops.push(Nexthop::new(Some("fe80::1".parse().unwrap()), 3));
+        let add = |route: &Route| command(&Operation::write(Write::AddRoute(route.clone())), &|_| Some("eth1"));
+        assert_eq!(add(&route), "ip -4 route add default via inet6 fe80::1 dev eth1 table 9 proto 117");
+        route.nexthops.insert(0, Nexthop::new(Some("1.0.0.1".parse().unwrap()), 3));
+        assert_eq!(
+            add(&route),
+            "ip -4 route add default table 9 proto 117 nexthop via 1.0.0.1 dev eth1 weight 1 nexthop via inet6 fe80::1 \
+             dev eth1 weight 1"
         );
     }
 }
