@@ -60,14 +60,24 @@ pub(crate) fn diff(desired: &Desired, rules: &[Rule], routes: &[Route]) -> Plan 
         changes.delete(route);
     }
     let (wanted, obsolete, conflicts) = diff_rules(desired, rules);
+    // IPv6 looks up each gateway by the rules that are there. Without the one for the local networks it may meet one of
+    // ours whose table refuses, and then no route would ever be taken. It leads to nothing but those networks, so it
+    // keeps nobody from a way out.
+    let (local, wanted) = wanted.into_iter().partition(is_for_local_networks);
     let takes_over = obsolete.iter().any(|rule| rule.protocol == UNTAGGED);
     let obsolete = obsolete.into_iter().map(|rule| Operation::write(Write::DeleteRule(rule))).collect();
     // Tables are filled in the order in which they are asked, and emptied the other way round: what finds nothing in a
     // policy's table falls on, and must not find the routes of others there before or after its own.
     changes.obsolete.reverse();
-    let stages = [changes.freed, changes.singles, changes.multipaths, wanted, obsolete, changes.ends, changes.obsolete];
+    let Changes { freed, singles, multipaths, ends, obsolete: routes, foreign } = changes;
+    let stages = [local, freed, singles, multipaths, wanted, obsolete, ends, routes];
     let stages = stages.into_iter().filter(|stage| !stage.is_empty()).collect();
-    Plan { stages, conflicts, foreign: changes.foreign, takes_over }
+    Plan { stages, conflicts, foreign, takes_over }
+}
+
+/// Whether it adds the rule that looks into main without its default routes.
+fn is_for_local_networks(operation: &Operation) -> bool {
+    matches!(operation, Operation::Write { write: Write::AddRule(rule), .. } if rule.suppress_prefixlength.is_some())
 }
 
 /// The rules to add, in this order; to delete, in this order; and those in the way.

@@ -26,7 +26,9 @@ const PEACE: Duration = Duration::from_millis(150);
 pub struct Outcome {
     /// Deleted alone.
     pub alone: Vec<Duration>,
-    /// The last one to be back when all were deleted at once.
+    /// The last one to be back when some were deleted at once.
+    pub handfuls: Vec<Duration>,
+    /// The last one to be back when all were.
     pub together: Vec<Duration>,
     /// How many entries there are.
     pub entries: usize,
@@ -85,8 +87,8 @@ impl Kept {
     }
 }
 
-/// Deletes entries one at a time, `count` in all, and all at once, so many `times`; in the end everything has to be as
-/// it was before, and nothing of others touched.
+/// Deletes entries one at a time, `count` in all, some at once, and all at once, so many `times` each; in the end
+/// everything has to be as it was before, and nothing of others touched.
 ///
 /// # Errors
 /// When something is not back in time or is otherwise than before, or the host fails.
@@ -95,7 +97,7 @@ pub fn measure(count: usize, times: usize, seed: u64) -> Result<Outcome> {
     let mut kept = Kept::new(seed)?;
     let (before, others) = (entry::order(&mut kept.requests)?, foreign::others(&kept.host)?);
     let entries = before.0.len() + before.1.len();
-    let mut outcome = Outcome { alone: Vec::new(), together: Vec::new(), entries };
+    let mut outcome = Outcome { alone: Vec::new(), handfuls: Vec::new(), together: Vec::new(), entries };
     while outcome.alone.len() < count {
         let mut order = entry::all(&mut kept.requests)?;
         random.shuffle(&mut order);
@@ -103,6 +105,13 @@ pub fn measure(count: usize, times: usize, seed: u64) -> Result<Outcome> {
             thread::sleep(PAUSE.mul_f64(random.f64()));
             outcome.alone.push(kept.away(&[one])?);
         }
+        thread::sleep(PEACE);
+    }
+    for _ in 0..times {
+        let mut some = entry::all(&mut kept.requests)?;
+        random.shuffle(&mut some);
+        some.truncate(random.usize(2..entries));
+        outcome.handfuls.push(kept.away(&some)?);
         thread::sleep(PEACE);
     }
     for _ in 0..times {

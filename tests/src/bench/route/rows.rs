@@ -73,6 +73,7 @@ fn taken_away(effort: Effort) -> Result<Vec<Line>> {
     let entries = seen.entries;
     Ok(vec![
         line(&format!("one of {entries} rules and routes deleted: back"), millis(&seen.alone)),
+        line("some deleted at once: the last one back", millis(&seen.handfuls)),
         line(&format!("all {entries} deleted at once: the last one back"), millis(&seen.together)),
     ])
 }
