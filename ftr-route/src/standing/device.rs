@@ -21,6 +21,10 @@ pub(super) struct Device<'a> {
 
 impl Device<'_> {
     pub(super) fn way(&self, uplink: &Uplink, family: Family) -> Option<Way> {
+        // Without carrier the kernel takes no new IPv6 route by a gateway there. One that it has may stay.
+        if family == Family::V6 && !self.link.flags.has_carrier() && self.ours().next().is_none() {
+            return None;
+        }
         let (address, gateway) = match (family, uplink.kind, uplink.ipv6) {
             (Family::V4, UplinkKind::Static { ip, gateway }, _) => self.fixed(ip.into(), gateway.map(IpAddr::V4))?,
             (Family::V4, UplinkKind::Ppp, _) => {

@@ -168,3 +168,19 @@ fn a_tunnel_needs_no_gateway_and_an_ethernet_device_does() {
     assert_eq!(way(tunnel).unwrap().gateway, None);
     assert_eq!(way(ether), None);
 }
+
+#[test]
+fn without_carrier_an_ipv6_route_is_kept_and_none_is_begun() {
+    let config =
+        config(&CONFIG.replace("gateway: 1.0.0.1", "gateway: 1.0.0.1, ip6: '2001:db8::2', gateway6: 'fe80::1'"));
+    let mut unplugged = link(3, "eth1");
+    unplugged.flags = LinkFlags(1);
+    let links = [unplugged];
+    let addresses = [address(3, "1.0.0.2", None, 24), address(3, "2001:db8::2", None, 64)];
+    let way = |family, ours: &[Route]| {
+        let host = Host { links: &links, addresses: &addresses, ours, ..Host::default() };
+        standings(&config, family, host)[0].way.is_some()
+    };
+    assert!(way(Family::V4, &[]) && !way(Family::V6, &[]));
+    assert!(way(Family::V6, &[default_by(3, 1, "fe80::1")]));
+}
