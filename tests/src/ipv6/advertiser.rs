@@ -118,14 +118,20 @@ impl Lab {
         terms(&mut advertiser.terms);
         let new = advertiser.terms.clone();
         let space = &self.provider(device)?.space;
+        if old.subnet != new.subnet {
+            // In an orderly renumbering the old network works for some time yet.
+            space.ip(&format!("route add {}/64 dev access", subnet(uplink.number, old.subnet)))?;
+        }
         for (old, new) in old.addresses(&uplink).into_iter().zip(new.addresses(&uplink)) {
             if old != new {
                 space.ip(&format!("addr add {new}\naddr del {old}"))?;
             }
         }
-        if old.subnet != new.subnet {
-            // In an orderly renumbering the old network works for some time yet.
-            space.ip(&format!("route add {}/64 dev access", subnet(uplink.number, old.subnet)))?;
+        if old.router != new.router {
+            let [.., last] = new.router.octets();
+            // Who asks for the old address by its hardware's gets no answer; IPv4 is told of the change.
+            space.sysctl("net/ipv4/conf/access/arp_notify", "1")?;
+            space.ip(&format!("link set access address 02:00:00:00:{:02x}:{last:02x}", uplink.number))?;
         }
         if (old.router, old.lifetime) != (new.router, new.lifetime) {
             drop(advertiser);
