@@ -132,7 +132,8 @@ impl Observed {
         config.policies.iter().enumerate().map(|(k, policy)| works(k, &policy.uplinks)).collect()
     }
 
-    /// The uplinks that a policy uses now; none while its rule is not in place, or tables have other numbers now.
+    /// The uplinks that a policy uses now; none while its rule is not in place, tables have other numbers now, or its table
+    /// is that of another list of uplinks: what is missing there tells nothing of who works.
     fn policy_as_found(&self, config: &Config, k: usize) -> Option<BTreeSet<usize>> {
         let layout = Layout::of(config);
         let (priority, table) = (layout.policy_priority(k), layout.policy_table(k));
@@ -142,7 +143,9 @@ impl Observed {
         if self.moved_from(config).is_some() || !self.rules.iter().any(is_its) {
             return None;
         }
-        Some(self.carrying_by(config, table).into_iter().map(|part| part.uplink).collect())
+        let found: BTreeSet<usize> = self.carrying_by(config, table).into_iter().map(|part| part.uplink).collect();
+        let listed = &config.policies.get(k)?.uplinks;
+        found.iter().all(|uplink| listed.contains(uplink)).then_some(found)
     }
 
     /// The changes to make. Uplinks that the kernel refused are treated as if they had no way out.
@@ -246,6 +249,20 @@ mod tests {
         for table in [4, 7] {
             assert_eq!(observed(table).carrying(&config), balance::of(&config, [1]));
         }
+    }
+
+    #[test]
+    fn a_policy_table_of_another_list_tells_nothing_of_who_works() {
+        // The policy's table is 5, its priority 40009; eth2 is in it.
+        let policies = |list: &str| {
+            let config = config(&format!("{CONFIG}policies: [{{name: voip, uplinks: [{list}], otherwise: none}}]\n"));
+            let mut observed = observed(5);
+            let rule = |priority, table| Rule { protocol: PROTOCOL, ..Rule::lookup(Family::V4, priority, table) };
+            observed.rules = vec![rule(40009, 5), rule(40010, 4)];
+            observed.policies(&config, &Carriers::AsFound)
+        };
+        assert_eq!(policies("eth1, eth2"), [[1].into()]);
+        assert_eq!(policies("eth1, ppp0"), [[0, 2].into()]);
     }
 
     #[test]
