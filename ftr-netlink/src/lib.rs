@@ -41,7 +41,7 @@ pub use lookup::Lookup;
 pub use neighbour::Neighbour;
 pub use nexthop::Nexthop;
 pub use refusal::Refusal;
-pub use route::{Route, RouteKind};
+pub use route::{Preference, Route, RouteKind};
 pub use rtnetlink::Rtnetlink;
 pub use rule::{Action, Rule};
 pub use write::Write;

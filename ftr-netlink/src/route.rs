@@ -12,8 +12,10 @@ use crate::nexthop::{decode_multipath, encode_multipath};
 use crate::{Error, Nexthop, Prefix, family};
 
 mod kind;
+mod preference;
 
 pub use kind::RouteKind;
+pub use preference::Preference;
 
 /// `IP6_RT_PRIO_USER`: what the kernel makes of an IPv6 route that names no metric.
 const IPV6_METRIC: u32 = 1024;
@@ -67,6 +69,13 @@ impl Route {
             nexthops: Vec::new(),
             others: Vec::new(),
         }
+    }
+
+    /// How the router wants it preferred to other routes of the same metric (IPv6 only).
+    #[must_use]
+    pub fn preference(&self) -> Preference {
+        let stated = self.others.iter().find(|attribute| attribute.kind == u16::from(Rta::Pref));
+        stated.and_then(|attribute| attribute.payload.first()).map_or(Preference::Medium, |bits| Preference::of(*bits))
     }
 
     /// None for a family that is neither IPv4 nor IPv6.
@@ -202,7 +211,8 @@ fn prefix(attribute: &Rtattr<Rta, Buffer>, length: u8) -> Result<Option<Prefix>,
 
 #[cfg(test)]
 mod tests {
-    use super::{Route, RouteKind};
+    use super::{Preference, Route, RouteKind};
+    use crate::attribute::Attribute;
     use crate::nexthop::tests::nexthop;
     use crate::{Family, Prefix};
     use proptest::prelude::*;
@@ -232,6 +242,18 @@ mod tests {
             }
             route
         }
+    }
+
+    #[test]
+    fn a_preference_is_as_rfc_4191_numbers_it() {
+        let preference = |bits: &[u8]| {
+            let mut route = Route::default(Family::V6, 254, RouteKind::Unicast);
+            route.others.extend(bits.iter().map(|bits| Attribute { kind: 20, payload: vec![*bits] }));
+            Route::decode(&route.encode().unwrap()).unwrap().unwrap().preference()
+        };
+        assert_eq!((preference(&[1]), preference(&[3])), (Preference::High, Preference::Low));
+        assert_eq!([&[][..], &[0], &[2]].map(preference), [Preference::Medium; 3]);
+        assert!(Preference::High < Preference::Medium && Preference::Medium < Preference::Low);
     }
 
     proptest! {

@@ -91,10 +91,10 @@ impl Device<'_> {
         nexthop.map(|nexthop| nexthop.gateway).or(self.is_line().then_some(None))
     }
 
-    /// The default routes of main through the device, the preferred one first.
+    /// The default routes of main through the device, the preferred one first, as the kernel has it.
     fn defaults(&self) -> impl Iterator<Item = (&Route, &Nexthop)> {
         let mut defaults: Vec<_> = self.through(self.host.defaults).collect();
-        defaults.sort_by_key(|(route, _)| route.metric);
+        defaults.sort_by_key(|(route, _)| (route.metric, route.preference()));
         defaults.into_iter()
     }
 

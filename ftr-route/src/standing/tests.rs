@@ -1,7 +1,7 @@
 use super::{DeviceState, Host, Standing, standings};
 use ftr_core::layout::PROTOCOL;
 use ftr_core::{Config, Family};
-use ftr_netlink::{Address, Counters, Link, LinkFlags, Nexthop, Route, RouteKind};
+use ftr_netlink::{Address, Attribute, Counters, Link, LinkFlags, Nexthop, Route, RouteKind};
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -153,6 +153,26 @@ fn advertisements_are_followed_and_the_best_address_is_used() {
     let host = Host { links: &links, addresses: &all, ours: &in_use, ..Host::default() };
     assert_eq!(standings(&config, Family::V6, host)[0].way, None, "a router that has resigned");
     assert!(!standings(&config, Family::V6, host)[1].configured);
+}
+
+#[test]
+fn of_two_routers_the_one_that_wants_to_be_preferred_is_used() {
+    let config = config(&CONFIG.replace("gateway: 1.0.0.1", "gateway: 1.0.0.1, type6: ra"));
+    let (links, addresses) = ([link(3, "eth1")], [address(3, "2001:db8::9", None, 64)]);
+    let router = |gateway: &str, bits: u8| {
+        // RTA_PREF of rtnetlink.h.
+        let preference = Attribute { kind: 20, payload: vec![bits] };
+        Route { others: vec![preference], metric: 1024, ..default_by(3, 254, gateway) }
+    };
+    let gateway = |defaults: &[Route]| {
+        let host = Host { links: &links, addresses: &addresses, defaults, ours: &[] };
+        standings(&config, Family::V6, host)[0].way.clone().unwrap().gateway.unwrap().to_string()
+    };
+    let (low, medium, high) = (router("fe80::1", 3), router("fe80::2", 0), router("fe80::3", 1));
+    assert_eq!(gateway(&[low.clone(), medium.clone()]), "fe80::2");
+    assert_eq!(gateway(&[low, medium.clone(), high.clone()]), "fe80::3");
+    // The metric comes first.
+    assert_eq!(gateway(&[high, Route { metric: 512, ..medium }]), "fe80::2");
 }
 
 #[test]
