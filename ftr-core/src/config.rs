@@ -6,6 +6,7 @@
 
 mod effective;
 mod email;
+mod firewall;
 mod ipv6;
 mod limits;
 mod matching;
@@ -25,16 +26,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use email::{Authentication, Email, Encryption, Smtp};
-pub use ipv6::Ipv6Kind;
+pub use firewall::{Firewall, Forward};
+pub use ipv6::{Ipv6Kind, Nat6};
 pub use limits::{Limit, Limits};
 pub use matching::{Match, Ports, Protocol};
 pub use policy::{Otherwise, Policy};
 pub use problem::{Problem, Problems};
 pub use target::{BadTarget, DnsTarget, HttpTarget, Target};
 pub use tests_section::{LATE, Tests};
-pub use uplink::{Uplink, UplinkKind};
+pub use uplink::{ClampMss, Uplink, UplinkKind};
 
-use crate::{Family, InterfaceName};
+use crate::{Family, InterfaceName, Prefix};
 use problem::NodePath;
 use section::Section;
 
@@ -60,6 +62,10 @@ pub struct Config {
     pub routing: Routing,
     /// Connections that take uplinks of their own, in file order; their place gives table, mark and priority.
     pub policies: Vec<Policy>,
+    /// Services inside that can be reached from outside, in file order.
+    pub forwards: Vec<Forward>,
+    /// Which filter the firewall rules have; none means the original's.
+    pub firewall: Option<Firewall>,
     /// The table of the first uplink.
     pub base_table: u32,
     /// The priority of our first rule.
@@ -79,6 +85,8 @@ pub struct Downlinks {
     pub lan: Vec<InterfaceName>,
     /// Networks of servers that the internet may reach.
     pub dmz: Vec<InterfaceName>,
+    /// The IPv6 prefix that the hosts inside use, for uplinks that translate it into their own.
+    pub prefix6: Option<Prefix>,
 }
 
 /// Where the daemon writes what it does.
@@ -219,6 +227,8 @@ impl Config {
         // Numbers are given out by place in the file, so an uplink that is wrong still takes its own.
         let count = uplinks.len();
         let policies = policy::read(&mut root, &uplinks);
+        let forwards = firewall::read_forwards(&mut root, &uplinks);
+        let firewall = firewall::read_firewall(&mut root);
         let uplinks: Vec<Uplink> = uplinks.into_iter().flatten().collect();
         let downlinks = downlinks(&mut root, &uplinks);
         let log = log(&mut root);
@@ -239,6 +249,8 @@ impl Config {
             email,
             routing,
             policies,
+            forwards,
+            firewall,
             base_table,
             base_priority,
             base_fwmark,
@@ -264,7 +276,7 @@ fn read(file: &Path) -> Result<(String, u32), String> {
 }
 
 fn downlinks(root: &mut Section<'_>, uplinks: &[Uplink]) -> Downlinks {
-    let mut downlinks = Downlinks { lan: Vec::new(), dmz: Vec::new() };
+    let mut downlinks = Downlinks { lan: Vec::new(), dmz: Vec::new(), prefix6: None };
     if !root.has("downlinks") {
         root.missing("downlinks", "a section with the device of the local network (lan)");
     }
@@ -285,6 +297,7 @@ fn downlinks(root: &mut Section<'_>, uplinks: &[Uplink]) -> Downlinks {
     };
     downlinks.lan = names(&mut section, "lan");
     downlinks.dmz = names(&mut section, "dmz");
+    downlinks.prefix6 = section.optional("prefix6", ipv6::prefix);
     if !section.has("lan") {
         section.missing("lan", "the device, or a list of devices, of the local network");
     } else if downlinks.lan.is_empty() {

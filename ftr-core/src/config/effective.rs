@@ -1,13 +1,14 @@
 //! A configuration written out with everything that was left to its usual value.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::email::{Authentication, Email, Encryption};
 use super::{
-    Config, ConnectionsOnDown, Failback, Hash, Ipv6Kind, Match, Otherwise, Policy, Ports, Protocol, Tests, Uplink,
-    UplinkKind, WhenAllDown,
+    ClampMss, Config, ConnectionsOnDown, Failback, Firewall, Forward, Hash, Ipv6Kind, Match, Nat6, Otherwise, Policy,
+    Ports, Protocol, Tests, Uplink, UplinkKind, WhenAllDown,
 };
 
 impl Config {
@@ -16,7 +17,7 @@ impl Config {
     pub fn effective(&self) -> Value {
         let mut whole = json!({
             "uplinks": self.uplinks.iter().map(uplink).collect::<Vec<_>>(),
-            "downlinks": {"lan": self.downlinks.lan, "dmz": self.downlinks.dmz},
+            "downlinks": {"lan": self.downlinks.lan, "dmz": self.downlinks.dmz, "prefix6": self.downlinks.prefix6},
             "tests": tests(&self.tests),
             "log": {
                 "file": self.log.file,
@@ -45,6 +46,11 @@ impl Config {
                 }),
             },
             "policies": self.policies.iter().map(|policy| self.policy(policy)).collect::<Vec<_>>(),
+            "forwards": self.forwards.iter().map(|forward| self.forward(forward)).collect::<Vec<_>>(),
+            "firewall": self.firewall.map(|firewall| match firewall {
+                Firewall::Safe => "safe",
+                Firewall::None => "none",
+            }),
             "base_table": self.base_table,
             "base_priority": self.base_priority,
             "base_fwmark": self.base_fwmark,
@@ -64,6 +70,19 @@ impl Config {
                 Otherwise::Any => "any",
                 Otherwise::None => "none",
             },
+        })
+    }
+
+    fn forward(&self, forward: &Forward) -> Value {
+        let name = |place: &usize| self.uplinks.get(*place).map(|uplink| &uplink.name);
+        json!({
+            "uplink": forward.uplinks.iter().map(name).collect::<Vec<_>>(),
+            "protocol": forward.protocols.iter().map(|protocol| protocol.as_str()).collect::<Vec<_>>(),
+            "port": forward.ports.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "to": forward.to_port.map_or_else(
+                || forward.to.to_string(),
+                |port| SocketAddr::new(forward.to, port).to_string(),
+            ),
         })
     }
 
@@ -112,6 +131,15 @@ fn uplink(uplink: &Uplink) -> Value {
         "gateway6": gateway6,
         "type6": matches!(uplink.ipv6, Some(Ipv6Kind::Advertised)).then_some("ra"),
         "prefix6": uplink.prefixes6,
+        "nat6": match uplink.nat6 {
+            Nat6::None => None,
+            Nat6::Masquerade => Some("masquerade"),
+            Nat6::Prefix => Some("npt"),
+        },
+        "clamp_mss": uplink.clamp_mss.map(|clamp| match clamp {
+            ClampMss::Route => json!(true),
+            ClampMss::Bytes(bytes) => json!(bytes),
+        }),
         "description": uplink.description,
         "weight": uplink.weight,
         "priority_group": uplink.priority_group,

@@ -23,6 +23,18 @@ pub enum Ipv6Kind {
     Advertised,
 }
 
+/// What becomes of the source address of IPv6 connections that leave by an uplink.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Nat6 {
+    /// Nothing: hosts inside have addresses of the provider.
+    #[default]
+    None,
+    /// It becomes the uplink's own.
+    Masquerade,
+    /// The prefix that is used inside becomes the one that the provider delegated (RFC 6296).
+    Prefix,
+}
+
 /// None where the uplink has no IPv6, or what is stated of it is wrong (which is noted).
 pub(super) fn read(section: &mut Section<'_>) -> Option<Ipv6Kind> {
     let advertised = section.optional("type6", scalar::one_of(&[("static", false), ("ra", true)]));
@@ -63,6 +75,18 @@ pub(super) fn read_prefixes(section: &mut Section<'_>, ipv6: Option<Ipv6Kind>) -
     prefixes
 }
 
+/// How sources are translated, which takes IPv6, and for a prefix one that it can become.
+pub(super) fn read_nat(section: &mut Section<'_>, ipv6: Option<Ipv6Kind>, prefixes: &[Prefix]) -> Nat6 {
+    let words = &[("none", Nat6::None), ("masquerade", Nat6::Masquerade), ("npt", Nat6::Prefix)];
+    let nat = section.optional("nat6", scalar::one_of(words)).unwrap_or_default();
+    if nat != Nat6::None && ipv6.is_none() {
+        section.wrong("nat6", "without IPv6 on the uplink, allowed: beside ip6 and gateway6, or type6: ra");
+    } else if nat == Nat6::Prefix && prefixes.is_empty() {
+        section.wrong("nat6", "npt without a prefix, allowed: beside prefix6");
+    }
+    nat
+}
+
 fn host(value: &Value) -> Result<Ipv6Addr, String> {
     let text = scalar::text(value)?;
     text.parse()
@@ -71,11 +95,11 @@ fn host(value: &Value) -> Result<Ipv6Addr, String> {
         .ok_or_else(|| format!("{text:?} is not the address of a host, allowed: an IPv6 address such as 2001:db8::1"))
 }
 
-fn prefix(value: &Value) -> Result<Prefix, String> {
+pub(super) fn prefix(value: &Value) -> Result<Prefix, String> {
     let prefix: Prefix = scalar::parsed(value)?;
     if prefix.family() == Family::V6 && prefix.length() > 0 {
         Ok(prefix)
     } else {
-        Err(format!("{prefix} is no delegated prefix, allowed: an IPv6 prefix such as 2001:db8:1::/56"))
+        Err(format!("{prefix} is no prefix of a network, allowed: an IPv6 prefix such as 2001:db8:1::/56"))
     }
 }

@@ -24,7 +24,7 @@ pub struct Match {
     pub dports: Vec<Ports>,
     /// The devices that they come in by.
     pub interfaces: Vec<InterfaceName>,
-    /// The name of a set of addresses that they go to, which somebody else keeps.
+    /// The name of a set of addresses that they go to, which somebody else keeps; that of IPv6 ends in a `6` more.
     pub set: Option<String>,
 }
 
@@ -80,8 +80,8 @@ impl fmt::Display for Ports {
     }
 }
 
-/// The most characters of a set's name (`IPSET_MAXNAMELEN`, with its closing zero).
-const LONGEST_SET: usize = 31;
+/// The most characters of a set's name: the one of IPv6 has a `6` more (`IPSET_MAXNAMELEN`, with its closing zero).
+const LONGEST_SET: usize = 30;
 
 /// Reads the section.
 pub(super) fn read(mut section: Section<'_>) -> Match {

@@ -3,7 +3,7 @@
 use super::matching::{self, Match};
 use super::scalar;
 use super::section::Section;
-use super::uplink::Uplink;
+use super::uplink::{self, Uplink};
 
 /// Connections that take the first working uplink of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,24 +60,10 @@ fn one(section: &mut Section<'_>, uplinks: &[Option<Uplink>]) -> Option<Policy> 
             Err(format!("{text:?} is no name, allowed: 1 to {LONGEST_NAME} letters, digits, _ and -"))
         }
     });
-    let place = |name: &str| uplinks.iter().position(|uplink| uplink.as_ref().is_some_and(|one| &one.name == name));
     if !section.has("uplinks") {
         section.missing("uplinks", "the uplinks that take its connections, the preferred one first");
     }
-    // Where an uplink itself is wrong, its name may well be meant here.
-    let whole = uplinks.iter().all(Option::is_some);
-    let list = section.list("uplinks", |value| {
-        let name = scalar::text(value)?;
-        match place(&name) {
-            None if whole => Err(format!("{name:?} is no uplink of this file")),
-            place => Ok(place),
-        }
-    });
-    let list: Vec<usize> = list.into_iter().flatten().collect();
-    let twice = list.iter().enumerate().any(|(at, place)| list.iter().take(at).any(|earlier| earlier == place));
-    if twice {
-        section.wrong("uplinks", "an uplink is named twice, allowed: each once, the preferred one first");
-    }
+    let list = uplink::read_places(section, "uplinks", uplinks);
     let words = &[("any", Otherwise::Any), ("none", Otherwise::None)];
     let otherwise = section.optional("otherwise", scalar::one_of(words)).unwrap_or(Otherwise::Any);
     let matching = section.section("match").map(matching::read);

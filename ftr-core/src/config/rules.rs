@@ -1,7 +1,7 @@
 //! What no single key can tell: that tables, priorities and marks neither clash nor run out.
 
 use super::problem::{NodePath, Problem};
-use super::{Config, UplinkKind};
+use super::{Config, Nat6, UplinkKind};
 use crate::Family;
 use crate::layout::{DEFAULT_PRIORITY, Layout, MAIN_PRIORITY};
 
@@ -26,6 +26,10 @@ pub(super) fn check(config: &Config, count: usize, problems: &mut Vec<Problem>, 
     note("fwmark_mask", config.fwmark_mask.and_then(mask));
     note("base_fwmark", marks(config, count));
     untested_ipv4(config, problems);
+    if problems.is_empty() {
+        devices_of_policies(config, problems);
+        translated_prefixes(config, problems);
+    }
     same_address(config, warnings);
     untested_ipv6(config, warnings);
     defaults_of_clients(config, warnings);
@@ -115,6 +119,33 @@ fn untested_ipv4(config: &Config, problems: &mut Vec<Problem>) {
                 .push(Problem::new(path.key("ips"), "no IPv4 host to ask, allowed: one or more, beside those of IPv6"));
         }
         told |= common;
+    }
+}
+
+/// Connections keep their uplink only where they come in by a device of ours.
+fn devices_of_policies(config: &Config, problems: &mut Vec<Problem>) {
+    for (index, policy) in config.policies.iter().enumerate() {
+        let stated = policy.matching.iter().flat_map(|matching| &matching.interfaces);
+        let inside = |name| config.downlinks.lan.contains(name) || config.downlinks.dmz.contains(name);
+        for name in stated.filter(|name| !inside(name)) {
+            let path = NodePath::default().key("policies").index(index).key("match").key("interface");
+            problems.push(Problem::new(path, format!("{name} is no device of downlinks, allowed: one of lan or dmz")));
+        }
+    }
+}
+
+/// A prefix becomes another of the same length, so the one inside has to fit into that of the provider.
+fn translated_prefixes(config: &Config, problems: &mut Vec<Problem>) {
+    for (index, uplink) in config.uplinks.iter().enumerate().filter(|(_, uplink)| uplink.nat6 == Nat6::Prefix) {
+        let path = NodePath::default().key("uplinks").index(index).key("nat6");
+        let Some(inner) = config.downlinks.prefix6 else {
+            problems.push(Problem::new(path, "npt needs the prefix that is used inside, as prefix6 in downlinks"));
+            continue;
+        };
+        if let Some(outer) = uplink.prefixes6.first().filter(|outer| outer.length() > inner.length()) {
+            let what = format!("{inner} is larger than {outer}, allowed: in downlinks a prefix6 that fits into it");
+            problems.push(Problem::new(path, what));
+        }
     }
 }
 

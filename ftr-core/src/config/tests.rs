@@ -298,7 +298,7 @@ fn delegated_prefixes_are_prefixes_of_ipv6_beside_ipv6() {
     let config = parse(&with("['2001:db8:1::/56', '2001:db8:2::/64']")).unwrap();
     assert_eq!(config.uplinks[0].prefixes6.len(), 2);
     for (prefix, what) in [
-        ("10.0.0.0/8", "no delegated prefix"),
+        ("10.0.0.0/8", "no prefix of a network"),
         ("'2001:db8::1/56'", "did you mean 2001:db8::/56"),
         ("x", "\"x\" is no prefix"),
     ] {

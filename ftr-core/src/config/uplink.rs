@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_yaml::Value;
 
-use super::ipv6::{self, Ipv6Kind};
+use super::ipv6::{self, Ipv6Kind, Nat6};
 use super::scalar;
 use super::section::Section;
 use super::target::is_host;
@@ -23,6 +23,10 @@ pub struct Uplink {
     pub ipv6: Option<Ipv6Kind>,
     /// The IPv6 prefixes that its provider routes to us: what comes from them leaves by this uplink.
     pub prefixes6: Vec<Prefix>,
+    /// What becomes of the source address of its IPv6 connections.
+    pub nat6: Nat6,
+    /// Whether the segments of TCP are kept small enough for it.
+    pub clamp_mss: Option<ClampMss>,
     /// What people call it.
     pub description: String,
     /// Its part of the new connections: 1 to 256.
@@ -52,6 +56,15 @@ impl Uplink {
             Family::V6 => self.ipv6.is_some(),
         }
     }
+}
+
+/// How small the segments of TCP are kept (RFC 879; `TCPMSS` in iptables-extensions(8)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClampMss {
+    /// As the MTU of the route says.
+    Route,
+    /// So many bytes over IPv4, and 20 fewer over IPv6, whose header is longer.
+    Bytes(u16),
 }
 
 /// Where an uplink's address and gateway come from.
@@ -113,6 +126,8 @@ fn one(section: &mut Section<'_>, tests: &Tests) -> Option<Uplink> {
     };
     let ipv6 = ipv6::read(section);
     let prefixes6 = ipv6::read_prefixes(section, ipv6);
+    let nat6 = ipv6::read_nat(section, ipv6, &prefixes6);
+    let clamp_mss = section.optional("clamp_mss", clamp).flatten();
     let description = section.optional("description", scalar::text);
     let weight = section.optional("weight", scalar::within(1, 256)).unwrap_or(1);
     let priority_group = section.optional("priority_group", scalar::number::<u32>);
@@ -126,12 +141,44 @@ fn one(section: &mut Section<'_>, tests: &Tests) -> Option<Uplink> {
         kind: kind?,
         ipv6,
         prefixes6,
+        nat6,
+        clamp_mss,
         weight,
         priority_group,
         default_route,
         metered,
         tests,
     })
+}
+
+/// The smallest segment that every host takes (RFC 9293, 3.7.1), and the largest that fits into a jumbo frame.
+const SEGMENTS: std::ops::RangeInclusive<u16> = 536..=8960;
+
+fn clamp(value: &Value) -> Result<Option<ClampMss>, String> {
+    if let Ok(wanted) = scalar::boolean(value) {
+        return Ok(wanted.then_some(ClampMss::Route));
+    }
+    scalar::within(*SEGMENTS.start(), *SEGMENTS.end())(value)
+        .map(|bytes| Some(ClampMss::Bytes(bytes)))
+        .map_err(|what| format!("{what}, or true for what the route's MTU says"))
+}
+
+/// Reads names of uplinks as their places. Where an uplink itself is wrong, its name may well be meant.
+pub(super) fn read_places(section: &mut Section<'_>, key: &'static str, uplinks: &[Option<Uplink>]) -> Vec<usize> {
+    let whole = uplinks.iter().all(Option::is_some);
+    let list = section.list(key, |value| {
+        let name = scalar::text(value)?;
+        match uplinks.iter().position(|uplink| uplink.as_ref().is_some_and(|one| one.name == *name)) {
+            None if whole => Err(format!("{name:?} is no uplink of this file")),
+            place => Ok(place),
+        }
+    });
+    let list: Vec<usize> = list.into_iter().flatten().collect();
+    let twice = list.iter().enumerate().any(|(at, place)| list.iter().take(at).any(|earlier| earlier == place));
+    if twice {
+        section.wrong(key, "an uplink is named twice, allowed: each once");
+    }
+    list
 }
 
 fn fixed(section: &mut Section<'_>) -> Option<UplinkKind> {
