@@ -1,19 +1,24 @@
 //! The command line.
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
+use ftr_core::Family;
 use ftr_core::cli::Common;
 
-use crate::render::Table;
+use crate::model::Table;
+use crate::render::{Backend, Request};
 
 const EXAMPLES: &str = "\
 Examples:
   ftr-rules | less                         read them: comments explain each rule
   ftr-rules | iptables-restore --test      let iptables check them, change nothing
   ftr-rules | iptables-restore             replace the tables mangle, nat and filter
+  ftr-rules -6 | ip6tables-restore         the same for IPv6
+  ftr-rules --backend nft | nft -f -       both families, in tables of their own
   ftr-rules --table mangle --table nat | iptables-restore
-                                           leave the filter table to your own firewall";
+                                           leave the filter table to your own firewall
+  ftr-rules --diff                         are they loaded? 0 yes, 1 no (run it as root)";
 
-/// Print the firewall rules that several uplinks need, as text for iptables-restore
+/// Print the firewall rules that several uplinks need, as text for iptables-restore or nft
 ///
 /// They mark each connection with its uplink, translate addresses, and protect router and LAN. Nothing is changed.
 #[derive(Debug, Parser)]
@@ -27,29 +32,51 @@ pub(crate) struct Cli {
     /// The program that shall load the rules
     #[arg(long, value_enum, default_value_t = Backend::Iptables)]
     backend: Backend,
-    /// Rules for IPv4 (the default)
+    /// Compare with the rules that are loaded, and print what differs
+    #[arg(long)]
+    pub(crate) diff: bool,
+    /// Rules for IPv4 (iptables: the default)
     #[arg(short = '4')]
     ipv4: bool,
+    /// Rules for IPv6 (nft: both, where neither is asked for alone)
+    #[arg(short = '6')]
+    ipv6: bool,
 }
 
 impl Cli {
-    /// The tables to print: those asked for, else all.
-    pub(crate) fn tables(&self) -> Vec<Table> {
-        if self.table.is_empty() { Table::ALL.to_vec() } else { self.table.clone() }
+    /// What is asked for.
+    ///
+    /// # Errors
+    /// Both families of a back end that loads one at a time.
+    pub(crate) fn request(&self) -> Result<Request, &'static str> {
+        let families = match (self.backend, self.ipv4, self.ipv6) {
+            (Backend::Iptables, true, true) => {
+                return Err(
+                    "-4 -6: iptables-restore and ip6tables-restore each load one family, ask for one at a time",
+                );
+            }
+            (Backend::Iptables, _, false) | (Backend::Nft, true, false) => vec![Family::V4],
+            (_, false, true) => vec![Family::V6],
+            (Backend::Nft, ..) => vec![Family::V4, Family::V6],
+        };
+        let tables = if self.table.is_empty() { Table::ALL.to_vec() } else { self.table.clone() };
+        Ok(Request { backend: self.backend, families, tables })
     }
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Backend {
-    Iptables,
 }
 
 #[cfg(test)]
 mod tests {
     use clap::{CommandFactory, Parser};
+    use ftr_core::Family;
 
     use super::Cli;
-    use crate::render::Table;
+    use crate::model::Table;
+    use crate::render::{Backend, Request};
+
+    fn request(args: &[&str]) -> Request {
+        let words = std::iter::once("ftr-rules").chain(args.iter().copied());
+        Cli::try_parse_from(words).unwrap().request().unwrap()
+    }
 
     #[test]
     fn the_definition_is_consistent() {
@@ -58,11 +85,20 @@ mod tests {
 
     #[test]
     fn tables_may_be_chosen() {
-        let tables = |args: &[&str]| Cli::try_parse_from(args).unwrap().tables();
-        assert_eq!(tables(&["ftr-rules"]), Table::ALL);
-        assert_eq!(tables(&["ftr-rules", "-4", "--table", "nat", "--table", "mangle"]), [Table::Nat, Table::Mangle]);
-        for wrong in [&["ftr-rules", "--table", "raw"][..], &["ftr-rules", "--backend", "nft"], &["ftr-rules", "-6"]] {
-            assert!(Cli::try_parse_from(wrong).is_err(), "{wrong:?}");
-        }
+        assert_eq!(request(&[]).tables, Table::ALL);
+        assert_eq!(request(&["-4", "--table", "nat", "--table", "mangle"]).tables, [Table::Nat, Table::Mangle]);
+        assert!(Cli::try_parse_from(["ftr-rules", "--table", "raw"]).is_err());
+    }
+
+    #[test]
+    fn families_belong_to_the_back_end() {
+        assert_eq!(request(&[]).families, [Family::V4]);
+        assert_eq!(request(&["-6"]).families, [Family::V6]);
+        let nft = ["--backend", "nft"];
+        assert_eq!(request(&nft).backend, Backend::Nft);
+        assert_eq!(request(&nft).families, [Family::V4, Family::V6]);
+        assert_eq!(request(&["--backend", "nft", "-4", "-6"]).families, [Family::V4, Family::V6]);
+        assert_eq!(request(&["--backend", "nft", "-6"]).families, [Family::V6]);
+        assert!(Cli::try_parse_from(["ftr-rules", "-4", "-6"]).unwrap().request().is_err());
     }
 }

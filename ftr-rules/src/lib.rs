@@ -1,20 +1,25 @@
-//! `ftr-rules` prints the firewall rules of a router with several uplinks, as `iptables-restore` reads them.
+//! `ftr-rules` prints the firewall rules of a router with several uplinks, as `iptables-restore` or `nft` reads them.
 //!
 //! It changes nothing itself: `ftr-rules | iptables-restore`. Without the mangle table policy routing cannot keep a
 //! connection on its uplink, without the nat table its packets carry an address that no provider lets through.
 
 mod cli;
+mod compose;
+mod iptables;
+pub mod model;
+mod nft;
 pub mod render;
-pub mod script;
+mod script;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use ftr_core::cli::{Failure, say};
-use ftr_core::{Config, Exit};
+use ftr_core::{Config, Exit, Family};
 
 use cli::Cli;
-use render::Table;
+use model::Table;
+use render::Request;
 
 const TOOL: &str = "ftr-rules";
 
@@ -34,28 +39,36 @@ fn print(cli: &Cli) -> Result<Exit, Failure> {
     if cli.common.json {
         return Err(Failure::new(Exit::Usage, "--json: firewall rules have no JSON form"));
     }
+    let request = cli.request().map_err(|reason| Failure::new(Exit::Usage, reason))?;
     let config = cli.common.load()?;
-    let tables = cli.tables();
     if !cli.common.quiet {
-        warn(&config, &tables);
+        warn(&config, &request);
     }
     let mut stdout = io::stdout().lock();
     stdout
-        .write_all(render::render(&config, &tables).as_bytes())
+        .write_all(render::render(&config, &request).as_bytes())
         .and_then(|()| stdout.flush())
         .map_err(|error| Failure::stdout(&error))?;
     Ok(Exit::Yes)
 }
 
-fn warn(config: &Config, tables: &[Table]) {
+fn warn(config: &Config, request: &Request) {
     for line in config.warning_lines() {
         say(TOOL, &line);
     }
-    if tables.contains(&Table::Filter) {
+    let printed = request.printed(config);
+    if printed.contains(&Table::Filter) && request.original(config) {
         say(
             TOOL,
             "filter: warning: INPUT admits no new connection from the LAN to the router itself (SSH, DNS, DHCP); \
-             the rules have examples to uncomment",
+             the rules have examples to uncomment, and `firewall: safe` in the configuration admits them all",
         );
+    }
+    if printed.is_empty() {
+        say(TOOL, "filter: warning: `firewall: none` in the configuration leaves it out, so there are no rules");
+    }
+    let leads = |family: &Family| config.uplinks.iter().any(|uplink| uplink.has(*family));
+    if !request.families.iter().any(leads) {
+        say(TOOL, "uplinks: warning: none has IPv6 (ip6, type6), so none is in these rules");
     }
 }

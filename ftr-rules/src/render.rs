@@ -1,49 +1,76 @@
-//! From a configuration to firewall rules.
-//!
-//! The rules are those of Fault Tolerant Router, so that a firewall that was built around them fits; the comments
-//! between them tell an administrator what each does.
-
-mod filter;
-mod mangle;
-mod nat;
+//! From a configuration to text that loads.
 
 use clap::ValueEnum;
-use ftr_core::Config;
+use ftr_core::config::Firewall;
+use ftr_core::{Config, Family};
 
-use crate::script::Script;
+use crate::compose::{Scope, compose};
+use crate::model::{Ruleset, Table};
+use crate::{iptables, nft};
 
-/// A table of the kernel's packet filter, as iptables(8) names it.
+/// The program that loads the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Table {
-    /// Marks: which uplink a connection belongs to.
-    Mangle,
-    /// Address translation.
-    Nat,
-    /// What may pass.
-    Filter,
+pub enum Backend {
+    /// iptables-restore or ip6tables-restore: one family.
+    Iptables,
+    /// nft -f: both families at once.
+    Nft,
 }
 
-impl Table {
-    /// All tables, in the order in which they are printed.
-    pub const ALL: [Self; 3] = [Self::Mangle, Self::Nat, Self::Filter];
+/// Which rules are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The program that loads them.
+    pub backend: Backend,
+    /// The families; for iptables one.
+    pub families: Vec<Family>,
+    /// The tables, in any order.
+    pub tables: Vec<Table>,
 }
 
-/// The rules of some tables, in the format of iptables-save(8); each table at most once, in the order of [`Table::ALL`].
-#[must_use]
-pub fn render(config: &Config, tables: &[Table]) -> String {
-    let mut script = Script::default();
-    script.comment(&format!("Made by ftr-rules from {}", config.file.display()));
-    script.comment(
-        "Loading a table with iptables-restore replaces all that it held before.\n\
-         Lines that begin with \"# [\" are examples: adapt them, and take the \"# \" away.",
-    );
-    for table in Table::ALL.into_iter().filter(|table| tables.contains(table)) {
-        script.gap();
-        match table {
-            Table::Mangle => mangle::write(config, &mut script),
-            Table::Nat => nat::write(config, &mut script),
-            Table::Filter => filter::write(config, &mut script),
-        }
+impl Request {
+    /// The tables that are printed: the filter table is not where the configuration wants none.
+    #[must_use]
+    pub fn printed(&self, config: &Config) -> Vec<Table> {
+        let kept = |table: &Table| *table != Table::Filter || config.firewall != Some(Firewall::None);
+        self.asked().filter(kept).collect()
     }
-    script.into_text()
+
+    /// The tables that are asked for and not printed.
+    fn absent(&self, config: &Config) -> Vec<Table> {
+        let printed = self.printed(config);
+        self.asked().filter(|table| !printed.contains(table)).collect()
+    }
+
+    fn asked(&self) -> impl Iterator<Item = Table> {
+        Table::ALL.into_iter().filter(|table| self.tables.contains(table))
+    }
+
+    /// Whether the rules are those of Fault Tolerant Router.
+    #[must_use]
+    pub fn original(&self, config: &Config) -> bool {
+        self.backend == Backend::Iptables && self.families == [Family::V4] && config.firewall.is_none()
+    }
+
+    /// The rules before they have the words of one program.
+    #[must_use]
+    pub fn ruleset(&self, config: &Config) -> Ruleset {
+        let scope = Scope {
+            families: self.families.clone(),
+            original: self.original(config),
+            passes_other: self.backend == Backend::Nft && self.families.len() == 1,
+        };
+        compose(config, &self.printed(config), &scope)
+    }
+}
+
+/// The text that loads the rules: the same for the same configuration and request, to the byte.
+#[must_use]
+pub fn render(config: &Config, request: &Request) -> String {
+    let file = config.file.display().to_string();
+    let ruleset = request.ruleset(config);
+    match request.backend {
+        Backend::Iptables => iptables::print(&ruleset, &file),
+        Backend::Nft => nft::print(&ruleset, &request.absent(config), &file),
+    }
 }

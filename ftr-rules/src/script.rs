@@ -1,4 +1,4 @@
-//! Text for `iptables-restore`, line by line.
+//! Text for `iptables-restore` and `nft -f`, line by line.
 
 use ftr_core::clean::clean;
 
@@ -8,64 +8,54 @@ use ftr_core::clean::clean;
 /// a longer comment would end in a rule. A character has up to four bytes.
 const LONGEST_COMMENT: usize = 200;
 
-/// Rules and comments in the format of iptables-save(8).
+/// Lines of rules and comments, indented by tabs.
 #[derive(Debug, Default)]
-pub struct Script {
+pub(crate) struct Script {
     text: String,
+    depth: usize,
 }
 
 impl Script {
     /// The whole text, ending in a newline.
     #[must_use]
-    pub fn into_text(self) -> String {
+    pub(crate) fn into_text(self) -> String {
         self.text
     }
 
     /// An empty line, for the eye.
-    pub fn gap(&mut self) {
+    pub(crate) fn gap(&mut self) {
         self.text.push('\n');
     }
 
     /// A comment, of a line for each line of `text`; whatever `text` holds stays inside the comment.
-    pub fn comment(&mut self, text: &str) {
+    pub(crate) fn comment(&mut self, text: &str) {
+        self.remark("# ", text);
+    }
+
+    /// A comment with a sign of its own, which begins with `#`.
+    pub(crate) fn remark(&mut self, sign: &'static str, text: &str) {
         for line in text.split('\n') {
+            // Nor does any program take a backslash at its end for a sign that the next line belongs to it.
             let line: String = clean(line).chars().take(LONGEST_COMMENT).collect();
-            self.line(format!("# {line}").trim_end());
+            self.line(format!("{sign}{line}").trim_end_matches(|last: char| last.is_whitespace() || last == '\\'));
         }
     }
 
-    /// Begins a table, whose chains with a policy come first and chains of our own after them.
-    pub fn table(&mut self, name: &str, policies: &[(&str, &str)], own: &[&str]) {
-        self.line(&format!("*{name}"));
-        for (chain, policy) in policies.iter().copied().chain(own.iter().map(|&chain| (chain, "-"))) {
-            self.line(&format!(":{chain} {policy} [0:0]"));
-        }
-    }
-
-    /// A rule at the end of a chain.
-    pub fn rule(&mut self, chain: &str, rule: &str) {
-        self.line(&rule_line(chain, rule));
-    }
-
-    /// A rule that does nothing until its comment sign is taken away.
-    pub fn example(&mut self, chain: &str, rule: &str) {
-        self.comment(&rule_line(chain, rule));
-    }
-
-    /// Ends a table: only now it is loaded, as a whole.
-    pub fn commit(&mut self) {
-        self.line("COMMIT");
-    }
-
-    fn line(&mut self, line: &str) {
+    /// A line that acts.
+    pub(crate) fn line(&mut self, line: &str) {
+        self.text.extend(std::iter::repeat_n('\t', self.depth));
         self.text.push_str(line);
         self.text.push('\n');
     }
-}
 
-/// A rule with both its counters at zero.
-fn rule_line(chain: &str, rule: &str) -> String {
-    format!("[0:0] -A {chain} {rule}")
+    /// The lines that `inner` writes between `head {` and `}`, indented.
+    pub(crate) fn braces(&mut self, head: &str, inner: impl FnOnce(&mut Self)) {
+        self.line(&format!("{head} {{"));
+        self.depth += 1;
+        inner(self);
+        self.depth -= 1;
+        self.line("}");
+    }
 }
 
 #[cfg(test)]
@@ -74,24 +64,21 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_table_has_its_chains_and_rules() {
+    fn braces_indent_what_is_between_them() {
         let mut script = Script::default();
-        script.table("filter", &[("INPUT", "DROP")], &["LAN_WAN"]);
-        script.rule("INPUT", "-i lo -j ACCEPT");
-        script.example("LAN_WAN", "-j ACCEPT");
-        script.commit();
-        let text = "*filter\n:INPUT DROP [0:0]\n:LAN_WAN - [0:0]\n[0:0] -A INPUT -i lo -j ACCEPT\n# [0:0] -A LAN_WAN -j ACCEPT\nCOMMIT\n";
-        assert_eq!(script.into_text(), text);
+        script.braces("table inet t", |script| script.braces("chain c", |script| script.line("accept")));
+        assert_eq!(script.into_text(), "table inet t {\n\tchain c {\n\t\taccept\n\t}\n}\n");
     }
 
     proptest! {
         #[test]
-        fn nothing_escapes_from_a_comment(text in "(\\PC|\n|\r|\u{0}|\u{85}|\u{2028}){0,60}", times in 1usize..300) {
+        fn nothing_escapes_from_a_comment(text in "(\\PC|\n|\r|\u{0}|\u{85}|\u{2028}|\\\\){0,60}", times in 1usize..300) {
             let mut script = Script::default();
             script.comment(&text.repeat(times));
             for line in script.into_text().split_terminator(['\n', '\r', '\u{0}', '\u{85}', '\u{2028}']) {
                 prop_assert!(line.starts_with('#'), "{line:?}");
                 prop_assert!(line.len() < 1024);
+                prop_assert!(!line.ends_with('\\'));
             }
         }
     }

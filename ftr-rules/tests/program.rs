@@ -43,7 +43,7 @@ fn without_the_filter_table_nothing_is_said_of_it() {
 
 #[test]
 fn wrong_usage_is_64_and_a_wrong_configuration_78() {
-    for args in [&["--backend", "nft"][..], &["-6"], &["--json"], &["eth1"]] {
+    for args in [&["--backend", "pf"][..], &["-4", "-6"], &["--json"], &["eth1"]] {
         let output = output(args);
         assert_eq!((output.status.code(), output.stdout.len()), (Some(64), 0), "{args:?}");
     }

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use ftr_core::Config;
-use ftr_rules::render::{Table, render};
+use ftr_core::{Config, Family};
+use ftr_rules::model::Table;
+use ftr_rules::render::{Backend, Request, render};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name)
@@ -11,7 +12,8 @@ fn fixture(name: &str) -> PathBuf {
 
 #[expect(clippy::expect_used, reason = "a test that cannot read its fixture has failed")]
 fn rules(name: &str, tables: &[Table]) -> String {
-    render(&Config::load(&fixture(name)).expect("a good configuration"), tables)
+    let request = Request { backend: Backend::Iptables, families: vec![Family::V4], tables: tables.to_vec() };
+    render(&Config::load(&fixture(name)).expect("a good configuration"), &request)
 }
 
 /// What iptables-restore acts on.

@@ -1,0 +1,161 @@
+//! The nat table: addresses that the providers accept.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ftr_core::config::{Ipv6Kind, Nat6, Ports, Protocol, Uplink, UplinkKind};
+use ftr_core::{Config, Family, InterfaceName, Prefix};
+
+use super::{Scope, forward};
+use crate::model::{Action, Block, Chain, Hook, Policy, Rule, Rules, Table, When};
+
+const PURPOSE: &str = "\
+nat: what leaves by an uplink carries that uplink's address.
+
+Only the first packet of a connection passes here; the kernel translates the others, and the answers, like it.";
+
+const DNAT: &str = "\
+To offer a server of yours to the internet, send what arrives for it there, and admit it in the filter table. One rule
+for each uplink that it shall be reached by:";
+
+const SNAT: &str = "\
+Where an uplink has a second address, connections of some hosts can use that one. Before the rules below, which take
+the rest:";
+
+const LEAVING: &str = "\
+A fixed address is stated. Where the provider assigns one, MASQUERADE takes whatever the device has at the moment,
+and forgets the connections when the device goes.";
+
+const UNTRANSLATED: &str = "\
+IPv6 is translated only on uplinks that ask for it (nat6): hosts inside have addresses of each provider, and routing
+sends each of them to its own.";
+
+const fn v4(octets: [u8; 4]) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(octets[0], octets[1], octets[2], octets[3]))
+}
+
+const fn v6(start: [u16; 2], last: u16) -> IpAddr {
+    IpAddr::V6(Ipv6Addr::new(start[0], start[1], 0, 0, 0, 0, 0, last))
+}
+
+/// Addresses for examples: those of the original, and the like in IPv6.
+const fn pick(family: Family, four: [u8; 4], six: [u16; 2], last: u16) -> IpAddr {
+    match family {
+        Family::V4 => v4(four),
+        Family::V6 => v6(six, last),
+    }
+}
+
+/// A server in the local network.
+pub(super) const fn server(family: Family) -> IpAddr {
+    pick(family, [192, 168, 0, 10], [0xfd00, 0], 0x10)
+}
+
+/// A server in the DMZ.
+const fn dmz_server(family: Family) -> IpAddr {
+    pick(family, [192, 168, 1, 10], [0xfd00, 1], 0x10)
+}
+
+/// A second address of an uplink.
+const fn second(family: Family) -> IpAddr {
+    pick(family, [198, 51, 100, 3], [0x2001, 0xdb8], 3)
+}
+
+/// A host of the local network.
+pub(super) const fn host(family: Family) -> Prefix {
+    Prefix::host(pick(family, [192, 168, 0, 20], [0xfd00, 0], 0x20))
+}
+
+/// A host in the internet.
+pub(super) const fn far(family: Family) -> Prefix {
+    Prefix::host(pick(family, [198, 51, 100, 20], [0x2001, 0xdb8], 0x20))
+}
+
+pub(super) fn compose(config: &Config, scope: &Scope) -> Rules {
+    let mut blocks = examples(config, scope);
+    blocks.extend(forward::translations(config, scope));
+    if scope.families.contains(&Family::V4) {
+        let rules = config.uplinks.iter().map(leaving).collect();
+        blocks.push(Block { why: LEAVING.to_owned(), rules });
+    }
+    if scope.families.contains(&Family::V6) {
+        let rules = config.uplinks.iter().flat_map(|uplink| leaving6(uplink, config.downlinks.prefix6)).collect();
+        blocks.push(Block { why: UNTRANSLATED.to_owned(), rules });
+    }
+    let hooks = [Hook::Prerouting, Hook::Postrouting, Hook::Output].map(|hook| (hook, Policy::Accept));
+    Rules { table: Table::Nat, about: PURPOSE.to_owned(), hooks: hooks.to_vec(), own: Vec::new(), blocks }
+}
+
+fn examples(config: &Config, scope: &Scope) -> Vec<Block> {
+    let Some((_, first)) = scope.uplinks(config).next() else { return Vec::new() };
+    let family = scope.example();
+    let mut servers = vec![(443, server(family))];
+    if !config.downlinks.dmz.is_empty() {
+        servers.push((25, dmz_server(family)));
+    }
+    let offer = |(port, to): (u16, IpAddr)| {
+        let when = When {
+            family: Some(family),
+            inputs: vec![first.name.clone()],
+            protocol: Some(Protocol::Tcp),
+            dports: vec![Ports { first: port, last: port }],
+            ..When::default()
+        };
+        Rule::example(Chain::At(Hook::Prerouting), when, Action::Dnat(to, None))
+    };
+    let when = When { sources: vec![Prefix::host(server(family))], ..leaves(&first.name, family) };
+    vec![
+        Block { why: DNAT.to_owned(), rules: servers.into_iter().map(offer).collect() },
+        Block {
+            why: SNAT.to_owned(),
+            rules: vec![Rule::example(Chain::At(Hook::Postrouting), when, Action::Snat(second(family)))],
+        },
+    ]
+}
+
+fn leaves(device: &InterfaceName, family: Family) -> When {
+    When { family: Some(family), outputs: vec![device.clone()], ..When::default() }
+}
+
+fn leaving(uplink: &Uplink) -> Rule {
+    let action = match uplink.kind {
+        UplinkKind::Static { ip, .. } => Action::Snat(ip.into()),
+        UplinkKind::Ppp | UplinkKind::Dhcp => Action::Masquerade,
+    };
+    Rule::new(Chain::At(Hook::Postrouting), leaves(&uplink.name, Family::V4), action)
+}
+
+/// What the provider has delegated keeps its address.
+fn leaving6(uplink: &Uplink, inner: Option<Prefix>) -> Vec<Rule> {
+    let when = leaves(&uplink.name, Family::V6);
+    let rule = |when, action| Rule::new(Chain::At(Hook::Postrouting), when, action);
+    match (uplink.nat6, uplink.ipv6) {
+        (Nat6::Masquerade, Some(kind)) => {
+            let mut rules = Vec::new();
+            if !uplink.prefixes6.is_empty() {
+                rules.push(rule(When { sources: uplink.prefixes6.clone(), ..when.clone() }, Action::Accept));
+            }
+            rules.push(match kind {
+                Ipv6Kind::Static { ip, .. } => rule(when, Action::Snat(ip.into())),
+                Ipv6Kind::Advertised => rule(when, Action::Masquerade),
+            });
+            rules
+        }
+        (Nat6::Prefix, Some(_)) => {
+            // The configuration has made sure that all of this is there and fits.
+            let outer = uplink.prefixes6.first().copied();
+            let outer = inner.and_then(|inner| Prefix::new(outer?.address(), inner.length()));
+            let (Some(inner), Some(outer)) = (inner, outer) else { return Vec::new() };
+            let comes = When {
+                family: Some(Family::V6),
+                inputs: vec![uplink.name.clone()],
+                destinations: vec![outer],
+                ..When::default()
+            };
+            vec![
+                rule(When { sources: vec![inner], ..when }, Action::SourcePrefix(outer)),
+                Rule::new(Chain::At(Hook::Prerouting), comes, Action::DestinationPrefix(inner)),
+            ]
+        }
+        _ => Vec::new(),
+    }
+}
