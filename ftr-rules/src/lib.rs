@@ -5,7 +5,9 @@
 
 mod cli;
 mod compose;
+mod diff;
 mod iptables;
+mod loaded;
 pub mod model;
 mod nft;
 pub mod render;
@@ -19,7 +21,7 @@ use ftr_core::{Config, Exit, Family};
 
 use cli::Cli;
 use model::Table;
-use render::Request;
+use render::{Backend, Request};
 
 const TOOL: &str = "ftr-rules";
 
@@ -41,15 +43,51 @@ fn print(cli: &Cli) -> Result<Exit, Failure> {
     }
     let request = cli.request().map_err(|reason| Failure::new(Exit::Usage, reason))?;
     let config = cli.common.load()?;
-    if !cli.common.quiet {
+    if !cli.common.quiet && !cli.diff {
         warn(&config, &request);
     }
+    let rules = render::render(&config, &request);
+    if !cli.diff {
+        answer(&rules)?;
+        return Ok(Exit::Yes);
+    }
+    let mut differences = differences(&request, &config, &rules)?;
+    for line in &mut differences {
+        line.push('\n');
+    }
+    if !cli.common.quiet {
+        answer(&differences.concat())?;
+    }
+    Ok(if differences.is_empty() { Exit::Yes } else { Exit::No })
+}
+
+fn answer(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(render::render(&config, &request).as_bytes())
-        .and_then(|()| stdout.flush())
-        .map_err(|error| Failure::stdout(&error))?;
-    Ok(Exit::Yes)
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written.map_err(|error| Failure::stdout(&error))
+}
+
+/// What is loaded otherwise than `rules` say: see [`diff::compare`].
+fn differences(request: &Request, config: &Config, rules: &str) -> Result<Vec<String>, Failure> {
+    match (request.backend, request.families.as_slice()) {
+        (Backend::Iptables, [Family::V6]) => {
+            let saved = loaded::shown("ip6tables-save", &[])?;
+            Ok(diff::compare(&diff::iptables::parse(rules), &diff::iptables::parse(&saved)))
+        }
+        (Backend::Iptables, _) => {
+            let saved = loaded::shown("iptables-save", &[])?;
+            Ok(diff::compare(&diff::iptables::parse(rules), &diff::iptables::parse(&saved)))
+        }
+        (Backend::Nft, _) => {
+            // Without counters, and without what is in sets.
+            let listed = diff::nft::parse(&loaded::shown("nft", &["-s", "-t", "list", "ruleset"])?);
+            let mut lines = diff::compare(&diff::nft::parse(rules), &listed);
+            let left = request.absent(config).into_iter().map(nft::table_name);
+            let left = left.filter(|name| listed.iter().any(|table| table.name == *name));
+            lines.extend(left.map(|name| format!("+ table {name}")));
+            Ok(lines)
+        }
+    }
 }
 
 fn warn(config: &Config, request: &Request) {

@@ -37,7 +37,8 @@ impl Request {
     }
 
     /// The tables that are asked for and not printed.
-    fn absent(&self, config: &Config) -> Vec<Table> {
+    #[must_use]
+    pub fn absent(&self, config: &Config) -> Vec<Table> {
         let printed = self.printed(config);
         self.asked().filter(|table| !printed.contains(table)).collect()
     }
