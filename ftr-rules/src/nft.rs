@@ -14,6 +14,8 @@ const EXAMPLE: &str = "#! ";
 
 /// Prints the tables of a ruleset, and takes away those of `absent`.
 pub(crate) fn print(ruleset: &Ruleset, absent: &[Table], file: &str) -> String {
+    // A mask of all bits is no mask.
+    let ruleset = &Ruleset { mask: ruleset.mask.filter(|mask| *mask != u32::MAX), ..ruleset.clone() };
     let mut script = Script::default();
     script.comment(&format!("Made by ftr-rules from {file}"));
     script.comment(

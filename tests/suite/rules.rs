@@ -1,4 +1,5 @@
-//! The real `ftr-rules` prints the rules of the original for its own configurations, and iptables takes them.
+//! The real `ftr-rules`: its rules are those of the original, the programs that load rules take them, and what is loaded
+//! is what was printed.
 
 use ftr_lab::error::{Context, Result};
 use ftr_lab::namespace::{Namespace, feed, run};
@@ -8,9 +9,98 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+#[path = "../fixtures/rules/random.rs"]
+mod random;
+
+/// How many random configurations the programs are given.
+const SAMPLE: u64 = 40;
+
+/// The arguments of `ftr-rules`, and the programs that check what it prints without loading it.
+const WAYS: [(&[&str], &[&[&str]]); 5] = [
+    (&[], &[&["iptables-nft-restore", "--test"], &["iptables-legacy-restore", "--test"]]),
+    (&["-6"], &[&["ip6tables-nft-restore", "--test"], &["ip6tables-legacy-restore", "--test"]]),
+    (&["--backend", "nft"], &[&["nft", "-c", "-f", "-"]]),
+    (&["--backend", "nft", "-4"], &[&["nft", "-c", "-f", "-"]]),
+    (&["--backend", "nft", "-6"], &[&["nft", "-c", "-f", "-"]]),
+];
+
+type Test = fn() -> Result<()>;
+
 fn main() -> ExitCode {
     let files = ["static3", "ppp", "dmz-mask"];
-    suite::run(files.map(|name| Trial::test(name, move || equal_to_the_original(name).map_err(Failed::from))).into())
+    let mut trials: Vec<Trial> =
+        files.map(|name| Trial::test(name, move || equal_to_the_original(name).map_err(Failed::from))).into();
+    let others: [(&str, Test); 6] = [
+        ("every_combination_is_taken", every_combination_is_taken),
+        ("random_configurations_are_taken", random_configurations_are_taken),
+        ("examples_are_taken_when_they_are_uncommented", examples_are_taken_when_they_are_uncommented),
+        ("what_is_loaded_is_what_was_printed", what_is_loaded_is_what_was_printed),
+        ("what_is_missing_or_left_over_is_told", what_is_missing_or_left_over_is_told),
+        ("nft_replaces_its_own_tables_alone", nft_replaces_its_own_tables_alone),
+    ];
+    trials.extend(others.map(|(name, test)| Trial::test(name, move || test().map_err(Failed::from))));
+    suite::run(trials)
+}
+
+/// A namespace to load rules in, and a directory for configurations; both go with it.
+struct Place {
+    space: Namespace,
+    directory: PathBuf,
+}
+
+impl Place {
+    fn new() -> Result<Self> {
+        let name = format!("ftr{}x0-rules", std::process::id());
+        let directory = std::env::temp_dir().join(&name);
+        fs::create_dir_all(&directory).context(|| format!("make {}", directory.display()))?;
+        Ok(Self { space: Namespace::create(&name)?, directory })
+    }
+
+    fn write(&self, text: &str) -> Result<PathBuf> {
+        let file = self.directory.join("ftr.yaml");
+        fs::write(&file, text).context(|| format!("write {}", file.display()))?;
+        Ok(file)
+    }
+
+    /// Feeds a program inside the namespace.
+    fn feed(&self, command: &[&str], text: &str) -> Result<()> {
+        let (program, arguments) = command.split_first().unwrap_or((&"true", &[]));
+        self.space.enter(|| feed(Command::new(program).args(arguments), text).map(drop))
+    }
+
+    /// What `ftr-rules` prints inside the namespace, and its exit code.
+    fn rules(&self, file: &Path, arguments: &[&str]) -> Result<(String, Option<i32>)> {
+        let program = program::find("ftr-rules")?;
+        self.space.enter(|| {
+            let mut command = Command::new(program);
+            let output =
+                command.arg("-c").arg(file).args(arguments).output().context(|| "start ftr-rules".to_owned())?;
+            Ok((String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code()))
+        })
+    }
+
+    /// Every way to print the rules of a configuration; each has to be taken by its programs.
+    fn all_are_taken(&self, text: &str) -> Result<()> {
+        let file = self.write(text)?;
+        for (arguments, programs) in WAYS {
+            let (rules, exit) = self.rules(&file, arguments)?;
+            assert_eq!(exit, Some(0), "{arguments:?}\n{text}");
+            for program in programs {
+                if let Err(error) = self.feed(program, &rules) {
+                    panic!("{arguments:?}: {error}\n{text}\n{rules}");
+                }
+            }
+            assert_eq!(self.rules(&file, arguments)?.0, rules, "{arguments:?}: the same each time");
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // It is in the directory for what is temporary anyway.
+        let _ = fs::remove_dir_all(&self.directory);
+    }
 }
 
 fn fixture(name: &str) -> PathBuf {
@@ -30,9 +120,155 @@ fn equal_to_the_original(name: &str) -> Result<()> {
     let ours = printed(&format!("{name}.conf"))?;
     let reference = fs::read_to_string(fixture(&format!("{name}.rules"))).context(|| format!("read {name}.rules"))?;
     assert_eq!(rules(&ours), rules(&reference));
-    let space = Namespace::create(&format!("ftr{}x0-rules", std::process::id()))?;
+    let place = Place::new()?;
     for program in ["iptables-nft-restore", "iptables-legacy-restore"] {
-        feed(space.command(program).arg("--test"), &ours)?;
+        place.feed(&[program, "--test"], &ours)?;
     }
+    Ok(())
+}
+
+const FORWARDS: &str = "\
+forwards:
+- {protocol: [tcp, udp], port: [443, 5060-5070], to: 192.168.0.10}
+- {uplink: eth1, protocol: tcp, port: 80, to: '[fd00:1::10]:8080'}
+";
+
+const POLICIES: &str = "\
+policies:
+- {name: voip, uplinks: [up2, eth1], match: {protocol: udp, dports: [5060-5070, 4569], sports: 5000}}
+- {name: office, uplinks: eth1, match: {source: [192.168.0.0/24, '2001:db8:7::/48'], destination: 198.51.100.0/24}}
+- {name: ping, uplinks: up2, match: {protocol: icmp, interface: eth0}, otherwise: none}
+- {name: by-hand, uplinks: up2}
+";
+
+/// One of the matrix: the bits of `n` choose.
+fn combination(n: u32) -> String {
+    let bit = |place: u32, yes: &'static str, no: &'static str| if n >> place & 1 == 1 { yes } else { no };
+    let filter = ["", "firewall: safe\n", "firewall: none\n"].get(n as usize >> 5).copied().unwrap_or_default();
+    format!(
+        "uplinks:\n\
+         - {{interface: eth1, ip: 192.0.2.2, gateway: 192.0.2.1, description: 'One \\', ip6: '2001:db8:1::2', \
+         gateway6: 'fe80::1', prefix6: '2001:db8:1:100::/56', nat6: npt}}\n\
+         - {{interface: up2, type: {}, type6: ra, nat6: masquerade, clamp_mss: 1452}}\n\
+         - {{interface: eth3, ip: 203.0.113.2, gateway: 203.0.113.1, clamp_mss: true}}\n\
+         downlinks: {{lan: [eth0, br-guest], dmz: {}, prefix6: 'fd00:1::/64'}}\n\
+         tests: {{ips: [198.51.100.1, '2001:db8:9::1']}}\nbase_table: 100\nbase_priority: 20000\n{}{}{}{filter}",
+        bit(0, "ppp", "dhcp"),
+        bit(1, "[dmz0, dmz.7]", ""),
+        bit(2, "base_fwmark: 0x100\nfwmark_mask: 0xff00\n", ""),
+        bit(3, POLICIES, ""),
+        bit(4, FORWARDS, ""),
+    )
+}
+
+/// How many there are: five choices of two, one of three.
+const COMBINATIONS: u32 = 32 * 3;
+
+fn every_combination_is_taken() -> Result<()> {
+    let place = Place::new()?;
+    (0..COMBINATIONS).try_for_each(|n| place.all_are_taken(&combination(n)))
+}
+
+fn random_configurations_are_taken() -> Result<()> {
+    let place = Place::new()?;
+    (0..SAMPLE).try_for_each(|seed| place.all_are_taken(&random::configuration(seed, false)))
+}
+
+fn examples_are_taken_when_they_are_uncommented() -> Result<()> {
+    let place = Place::new()?;
+    for n in [0b00_0000, 0b11_1111, 0b01_1110] {
+        let file = place.write(&combination(n))?;
+        for (arguments, programs) in WAYS {
+            let (rules, _) = place.rules(&file, arguments)?;
+            let acting = rules.replace("# [0:0]", "[0:0]").replace("#! ", "");
+            assert!(acting != rules, "{rules}");
+            programs.iter().try_for_each(|program| place.feed(program, &acting))?;
+        }
+    }
+    Ok(())
+}
+
+/// How each way loads, and how it is asked what differs.
+const LOADERS: [(&[&str], &[&str]); 5] = [
+    (&[], &["iptables-restore"]),
+    (&["-6"], &["ip6tables-restore"]),
+    (&["--backend", "nft"], &["nft", "-f", "-"]),
+    (&["--backend", "nft", "-4"], &["nft", "-f", "-"]),
+    (&["--backend", "nft", "-6"], &["nft", "-f", "-"]),
+];
+
+fn what_is_loaded_is_what_was_printed() -> Result<()> {
+    let place = Place::new()?;
+    let configurations = (0..COMBINATIONS).step_by(7).map(combination);
+    for text in configurations.chain((100..120).map(|seed| random::configuration(seed, false))) {
+        let file = place.write(&text)?;
+        for (arguments, loader) in LOADERS {
+            let (rules, _) = place.rules(&file, arguments)?;
+            place.feed(loader, &rules)?;
+            let (differences, exit) = place.rules(&file, &[arguments, &["--diff"]].concat())?;
+            assert_eq!((differences.as_str(), exit), ("", Some(0)), "{arguments:?}\n{text}\n{rules}");
+        }
+    }
+    Ok(())
+}
+
+fn what_is_missing_or_left_over_is_told() -> Result<()> {
+    let place = Place::new()?;
+    let file = place.write(&combination(0b11_1111))?;
+    let told = |arguments: &[&str]| place.rules(&file, &[arguments, &["--diff"]].concat());
+    for (arguments, loader) in LOADERS.into_iter().take(3) {
+        assert_eq!(told(arguments)?.1, Some(1), "nothing is loaded");
+        let (rules, _) = place.rules(&file, arguments)?;
+        place.feed(loader, &rules)?;
+        assert_eq!(told(arguments)?.1, Some(0));
+    }
+    for (line, what) in [
+        // Rules of others do not matter where they stand beside ours.
+        ("iptables -t mangle -A PREROUTING -i eth9 -j ACCEPT", ""),
+        ("iptables -t nat -D POSTROUTING -o eth1 -j SNAT --to-source 192.0.2.2", "- nat POSTROUTING: -o eth1 -j SNAT"),
+        ("iptables -t nat -A POSTROUTING -o eth1 -j SNAT --to-source 192.0.2.9", "+ nat POSTROUTING: -o eth1 -j SNAT"),
+        ("iptables -t filter -P FORWARD ACCEPT", "+ filter FORWARD: policy ACCEPT"),
+        ("iptables -t filter -A WAN_LAN -j ACCEPT", "+ filter WAN_LAN: -j ACCEPT"),
+    ] {
+        place.space.sh(line)?;
+        let (differences, _) = told(&[])?;
+        assert!(differences.contains(what) && (!what.is_empty() || differences.is_empty()), "{line}: {differences}");
+    }
+    let nft = &["--backend", "nft"];
+    place.space.nft("add table inet other\nadd chain inet other prerouting\n")?;
+    assert_eq!(told(nft)?.1, Some(0), "tables of others do not matter");
+    place.space.nft("flush chain inet ftr_mangle postrouting\n")?;
+    assert!(told(nft)?.0.contains("- inet ftr_mangle postrouting: oifname \"eth1\""));
+    place.space.nft("add rule inet ftr_filter wan_lan accept\n")?;
+    assert!(told(nft)?.0.contains("+ inet ftr_filter wan_lan: accept"));
+    let none = place.write(&combination(0b101_1111))?;
+    assert!(place.rules(&none, &["--backend", "nft", "--diff"])?.0.contains("+ table inet ftr_filter"));
+    Ok(())
+}
+
+/// Loading again replaces, keeps what others have put into a set, and leaves tables of others alone.
+fn nft_replaces_its_own_tables_alone() -> Result<()> {
+    let place = Place::new()?;
+    let text = combination(0b10_0111);
+    let file = place.write(&format!("{text}policies: [{{name: a, uplinks: eth1, match: {{set: in}}}}]\n"))?;
+    let list = |table: &str| place.space.sh(&format!("nft -s list table {table}"));
+    place.space.nft("table inet other {\n chain c {\n accept\n }\n}\n")?;
+    let others = list("inet other")?;
+    let (rules, _) = place.rules(&file, &["--backend", "nft"])?;
+    place.space.nft(&rules)?;
+    place.space.nft("add element inet ftr_mangle to_in { 198.51.100.0/24 }\n")?;
+    let before = [list("inet ftr_mangle")?, list("inet ftr_nat")?, list("inet ftr_filter")?];
+    place.space.nft(&rules)?;
+    assert_eq!([list("inet ftr_mangle")?, list("inet ftr_nat")?, list("inet ftr_filter")?], before);
+    assert!(before[0].contains("198.51.100.0/24"), "{}", before[0]);
+    assert_eq!(place.rules(&file, &["--backend", "nft", "--diff"])?, (String::new(), Some(0)));
+    // Without the filter that of before goes as well; one that is refused changes nothing.
+    let none = place.write(&combination(0b100_0111))?;
+    let (rules, _) = place.rules(&none, &["--backend", "nft"])?;
+    assert!(place.space.nft(&format!("{rules}add rule inet nowhere c accept\n")).is_err());
+    assert_eq!(list("inet ftr_filter")?, before[2]);
+    place.space.nft(&rules)?;
+    assert!(list("inet ftr_filter").is_err());
+    assert_eq!(list("inet other")?, others);
     Ok(())
 }

@@ -195,7 +195,8 @@ fn lan_to_dmz(config: &Config, scope: &Scope) -> Block {
 }
 
 fn decisions(scope: &Scope, dmz: bool) -> Vec<Block> {
-    let all = |chain, action| Rule::new(Chain::Own(chain), scope.when(), action);
+    // Only packets of our families come here.
+    let all = |chain, action| Rule::new(Chain::Own(chain), When::default(), action);
     let family = scope.example();
     let server = When {
         family: Some(family),

@@ -10,14 +10,16 @@ const MOST_PORTS: usize = 15;
 
 /// The conditions of each rule that is needed, each beginning with a space.
 pub(super) fn each(when: &When, family: Family, mask: Option<u32>) -> Vec<String> {
+    // Beside a multiport match `--dport` would be taken for its `--dports`.
+    let plain = when.sports.len() <= 1 && when.dports.len() <= 1;
     let lists = [
         devices("-i", &when.inputs),
         devices("-o", &when.outputs),
         prefixes("-s", &when.sources),
         prefixes("-d", &when.destinations),
         vec![when.protocol.map(|protocol| format!(" -p {}", word(protocol, family))).unwrap_or_default()],
-        ports("sport", &when.sports),
-        ports("dport", &when.dports),
+        ports("sport", &when.sports, plain),
+        ports("dport", &when.dports, plain),
         vec![rest(when, family, mask)],
     ];
     let begin = vec![String::new()];
@@ -83,10 +85,10 @@ fn some(texts: Vec<String>) -> Vec<String> {
 }
 
 /// A single port or range, or lists as multiport takes them.
-fn ports(option: &str, ports: &[Ports]) -> Vec<String> {
+fn ports(option: &str, ports: &[Ports], plain: bool) -> Vec<String> {
     match ports {
         [] => vec![String::new()],
-        [single] => vec![format!(" --{option} {}", range(*single))],
+        [single] if plain => vec![format!(" --{option} {}", range(*single))],
         several => batches(several).into_iter().map(|list| format!(" -m multiport --{option}s {list}")).collect(),
     }
 }
@@ -146,7 +148,12 @@ mod tests {
         let end = "-m multiport --dports 150:151,160:161 -m set --match-set bulk6 dst -m conntrack --ctstate NEW \
                    -m mark --mark 0/0xff00";
         assert_eq!(texts[2], format!(" -p udp {end}"));
-        let single = When { dports: vec![port(7)], ..when };
+        let single = When { dports: vec![port(7)], ..when.clone() };
         assert!(each(&single, Family::V4, None)[0].starts_with(" -p udp --dport 7:8 -m set --match-set bulk dst"));
+        let mixed = When { dports: vec![port(7)], sports: vec![port(1), port(3)], ..when };
+        assert!(
+            each(&mixed, Family::V4, None)[0]
+                .starts_with(" -p udp -m multiport --sports 1:2,3:4 -m multiport --dports 7:8")
+        );
     }
 }

@@ -172,8 +172,8 @@ fn restore(ruleset: &Ruleset) -> String {
 
 /// Sets our bits of `what` and leaves the others.
 pub(super) fn set_mark(what: &str, value: u32, mask: Option<u32>) -> String {
-    match mask.map(|mask| !mask) {
-        None | Some(0) => format!("{what} set {value:#x}"),
-        Some(others) => format!("{what} set {what} & {others:#010x} | {value:#x}"),
+    match mask {
+        None => format!("{what} set {value:#x}"),
+        Some(mask) => format!("{what} set {what} & {:#010x} | {value:#x}", !mask),
     }
 }
