@@ -12,7 +12,7 @@ use crate::model::{Action, Block, Chain, Hook, Local, Mark, Rule, State, When};
 pub(super) const SERVERS: &str = "SERVERS";
 
 const ADMITTED: &str = "\
-Services that the nat table has sent on to hosts inside.";
+Services that the nat table has sent on to hosts inside, or to another address of the router.";
 
 /// For each forward of our families: what goes where.
 pub(super) fn translations(config: &Config, scope: &Scope) -> Vec<Block> {
@@ -95,7 +95,10 @@ pub(super) fn admitted(config: &Config, scope: &Scope) -> Option<Block> {
     if rules.is_empty() {
         return None;
     }
-    let sent_on = When { state: Some(State::Forwarded), ..scope.when() };
-    rules.insert(0, Rule::new(Chain::At(Hook::Forward), sent_on, Action::Jump(SERVERS)));
+    // The host may be the router itself.
+    for hook in [Hook::Forward, Hook::Input] {
+        let sent_on = When { state: Some(State::Forwarded), ..scope.when() };
+        rules.insert(0, Rule::new(Chain::At(hook), sent_on, Action::Jump(SERVERS)));
+    }
     Some(Block { why: ADMITTED.to_owned(), rules })
 }
