@@ -52,6 +52,19 @@ fn wrong_usage_is_64_and_a_wrong_configuration_78() {
 }
 
 #[test]
+fn nft_covers_both_families_and_has_no_filter_to_warn_of() {
+    let output = output(&["--backend", "nft"]);
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("table inet ftr_mangle {") && text.ends_with("}\n"), "{text}");
+}
+
+#[test]
+fn rules_of_ipv6_without_an_uplink_for_it_are_remarked_upon() {
+    assert!(String::from_utf8_lossy(&output(&["-6"]).stderr).contains("uplinks: warning: none has IPv6"));
+}
+
+#[test]
 fn a_reader_that_is_gone_ends_it_quietly() {
     let (reader, writer) = UnixStream::pair().expect("a pair of sockets");
     drop(reader);

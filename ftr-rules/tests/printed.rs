@@ -1,0 +1,166 @@
+//! What the keys of the configuration do to the rules, for each back end.
+
+use std::path::Path;
+
+use ftr_core::{Config, Family};
+use ftr_rules::model::Table;
+use ftr_rules::render::{Backend, Request, render};
+
+const BASE: &str = "\
+uplinks:
+- {interface: eth1, ip: 192.0.2.2, gateway: 192.0.2.1, ip6: '2001:db8::2', gateway6: 'fe80::1', prefix6: '2001:db8:1::/56', nat6: masquerade}
+- {interface: ppp0, type: ppp, clamp_mss: 1452}
+downlinks: {lan: [eth0, eth9], dmz: dmz0}
+tests: {ips: [198.51.100.1, '2001:db8:9::1']}
+base_fwmark: 0x100
+fwmark_mask: 0xff00
+";
+
+const V4: &[Family] = &[Family::V4];
+const V6: &[Family] = &[Family::V6];
+const BOTH: &[Family] = &[Family::V4, Family::V6];
+
+#[expect(clippy::expect_used, reason = "a test whose configuration is wrong has failed")]
+fn printed(more: &str, backend: Backend, families: &[Family], tables: &[Table]) -> String {
+    let config = Config::parse(Path::new("test"), &format!("{BASE}{more}")).expect("a good configuration");
+    render(&config, &Request { backend, families: families.to_vec(), tables: tables.to_vec() })
+}
+
+/// The rules that act, without indentation and counters.
+fn rules(more: &str, backend: Backend, families: &[Family], table: Table) -> Vec<String> {
+    let text = printed(more, backend, families, &[table]);
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|line| line.trim_start_matches("[0:0] ").to_owned()).collect()
+}
+
+fn place(rules: &[String], start: &str) -> usize {
+    rules.iter().position(|rule| rule.starts_with(start)).unwrap_or_else(|| panic!("{start}: {rules:#?}"))
+}
+
+const POLICY: &str =
+    "policies: [{name: a, uplinks: ppp0, match: {source: [10.0.0.0/8, 'fd00::/8'], interface: eth0}}]\n";
+
+#[test]
+fn policies_come_after_the_mark_of_the_connection_and_before_that_of_the_uplink() {
+    let all = rules(POLICY, Backend::Iptables, V4, Table::Mangle);
+    let policy = "-A PREROUTING -i eth0 -s 10.0.0.0/8 -m conntrack --ctstate NEW -m mark --mark 0/0xff00 \
+                  -j MARK --set-xmark 0x300/0xff00";
+    let order = ["-A PREROUTING -i dmz0 -j CONNMARK --restore-mark", policy, "-A PREROUTING -i eth1 -m conntrack"];
+    assert!(order.map(|start| place(&all, start)).is_sorted(), "{all:#?}");
+    let all = rules(POLICY, Backend::Nft, BOTH, Table::Mangle);
+    let policy = |addresses: &str| {
+        format!(
+            "iifname \"eth0\" {addresses} ct state new meta mark & 0xff00 == 0 meta mark set meta mark & 0xffff00ff | 0x300"
+        )
+    };
+    let order = [
+        "iifname { \"dmz0\", \"eth0\", \"eth9\" } ct mark & 0xff00 vmap {".to_owned(),
+        policy("ip saddr 10.0.0.0/8"),
+        policy("ip6 saddr fd00::/8"),
+        "iifname \"eth1\" ct state new ct mark set ct mark & 0xffff00ff | 0x100".to_owned(),
+    ];
+    assert!(order.map(|start| place(&all, &start)).is_sorted(), "{all:#?}");
+    assert_eq!(all.iter().filter(|rule| rule.contains("0x300")).count(), 2, "{all:#?}");
+}
+
+#[test]
+fn bits_of_others_stay_in_every_rule_that_sets_a_mark() {
+    for rule in rules(POLICY, Backend::Nft, BOTH, Table::Mangle).iter().filter(|rule| rule.contains("mark set")) {
+        assert!(rule.contains("& 0xffff00ff |"), "{rule}");
+    }
+    for families in [V4, V6] {
+        for rule in
+            rules(POLICY, Backend::Iptables, families, Table::Mangle).iter().filter(|rule| rule.contains("MARK"))
+        {
+            assert!(rule.contains("/0xff00") || rule.contains("--nfmask 0xff00 --ctmask 0xff00"), "{rule}");
+        }
+    }
+}
+
+#[test]
+fn the_routers_own_connections_are_marked_but_for_the_original() {
+    let own = "-A OUTPUT -m connmark ! --mark 0/0xff00 -j CONNMARK --restore-mark";
+    let has = |more: &str, families| {
+        rules(more, Backend::Iptables, families, Table::Mangle).iter().any(|rule| rule.starts_with(own))
+    };
+    assert!(!has("", V4));
+    assert!(has("firewall: safe\n", V4) && has("firewall: none\n", V4) && has("", V6));
+    assert!(printed("", Backend::Nft, BOTH, &[Table::Mangle]).contains("type route hook output priority mangle"));
+}
+
+#[test]
+fn a_filter_that_is_not_wanted_is_left_out_and_nft_takes_ours_away() {
+    assert!(!printed("firewall: none\n", Backend::Iptables, V4, &Table::ALL).contains("*filter"));
+    let text = printed("firewall: none\n", Backend::Nft, BOTH, &Table::ALL);
+    assert!(text.contains("\ndelete table inet ftr_filter\n") && !text.contains("hook input"), "{text}");
+    assert!(!printed("firewall: none\n", Backend::Nft, BOTH, &[Table::Nat]).contains("ftr_filter"));
+}
+
+#[test]
+fn a_safe_filter_admits_people_inside_pings_and_leases() {
+    let all = rules("firewall: safe\n", Backend::Iptables, V4, Table::Filter);
+    for rule in ["-A INPUT -i eth9 -j ACCEPT", "-A INPUT -p icmp -j ACCEPT", "-A FORWARD -i eth0 -o dmz0 -j ACCEPT"] {
+        place(&all, rule);
+    }
+    let known = place(&all, "-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT");
+    assert!(known < place(&all, "-A INPUT -i eth0 -j ACCEPT"));
+    let all = rules("", Backend::Iptables, V6, Table::Filter);
+    place(&all, "-A INPUT -p icmpv6 -j ACCEPT");
+    place(&all, "-A INPUT -i eth1 -s fe80::/10 -p udp --sport 547 --dport 546 -j ACCEPT");
+    let only = rules("", Backend::Nft, V4, Table::Filter);
+    assert!(place(&only, "meta nfproto ipv6 accept") < place(&only, "meta nfproto ipv4 iifname \"lo\" accept"));
+}
+
+#[test]
+fn ipv6_is_translated_where_it_is_asked_for_and_delegated_addresses_stay() {
+    let all = rules("", Backend::Iptables, V6, Table::Nat);
+    let own = place(&all, "-A POSTROUTING -o eth1 -s 2001:db8:1::/56 -j ACCEPT");
+    assert!(own < place(&all, "-A POSTROUTING -o eth1 -j SNAT --to-source 2001:db8::2"), "{all:#?}");
+    assert!(all.iter().all(|rule| !rule.contains("ppp0")), "{all:#?}");
+    let all = rules("", Backend::Nft, BOTH, Table::Nat);
+    for rule in [
+        "oifname \"eth1\" snat ip to 192.0.2.2",
+        "meta nfproto ipv4 oifname \"ppp0\" masquerade",
+        "oifname \"eth1\" ip6 saddr 2001:db8:1::/56 accept",
+        "oifname \"eth1\" snat ip6 to 2001:db8::2",
+    ] {
+        place(&all, rule);
+    }
+}
+
+#[test]
+fn a_forward_is_reached_from_outside_and_inside_and_admitted() {
+    let more = "forwards: [{protocol: tcp, port: 80, to: '192.168.0.10:8080'}]\n";
+    let all = rules(more, Backend::Iptables, V4, Table::Nat);
+    let to = "-j DNAT --to-destination 192.168.0.10:8080";
+    for start in [
+        format!("-A PREROUTING -i ppp0 -p tcp --dport 80 -m addrtype --dst-type LOCAL {to}"),
+        format!("-A PREROUTING -i eth9 -d 192.0.2.2 -p tcp --dport 80 {to}"),
+        "-A PREROUTING -i eth9 -p tcp --dport 80 -m addrtype --dst-type LOCAL -m addrtype ! --dst-type LOCAL"
+            .to_owned(),
+        "-A POSTROUTING -o eth0 -d 192.168.0.10 -p tcp --dport 8080 -m conntrack --ctstate DNAT -m connmark --mark 0/"
+            .to_owned(),
+    ] {
+        place(&all, &start);
+    }
+    let all = rules(more, Backend::Iptables, V4, Table::Filter);
+    place(&all, "-A SERVERS -d 192.168.0.10 -p tcp --dport 8080 -j ACCEPT");
+    place(&all, "-A FORWARD -m conntrack --ctstate DNAT -j SERVERS");
+    assert!(rules(more, Backend::Iptables, V6, Table::Filter).iter().all(|rule| !rule.contains("SERVERS")));
+}
+
+#[test]
+fn segments_are_told_to_both_ends_and_are_smaller_over_ipv6() {
+    let all = rules("", Backend::Iptables, V4, Table::Mangle);
+    for way in ["-o", "-i"] {
+        place(&all, &format!("-A FORWARD {way} ppp0 -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 1452"));
+    }
+    let six = BASE.replace("clamp_mss: 1452", "clamp_mss: 1452, type6: ra");
+    let config = Config::parse(Path::new("test"), &six).unwrap();
+    let request = Request { backend: Backend::Nft, families: BOTH.to_vec(), tables: vec![Table::Mangle] };
+    let text = render(&config, &request);
+    for end in ["ipv4 oifname \"ppp0\" tcp flags syn / syn,rst tcp option maxseg size set 1452", "maxseg size set 1432"]
+    {
+        assert!(text.contains(end), "{text}");
+    }
+}
