@@ -8,7 +8,7 @@ mod mangle;
 mod nat;
 mod policy;
 
-use ftr_core::config::Uplink;
+use ftr_core::config::{Protocol, Uplink};
 use ftr_core::layout::Layout;
 use ftr_core::{Config, Family, InterfaceName};
 
@@ -56,7 +56,7 @@ impl Scope {
         let special = !when.sources.is_empty()
             || !when.destinations.is_empty()
             || when.set.is_some()
-            || when.protocol == Some(ftr_core::config::Protocol::Icmp);
+            || when.protocol == Some(Protocol::Icmp);
         if !special {
             return vec![When { family: self.only(), ..when.clone() }];
         }

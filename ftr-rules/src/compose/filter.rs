@@ -1,6 +1,6 @@
 //! The filter table: what may pass, in its simplest form.
 
-use ftr_core::config::{Ports, Protocol, UplinkKind};
+use ftr_core::config::{Ports, Protocol, Uplink, UplinkKind};
 use ftr_core::{Config, Family, InterfaceName, Prefix};
 
 use super::{Scope, forward, names, nat};
@@ -153,7 +153,7 @@ fn leases(config: &Config, scope: &Scope) -> Vec<When> {
         ..When::default()
     };
     let mut leases = Vec::new();
-    let learns = |uplink: &ftr_core::config::Uplink| uplink.kind == UplinkKind::Dhcp;
+    let learns = |uplink: &Uplink| uplink.kind == UplinkKind::Dhcp;
     let four = names(config.uplinks.iter().enumerate().filter(|(_, uplink)| learns(uplink)));
     if scope.families.contains(&Family::V4) && !four.is_empty() {
         leases.push(answer(four, Family::V4, DHCP));

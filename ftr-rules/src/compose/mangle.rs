@@ -92,9 +92,7 @@ fn marks(config: &Config, layout: &Layout, scope: &Scope) -> String {
             _ => "address from the provider".to_owned(),
         };
         let mark = mark(layout, layout.mark(i));
-        // A description of several lines would look like the next uplink's.
-        let description = uplink.description.replace('\n', " ");
-        format!("\nmark {mark}: {}, {address} ({description})", uplink.name)
+        format!("\nmark {mark}: {}, {address} ({})", uplink.name, uplink.description)
     };
     scope.uplinks(config).map(line).collect()
 }
