@@ -13,10 +13,13 @@ const QUARREL: Duration = Duration::from_millis(50);
 /// The pause before the next repair of what is fought over: the first, and the longest.
 const SHORTEST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_secs(10);
+/// Between two looks while what is fought over rests: something else may be missing.
+const GLIMPSE: Duration = Duration::from_millis(15);
 /// So many repairs of the same in a row are worth a word.
 const LOUD: u32 = 5;
 
-/// Paces looks: the first comes at once, and where somebody undoes each repair they come ever more seldom.
+/// Paces looks: the first comes at once, and where somebody undoes each repair it is repaired ever more seldom. Nothing
+/// else has to wait for that.
 #[derive(Debug)]
 pub(crate) struct Drift {
     /// Devices or addresses have changed.
@@ -24,14 +27,26 @@ pub(crate) struct Drift {
     /// Something of ours may be gone.
     suspected: bool,
     last: Instant,
-    /// No repair before this instant.
+    /// No repair of what is fought over before this instant.
     rest: Option<Instant>,
+    /// What waits for the end of the rest.
+    waiting: Waiting,
     /// How long the last rest was.
     pause: Duration,
     /// When what was repaired last.
     repaired: BTreeMap<String, Instant>,
     /// Repairs in a row of what is fought over.
     rounds: u32,
+}
+
+/// What waits for the end of a rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    Nothing,
+    /// The repair of what is fought over.
+    Repair,
+    /// Whatever there is to do: the last attempt failed.
+    Everything,
 }
 
 impl Drift {
@@ -42,6 +57,7 @@ impl Drift {
             suspected: false,
             last: now,
             rest: None,
+            waiting: Waiting::Nothing,
             pause: Duration::ZERO,
             repaired: BTreeMap::new(),
             rounds: 0,
@@ -60,7 +76,7 @@ impl Drift {
 
     /// The kernel could not be looked at, or not be changed, for now.
     pub(crate) fn fail(&mut self, now: Instant) {
-        self.suspected = true;
+        self.waiting = Waiting::Everything;
         self.lengthen(now);
     }
 
@@ -72,30 +88,55 @@ impl Drift {
     /// How long until it is time to look.
     pub(crate) fn wait(&self, now: Instant) -> Duration {
         let changed = self.changed.then_some(self.last + SETTLE);
-        let suspected = self.suspected.then(|| self.rest.unwrap_or(now));
+        let rest = self.rest.filter(|rest| now < *rest);
+        let at_its_end = rest.unwrap_or(now);
+        let wanted = match self.waiting {
+            Waiting::Everything => Some(at_its_end),
+            _ if self.suspected => Some(at_its_end.min(self.last + GLIMPSE).max(now)),
+            Waiting::Repair => Some(at_its_end),
+            Waiting::Nothing => None,
+        };
         let audit = self.last.max(self.rest.unwrap_or(self.last)) + AUDIT;
-        let next = [changed, suspected].into_iter().flatten().fold(audit, Instant::min);
+        let next = [changed, wanted].into_iter().flatten().fold(audit, Instant::min);
         next.saturating_duration_since(now)
+    }
+
+    /// Whether what is fought over rests now. After changes of devices nothing does, for then it may be their doing.
+    pub(crate) fn is_resting(&self, now: Instant) -> bool {
+        !self.changed && self.rest.is_some_and(|rest| now < rest)
+    }
+
+    /// Whether all of this is fought over.
+    pub(crate) fn is_fought_over(&self, now: Instant, repairs: &[String]) -> bool {
+        !repairs.is_empty() && repairs.iter().all(|one| self.is_recent(now, one))
+    }
+
+    /// Everything has been looked at, and nothing repaired: all that is missing can wait.
+    pub(crate) const fn put_off(&mut self, now: Instant) {
+        (self.suspected, self.waiting, self.last) = (false, Waiting::Repair, now);
+    }
+
+    /// Whether this was repaired so little ago that somebody must be undoing it.
+    fn is_recent(&self, now: Instant, repair: &String) -> bool {
+        self.repaired.get(repair).is_some_and(|at| now <= *at + self.pause + QUARREL)
     }
 
     /// Everything has been looked at, and these were repaired. Whether to tell people that somebody undoes it all.
     pub(crate) fn looked(&mut self, now: Instant, repairs: &[String]) -> bool {
-        (self.changed, self.suspected, self.last) = (false, false, now);
+        (self.changed, self.suspected, self.waiting, self.last) = (false, false, Waiting::Nothing, now);
         if repairs.is_empty() {
             return false;
         }
-        let window = self.pause + QUARREL;
-        let recent = |one: &String| self.repaired.get(one).is_some_and(|at| now <= *at + window);
-        let fought = repairs.iter().any(recent);
+        let fought = repairs.iter().any(|one| self.is_recent(now, one));
         self.repaired.retain(|_, at| now <= *at + LONGEST + QUARREL);
         self.repaired.extend(repairs.iter().map(|one| (one.clone(), now)));
         if fought {
             self.lengthen(now);
             self.rounds += 1;
-        } else {
+        } else if self.rest.is_none_or(|rest| now >= rest) {
             (self.rest, self.pause, self.rounds) = (None, Duration::ZERO, 0);
         }
-        self.rounds == LOUD
+        fought && self.rounds == LOUD
     }
 
     fn lengthen(&mut self, now: Instant) {
@@ -114,13 +155,15 @@ mod tests {
         let mut now = Instant::now();
         let end = now + Duration::from_secs(60);
         let (mut drift, mut repairs, mut words, mut undone) = (Drift::new(now), 0, 0, now);
+        let rule = ["rule".to_owned()];
         while now < end {
-            let gone = now >= undone;
-            if gone {
+            if now == undone {
                 drift.suspect();
             }
-            if gone && drift.is_due(now) {
-                words += u32::from(drift.looked(now, &["rule".to_owned()]));
+            if drift.is_due(now) && drift.is_resting(now) && drift.is_fought_over(now, &rule) {
+                drift.put_off(now);
+            } else if now >= undone && drift.is_due(now) {
+                words += u32::from(drift.looked(now, &rule));
                 repairs += 1;
                 undone = now + undone_after;
             }
@@ -134,6 +177,48 @@ mod tests {
         let (repairs, words) = minute(Duration::from_millis(1));
         assert!((10..25).contains(&repairs), "{repairs}");
         assert_eq!(words, 1);
+    }
+
+    #[test]
+    fn what_nobody_fights_over_does_not_wait() {
+        let repair = |what: &str| [what.to_owned()];
+        let (mut now, mut drift) = (Instant::now(), Drift::new(Instant::now()));
+        for _ in 0..8 {
+            drift.suspect();
+            now += drift.wait(now);
+            drift.looked(now, &repair("rule"));
+        }
+        assert!(drift.is_resting(now));
+        drift.suspect();
+        // Somebody undid something: what it was shows soon, however long the rest is.
+        assert!(
+            (Duration::from_millis(1)..Duration::from_millis(20)).contains(&drift.wait(now)),
+            "{:?}",
+            drift.wait(now)
+        );
+        now += drift.wait(now);
+        assert!(drift.is_fought_over(now, &repair("rule")) && !drift.is_fought_over(now, &repair("route")));
+        assert!(
+            !drift.is_fought_over(now, &["rule".to_owned(), "route".to_owned()]) && !drift.is_fought_over(now, &[])
+        );
+        drift.put_off(now);
+        // Without another event nothing is looked at before the rest ends, and then it is repaired.
+        let rest = drift.wait(now);
+        assert!(rest > Duration::from_millis(100), "{rest:?}");
+        now += rest;
+        assert!(drift.is_due(now) && !drift.is_resting(now));
+    }
+
+    #[test]
+    fn a_device_that_changes_during_a_rest_is_no_fight() {
+        let (now, mut drift) = (Instant::now(), Drift::new(Instant::now()));
+        for _ in 0..3 {
+            drift.suspect();
+            drift.looked(now, &["rule".to_owned()]);
+        }
+        assert!(drift.is_resting(now));
+        drift.change();
+        assert!(!drift.is_resting(now) && drift.wait(now) <= SETTLE);
     }
 
     #[test]

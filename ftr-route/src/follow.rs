@@ -20,6 +20,7 @@ use crate::cli::Apply;
 use crate::drift::Drift;
 use crate::error::Error;
 use crate::flush::Flush;
+use crate::iproute;
 use crate::observed::{Carriers, Conflicts, Observed};
 use crate::pipe::Pipe;
 use crate::router::{Report, Router};
@@ -208,6 +209,17 @@ impl<'a> Follower<'a> {
 
     /// Looks at every family, and repairs what is not as wanted.
     fn look(&mut self) -> Result<(), Error> {
+        let now = Instant::now();
+        if self.drift.is_resting(now) {
+            match self.missing() {
+                Ok(missing) if self.drift.is_fought_over(now, &missing) => {
+                    self.drift.put_off(now);
+                    return Ok(());
+                }
+                Ok(_) => {}
+                Err(error) => return self.postpone(error),
+            }
+        }
         let mut repairs = Vec::new();
         for place in 0..self.routers.len() {
             match self.apply(place, Conflicts::GoOn, Why::Look) {
@@ -220,6 +232,18 @@ impl<'a> Follower<'a> {
             say(TOOL, &format!("warning: somebody undoes this again and again, so it is repaired less often: {what}"));
         }
         Ok(())
+    }
+
+    /// The changes that all families need, as commands.
+    fn missing(&mut self) -> Result<Vec<String>, Error> {
+        let mut missing = Vec::new();
+        for followed in &mut self.routers {
+            let observed = followed.router.look()?;
+            let plan = observed.plan(self.config, followed.router.family, &followed.carriers, &BTreeSet::new());
+            let names = |index| observed.name(index);
+            missing.extend(plan.stages.iter().flatten().map(|operation| iproute::command(operation, &names)));
+        }
+        Ok(missing)
     }
 
     /// Makes the changes that one family needs, and returns them as commands.
