@@ -117,6 +117,10 @@ policies:
 - {name: by-hand, uplinks: [eth1]}
 ";
 
+    fn with_policies() -> String {
+        format!("{}{POLICIES}", CONFIG.replace("lan: eth0", "lan: [eth0, wlan0]"))
+    }
+
     fn flow(to: [u8; 4], dport: u16) -> Flow {
         Flow {
             from: Some([10, 0, 0, 5].into()),
@@ -129,7 +133,7 @@ policies:
 
     fn mark(flow: Flow, device: Option<&str>) -> (u32, String) {
         let origin = Origin { flow: &flow, device, connection: None, failed: &[] };
-        let (mark, note) = origin.mark(&config(&format!("{CONFIG}{POLICIES}")));
+        let (mark, note) = origin.mark(&config(&with_policies()));
         let name = match mark.whence {
             Whence::Policy(name) => name,
             other => format!("{other:?}"),
@@ -142,7 +146,7 @@ policies:
         assert_eq!(mark(flow([8, 8, 8, 8], 443), Some("eth0")), (4, "web".to_owned()));
         assert_eq!(mark(flow([8, 8, 8, 8], 22), Some("eth0")), (0, "Nothing".to_owned()));
         assert_eq!(mark(flow([203, 0, 113, 1], 22), Some("eth0")), (6, "bulk and a note".to_owned()));
-        assert_eq!(mark(flow([8, 8, 8, 8], 443), Some("wlan0")), (5, "wifi".to_owned()));
+        assert_eq!(mark(flow([8, 8, 8, 8], 22), Some("wlan0")), (5, "wifi".to_owned()));
         // Neither what this host sends nor what comes in from outside is for a policy.
         assert_eq!(mark(flow([8, 8, 8, 8], 443), None).0, 0);
         assert_eq!(mark(flow([8, 8, 8, 8], 443), Some("eth1")).0, 0);
@@ -158,7 +162,7 @@ policies:
 
     #[test]
     fn a_connection_keeps_its_mark_however_policies_are() {
-        let text = format!("{CONFIG}{POLICIES}");
+        let text = with_policies();
         let connection = Mark { value: 2, whence: Whence::Connection };
         assert_eq!(of_connection(2, Some("eth0"), &[0], &text), (connection, None));
         let nothing = Mark { value: 0, whence: Whence::Nothing };
@@ -171,7 +175,7 @@ policies:
 
     #[test]
     fn a_connection_of_a_failed_uplink_is_a_new_one_afterwards() {
-        let (mark, note) = of_connection(2, Some("eth0"), &[1], &format!("{CONFIG}{POLICIES}"));
+        let (mark, note) = of_connection(2, Some("eth0"), &[1], &with_policies());
         assert_eq!(
             (mark.whence, note.unwrap()),
             (Whence::Policy("web".to_owned()), "its connection over eth2 is forgotten then".to_owned())
