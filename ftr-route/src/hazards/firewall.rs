@@ -103,7 +103,8 @@ fn not_loaded(config: &Config, layout: &Layout, family: Family, sets: &[MarkSet]
         let mark = layout.mark(*i);
         states(Holder::Connection, mark) || (saved && states(Holder::Packet, mark))
     };
-    let uplinks: Vec<usize> = (0..config.uplinks.len()).collect();
+    let has = |i: &usize| config.uplinks.get(*i).is_some_and(|uplink| uplink.has(family));
+    let uplinks: Vec<usize> = (0..config.uplinks.len()).filter(has).collect();
     let lacking: Vec<&str> = uplinks
         .iter()
         .filter(|i| !given(i))
@@ -123,7 +124,7 @@ fn not_loaded(config: &Config, layout: &Layout, family: Family, sets: &[MarkSet]
     let keep = if lacking.len() == uplinks.len() && !restored { " --noflush" } else { "" };
     let (object, advice) = match family {
         Family::V4 => ("firewall", format!("ftr-rules --table mangle --table nat | iptables-restore{keep}")),
-        Family::V6 => ("firewall of IPv6", format!("ftr-rules --table mangle | ip6tables-restore{keep}")),
+        Family::V6 => ("firewall of IPv6", format!("ftr-rules -6 --table mangle --table nat | ip6tables-restore{keep}")),
     };
     Some(Hazard::new(Kind::RulesNotLoaded, object, what, advice))
 }
