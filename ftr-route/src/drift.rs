@@ -18,7 +18,7 @@ const GLIMPSE: Duration = Duration::from_millis(15);
 /// So many repairs of the same in a row are worth a word.
 const LOUD: u32 = 5;
 
-/// Paces looks: the first comes at once, and where somebody undoes each repair it is repaired ever more seldom. Nothing
+/// Paces looks: the first comes at once, and what somebody undoes after each repair is repaired ever more seldom. Nothing
 /// else has to wait for that.
 #[derive(Debug)]
 pub(crate) struct Drift {
@@ -27,41 +27,34 @@ pub(crate) struct Drift {
     /// Something of ours may be gone.
     suspected: bool,
     last: Instant,
-    /// No repair of what is fought over before this instant.
-    rest: Option<Instant>,
-    /// What waits for the end of the rest.
-    waiting: Waiting,
-    /// How long the last rest was.
+    /// When something that is missing, and rests, is to be repaired.
+    put_off: Option<Instant>,
+    /// When to try again what the kernel could not do, and how long that was waited for.
+    retry: Option<(Instant, Duration)>,
+    /// What was repaired of late.
+    repaired: BTreeMap<String, Repaired>,
+}
+
+/// Something that was repaired.
+#[derive(Clone, Copy, Debug)]
+struct Repaired {
+    at: Instant,
+    /// How long it rests from then on.
     pause: Duration,
-    /// When what was repaired last.
-    repaired: BTreeMap<String, Instant>,
-    /// Repairs in a row of what is fought over.
+    /// How often in a row it was undone at once.
     rounds: u32,
 }
 
-/// What waits for the end of a rest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Waiting {
-    Nothing,
-    /// The repair of what is fought over.
-    Repair,
-    /// Whatever there is to do: the last attempt failed.
-    Everything,
+impl Repaired {
+    fn rests_until(&self) -> Instant {
+        self.at + self.pause
+    }
 }
 
 impl Drift {
     /// Everything has just been looked at.
     pub(crate) const fn new(now: Instant) -> Self {
-        Self {
-            changed: false,
-            suspected: false,
-            last: now,
-            rest: None,
-            waiting: Waiting::Nothing,
-            pause: Duration::ZERO,
-            repaired: BTreeMap::new(),
-            rounds: 0,
-        }
+        Self { changed: false, suspected: false, last: now, put_off: None, retry: None, repaired: BTreeMap::new() }
     }
 
     /// A device or an address has changed.
@@ -76,8 +69,8 @@ impl Drift {
 
     /// The kernel could not be looked at, or not be changed, for now.
     pub(crate) fn fail(&mut self, now: Instant) {
-        self.waiting = Waiting::Everything;
-        self.lengthen(now);
+        let pause = self.retry.map_or(SHORTEST, |(_, pause)| (pause * 2).min(LONGEST));
+        self.retry = Some((now + pause, pause));
     }
 
     /// Whether to look now.
@@ -87,61 +80,52 @@ impl Drift {
 
     /// How long until it is time to look.
     pub(crate) fn wait(&self, now: Instant) -> Duration {
+        if let Some((at, _)) = self.retry {
+            return at.saturating_duration_since(now);
+        }
         let changed = self.changed.then_some(self.last + SETTLE);
-        let rest = self.rest.filter(|rest| now < *rest);
-        let at_its_end = rest.unwrap_or(now);
-        let wanted = match self.waiting {
-            Waiting::Everything => Some(at_its_end),
-            _ if self.suspected => Some(at_its_end.min(self.last + GLIMPSE).max(now)),
-            Waiting::Repair => Some(at_its_end),
-            Waiting::Nothing => None,
-        };
-        let audit = self.last.max(self.rest.unwrap_or(self.last)) + AUDIT;
-        let next = [changed, wanted].into_iter().flatten().fold(audit, Instant::min);
+        let glimpse = if self.rests(now) { self.last + GLIMPSE } else { now };
+        let suspected = self.suspected.then_some(glimpse);
+        let next = [changed, suspected, self.put_off].into_iter().flatten().fold(self.last + AUDIT, Instant::min);
         next.saturating_duration_since(now)
     }
 
-    /// Whether what is fought over rests now. After changes of devices nothing does, for then it may be their doing.
+    /// Whether something is not to be repaired now although it may be missing. After changes of devices everything is, for
+    /// then it may be their doing.
     pub(crate) fn is_resting(&self, now: Instant) -> bool {
-        !self.changed && self.rest.is_some_and(|rest| now < rest)
+        !self.changed && self.rests(now)
     }
 
-    /// Whether all of this is fought over.
-    pub(crate) fn is_fought_over(&self, now: Instant, repairs: &[String]) -> bool {
-        !repairs.is_empty() && repairs.iter().all(|one| self.is_recent(now, one))
+    fn rests(&self, now: Instant) -> bool {
+        self.repaired.values().any(|one| now < one.rests_until())
     }
 
-    /// Everything has been looked at, and nothing repaired: all that is missing can wait.
-    pub(crate) const fn put_off(&mut self, now: Instant) {
-        (self.suspected, self.waiting, self.last) = (false, Waiting::Repair, now);
-    }
-
-    /// Whether this was repaired so little ago that somebody must be undoing it.
-    fn is_recent(&self, now: Instant, repair: &String) -> bool {
-        self.repaired.get(repair).is_some_and(|at| now <= *at + self.pause + QUARREL)
+    /// Whether all that is missing rests: then it has been looked at, and is repaired when the first rest ends.
+    pub(crate) fn put_off(&mut self, now: Instant, missing: &[String]) -> bool {
+        let end = |one: &String| self.repaired.get(one).map(Repaired::rests_until).filter(|end| now < *end);
+        let ends: Option<Vec<Instant>> = missing.iter().map(end).collect();
+        let Some(first) = ends.and_then(|ends| ends.into_iter().min()) else { return false };
+        (self.suspected, self.last, self.put_off) = (false, now, Some(first));
+        true
     }
 
     /// Everything has been looked at, and these were repaired. Whether to tell people that somebody undoes it all.
     pub(crate) fn looked(&mut self, now: Instant, repairs: &[String]) -> bool {
-        (self.changed, self.suspected, self.waiting, self.last) = (false, false, Waiting::Nothing, now);
-        if repairs.is_empty() {
-            return false;
+        (self.changed, self.suspected, self.last) = (false, false, now);
+        (self.put_off, self.retry) = (None, None);
+        self.repaired.retain(|_, one| now <= one.rests_until() + LONGEST);
+        let mut is_loud = false;
+        for repair in repairs {
+            let undone = self.repaired.get(repair).filter(|one| now <= one.rests_until() + QUARREL);
+            let next = undone.map_or(Repaired { at: now, pause: Duration::ZERO, rounds: 0 }, |one| Repaired {
+                at: now,
+                pause: (one.pause * 2).clamp(SHORTEST, LONGEST),
+                rounds: one.rounds.saturating_add(1),
+            });
+            is_loud |= next.rounds == LOUD;
+            self.repaired.insert(repair.clone(), next);
         }
-        let fought = repairs.iter().any(|one| self.is_recent(now, one));
-        self.repaired.retain(|_, at| now <= *at + LONGEST + QUARREL);
-        self.repaired.extend(repairs.iter().map(|one| (one.clone(), now)));
-        if fought {
-            self.lengthen(now);
-            self.rounds += 1;
-        } else if self.rest.is_none_or(|rest| now >= rest) {
-            (self.rest, self.pause, self.rounds) = (None, Duration::ZERO, 0);
-        }
-        fought && self.rounds == LOUD
-    }
-
-    fn lengthen(&mut self, now: Instant) {
-        self.pause = (self.pause * 2).clamp(SHORTEST, LONGEST);
-        self.rest = Some(now + self.pause);
+        is_loud
     }
 }
 
@@ -160,9 +144,10 @@ mod tests {
             if now == undone {
                 drift.suspect();
             }
-            if drift.is_due(now) && drift.is_resting(now) && drift.is_fought_over(now, &rule) {
-                drift.put_off(now);
-            } else if now >= undone && drift.is_due(now) {
+            let due = drift.is_due(now);
+            if due && drift.is_resting(now) && drift.put_off(now, &rule) {
+                // Later.
+            } else if now >= undone && due {
                 words += u32::from(drift.looked(now, &rule));
                 repairs += 1;
                 undone = now + undone_after;
@@ -181,27 +166,31 @@ mod tests {
 
     #[test]
     fn what_nobody_fights_over_does_not_wait() {
-        let repair = |what: &str| [what.to_owned()];
+        let [rule, route] = ["rule", "route"].map(str::to_owned);
         let (mut now, mut drift) = (Instant::now(), Drift::new(Instant::now()));
-        for _ in 0..8 {
+        for _ in 0..16 {
             drift.suspect();
             now += drift.wait(now);
-            drift.looked(now, &repair("rule"));
+            if !drift.put_off(now, std::slice::from_ref(&rule)) {
+                drift.looked(now, std::slice::from_ref(&rule));
+            }
+            now += drift.put_off.map_or(Duration::ZERO, |end| end.saturating_duration_since(now));
         }
+        drift.looked(now, std::slice::from_ref(&rule));
         assert!(drift.is_resting(now));
         drift.suspect();
         // Somebody undid something: what it was shows soon, however long the rest is.
-        assert!(
-            (Duration::from_millis(1)..Duration::from_millis(20)).contains(&drift.wait(now)),
-            "{:?}",
-            drift.wait(now)
-        );
+        assert!(drift.wait(now) < Duration::from_millis(20));
         now += drift.wait(now);
-        assert!(drift.is_fought_over(now, &repair("rule")) && !drift.is_fought_over(now, &repair("route")));
-        assert!(
-            !drift.is_fought_over(now, &["rule".to_owned(), "route".to_owned()]) && !drift.is_fought_over(now, &[])
-        );
-        drift.put_off(now);
+        assert!(!drift.put_off(now, &[]) && !drift.put_off(now, &[rule.clone(), route.clone()]));
+        assert!(!drift.put_off(now, std::slice::from_ref(&route)));
+        // The other has its own count, even where it is undone twice while the first rests.
+        for _ in 0..2 {
+            drift.looked(now, std::slice::from_ref(&route));
+            now += Duration::from_millis(30);
+        }
+        assert!(!drift.put_off(now, std::slice::from_ref(&route)));
+        assert!(drift.put_off(now, std::slice::from_ref(&rule)));
         // Without another event nothing is looked at before the rest ends, and then it is repaired.
         let rest = drift.wait(now);
         assert!(rest > Duration::from_millis(100), "{rest:?}");

@@ -212,10 +212,7 @@ impl<'a> Follower<'a> {
         let now = Instant::now();
         if self.drift.is_resting(now) {
             match self.missing() {
-                Ok(missing) if self.drift.is_fought_over(now, &missing) => {
-                    self.drift.put_off(now);
-                    return Ok(());
-                }
+                Ok(missing) if self.drift.put_off(now, &missing) => return Ok(()),
                 Ok(_) => {}
                 Err(error) => return self.postpone(error),
             }

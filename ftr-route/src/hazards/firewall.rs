@@ -124,7 +124,9 @@ fn not_loaded(config: &Config, layout: &Layout, family: Family, sets: &[MarkSet]
     let keep = if lacking.len() == uplinks.len() && !restored { " --noflush" } else { "" };
     let (object, advice) = match family {
         Family::V4 => ("firewall", format!("ftr-rules --table mangle --table nat | iptables-restore{keep}")),
-        Family::V6 => ("firewall of IPv6", format!("ftr-rules -6 --table mangle --table nat | ip6tables-restore{keep}")),
+        Family::V6 => {
+            ("firewall of IPv6", format!("ftr-rules -6 --table mangle --table nat | ip6tables-restore{keep}"))
+        }
     };
     Some(Hazard::new(Kind::RulesNotLoaded, object, what, advice))
 }
