@@ -77,14 +77,15 @@ pub fn restore(lab: &Lab, uplink: &Uplink) -> Result<()> {
     if lab.ipv6 { restore_ipv6(lab, uplink) } else { Ok(()) }
 }
 
-/// IPv6 is balanced by nobody here: what is bound to a device finds its gateway.
+/// IPv6 is balanced by nobody here: what is bound to a device finds its gateway, all else goes by the first uplink.
 fn bind_ipv6(lab: &Lab) -> String {
     let count = lab.uplinks.len();
     let rule = |(position, uplink): (usize, &Uplink)| {
         let (device, table, priority) = (uplink.device(), uplink.number, 40000 + 2 * count + position);
         format!("ip -6 rule add oif {device} lookup {table} priority {priority}\n")
     };
-    lab.uplinks.iter().enumerate().map(rule).collect()
+    let all_else = format!("ip -6 rule add lookup 1 priority {}\n", 40000 + 4 * count);
+    lab.uplinks.iter().enumerate().map(rule).chain([all_else]).collect()
 }
 
 fn restore_ipv6(lab: &Lab, uplink: &Uplink) -> Result<()> {
