@@ -193,13 +193,13 @@ impl Route {
         to_bytes(&body)
     }
 
-    /// The body of a request for every route of a family, or of one table of it.
-    pub(crate) fn request(family: Family, table: Option<u32>) -> Result<Vec<u8>, Error> {
+    /// The body of a request for every route of a family, of one table and one protocol where they are named (0 is any).
+    pub(crate) fn request(family: Family, table: Option<u32>, protocol: u8) -> Result<Vec<u8>, Error> {
         let mut attributes = Attributes::new();
         if let Some(table) = table {
             attributes.number(Rta::Table, table)?;
         }
-        Self::default(family, 0, RouteKind::Other(0)).body(0, attributes)
+        Self { protocol, ..Self::default(family, 0, RouteKind::Other(0)) }.body(0, attributes)
     }
 }
 

@@ -77,12 +77,20 @@ impl Rtnetlink {
     /// # Errors
     /// The exchange fails.
     pub fn routes(&mut self, family: Family, table: Option<u32>) -> Result<Vec<Route>, Error> {
-        match self.dump("list routes", Rtm::Getroute, &Route::request(family, table)?, Route::decode) {
+        match self.dump("list routes", Rtm::Getroute, &Route::request(family, table, 0)?, Route::decode) {
             Err(Error::Refused { refusal: Refusal { errno: Errno::ENOENT, .. }, .. }) if table.is_some() => {
                 Ok(Vec::new())
             }
             routes => routes,
         }
+    }
+
+    /// Every route of a family that was made by whoever has this number in `rt_protos`, in whatever table.
+    ///
+    /// # Errors
+    /// The exchange fails.
+    pub fn routes_by(&mut self, family: Family, protocol: u8) -> Result<Vec<Route>, Error> {
+        self.dump("list routes", Rtm::Getroute, &Route::request(family, None, protocol)?, Route::decode)
     }
 
     /// Every rule of a family, in the order in which they are asked.

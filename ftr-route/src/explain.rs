@@ -25,7 +25,7 @@ use crate::check;
 use crate::cli::Explain;
 use crate::diff::Plan;
 use crate::kernel::Kernel;
-use crate::observed::{Carriers, Observed};
+use crate::observed::{Carriers, Observed, Search};
 use crate::walk::{Answer, Packet, walk};
 use crate::{answer, position};
 use answer::Explanation;
@@ -51,7 +51,7 @@ fn explain(config: &Config, asked: &Explain) -> Result<Explanation, Failure> {
     let flow = Flow::of(asked)?;
     let failed = asked.assume.iter().map(|name| position(config, name)).collect::<Result<Vec<_>, _>>()?;
     let mut kernel = Kernel::open()?;
-    let observed = Observed::look(&mut kernel, config, flow.family())?;
+    let observed = Observed::look(&mut kernel, config, flow.family(), Search::Tables)?;
     let now = Routing { rules: observed.rules.clone(), routes: kernel.all_routes(flow.family())? };
     let device = match &asked.iif {
         Some(name) => Some(link(&observed, name)?),

@@ -21,7 +21,7 @@ use crate::drift::Drift;
 use crate::error::Error;
 use crate::flush::Flush;
 use crate::iproute;
-use crate::observed::{Carriers, Conflicts, Observed};
+use crate::observed::{Carriers, Conflicts, Observed, Search};
 use crate::pipe::Pipe;
 use crate::router::{Report, Router};
 use crate::watched::{Call, Watched};
@@ -123,6 +123,8 @@ impl<'a> Follower<'a> {
         for place in 0..self.routers.len() {
             self.apply(place, conflicts, Why::Start)?;
         }
+        // What was left behind is gone now.
+        self.routers.iter_mut().for_each(|followed| followed.router.search = Search::Tables);
         Ok(())
     }
 

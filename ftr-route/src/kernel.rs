@@ -5,6 +5,7 @@ use std::io;
 use std::net::IpAddr;
 
 use ftr_core::Family;
+use ftr_core::layout::PROTOCOL;
 use ftr_netlink::{Action, Address, Link, Lookup, Refusal, Route, RouteKind, Rtnetlink, Rule, Write};
 use nix::errno::Errno;
 
@@ -84,6 +85,13 @@ impl Kernel {
         for table in tables {
             routes.extend(self.netlink.routes(family, Some(table))?);
         }
+        Ok(routes)
+    }
+
+    /// Our routes in every table but the system's own.
+    pub(crate) fn ours(&mut self, family: Family) -> Result<Vec<Route>, Error> {
+        let mut routes = self.netlink.routes_by(family, PROTOCOL)?;
+        routes.retain(|route| route.family == family && !SYSTEM_TABLES.contains(&route.table));
         Ok(routes)
     }
 

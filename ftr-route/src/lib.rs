@@ -93,13 +93,15 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
     }
 }
 
-/// The families that uplinks have, and IPv6 where they no longer have it but the kernel has rules of ours.
+/// The families that uplinks have, and IPv6 where they no longer have it but the kernel has something of ours.
 fn families(config: &Config) -> Result<Vec<Family>, Error> {
     let mut families = config.families();
     if !families.contains(&Family::V6) {
         let mut kernel = Kernel::open()?;
-        let rules = if kernel.has(Family::V6)? { kernel.rules(Family::V6)? } else { Vec::new() };
-        families.extend(rules.iter().any(|rule| iproute::is_ours(rule.protocol)).then_some(Family::V6));
+        let left = kernel.has(Family::V6)?
+            && (kernel.rules(Family::V6)?.iter().any(|rule| iproute::is_ours(rule.protocol))
+                || !kernel.ours(Family::V6)?.is_empty());
+        families.extend(left.then_some(Family::V6));
     }
     Ok(families)
 }

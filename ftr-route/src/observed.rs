@@ -50,6 +50,16 @@ pub(crate) enum Conflicts {
     GoOn,
 }
 
+/// Where routes of ours are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Search {
+    /// In our tables, and in those that rules of ours point to.
+    Tables,
+    /// In all tables: those that an earlier run, ended half way through a change of the numbers, has left behind without a
+    /// rule. That takes a while where a table holds the whole internet.
+    Everywhere,
+}
+
 impl Conflicts {
     /// What to do on starting to follow, by the rules that the kernel has of any family.
     ///
@@ -61,14 +71,18 @@ impl Conflicts {
 
 impl Observed {
     /// Looks at the kernel.
-    pub(crate) fn look(kernel: &mut Kernel, config: &Config, family: Family) -> Result<Self, Error> {
+    pub(crate) fn look(kernel: &mut Kernel, config: &Config, family: Family, search: Search) -> Result<Self, Error> {
         let layout = Layout::of(config);
         let links = kernel.links()?;
         let addresses = kernel.addresses(family)?;
         let rules = kernel.rules(family)?;
         let configured = config.uplinks.iter().any(|uplink| uplink.has(family));
         let tables: Vec<u32> = if configured { layout.tables().collect() } else { Vec::new() };
-        let routes = kernel.routes(family, &tables, &rules)?;
+        let mut routes = kernel.routes(family, &tables, &rules)?;
+        if search == Search::Everywhere {
+            let known: BTreeSet<u32> = routes.iter().map(|route| route.table).collect();
+            routes.extend(kernel.ours(family)?.into_iter().filter(|route| !known.contains(&route.table)));
+        }
         let defaults = if learns(config, family) { kernel.defaults(family)? } else { Vec::new() };
         let host = Host { links: &links, addresses: &addresses, defaults: &defaults, ours: &routes };
         let standings = standings(config, family, host);

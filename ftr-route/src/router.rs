@@ -13,7 +13,7 @@ use crate::diff::Plan;
 use crate::error::Error;
 use crate::iproute;
 use crate::kernel::Kernel;
-use crate::observed::{Carriers, Conflicts, Observed};
+use crate::observed::{Carriers, Conflicts, Observed, Search};
 use crate::operation::Operation;
 use crate::remembered::Remembered;
 use crate::standing::Standing;
@@ -26,6 +26,7 @@ pub(crate) struct Router<'a> {
     pub(crate) family: Family,
     kernel: Kernel,
     remembered: Remembered,
+    pub(crate) search: Search,
 }
 
 /// What was done.
@@ -98,12 +99,13 @@ impl Work {
 
 impl<'a> Router<'a> {
     pub(crate) fn new(config: &'a Config, family: Family) -> Result<Self, Error> {
-        Ok(Self { config, family, kernel: Kernel::open()?, remembered: Remembered::usual() })
+        let search = Search::Everywhere;
+        Ok(Self { config, family, kernel: Kernel::open()?, remembered: Remembered::usual(), search })
     }
 
     /// Looks at the kernel.
     pub(crate) fn look(&mut self) -> Result<Observed, Error> {
-        Observed::look(&mut self.kernel, self.config, self.family)
+        Observed::look(&mut self.kernel, self.config, self.family, self.search)
     }
 
     /// Changes the kernel to what is wanted.

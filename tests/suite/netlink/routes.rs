@@ -8,8 +8,9 @@ use std::net::Ipv6Addr;
 use std::time::Instant;
 
 /// The tests of this file.
-pub(crate) const TESTS: [(&str, Test); 7] = [
+pub(crate) const TESTS: [(&str, Test); 8] = [
     ("what_is_written_reads_back", what_is_written_reads_back),
+    ("those_of_one_maker_are_found_in_every_table", those_of_one_maker_are_found_in_every_table),
     ("next_hops_keep_their_order", next_hops_keep_their_order),
     ("a_large_route_is_the_first_thing_read", a_large_route_is_the_first_thing_read),
     ("many_large_routes_are_written_at_once", many_large_routes_are_written_at_once),
@@ -89,6 +90,20 @@ fn what_is_written_reads_back() -> Result<(), Failed> {
         let deletions: Vec<_> = routes.into_iter().map(Write::DeleteRoute).collect();
         write(&mut host.netlink, &deletions)?;
         assert_eq!(listed(&mut host.netlink, family)?, []);
+    }
+    Ok(())
+}
+
+fn those_of_one_maker_are_found_in_every_table() -> Result<(), Failed> {
+    let mut host = Host::new()?;
+    for family in FAMILIES {
+        let here = default(family, 5, &[]);
+        let there = Route { table: 7, ..here.clone() };
+        let foreign = Route { protocol: STATIC, metric: 6, ..here.clone() };
+        add(&mut host.netlink, &[here.clone(), there.clone(), foreign])?;
+        let mut found = host.netlink.routes_by(family, OURS)?;
+        found.sort_by_key(|route| route.table);
+        assert_eq!(found, [there, here]);
     }
     Ok(())
 }
