@@ -110,9 +110,10 @@ fn table(status: &Status, colour: bool) -> String {
         let state = if colour { format!("\x1b[{code}m{word:<4}\x1b[0m") } else { format!("{word:<4}") };
         let role = if uplink.routing { "routing" } else { "standby" };
         let rtt = uplink.rtt_ms.map_or_else(|| "-".to_owned(), |rtt| format!("{rtt:.1}ms"));
-        let family = if uplink.family == 6 { " (IPv6)" } else { "" };
+        // Before the description, which may be cut off.
+        let family = if uplink.family == 6 { "IPv6 " } else { "" };
         let reason = uplink.reason.map(|reason| format!("[{reason}] ")).unwrap_or_default();
-        let provider: String = format!("{reason}{}{family}", clean(&uplink.description)).chars().take(23).collect();
+        let provider: String = format!("{family}{reason}{}", clean(&uplink.description)).chars().take(23).collect();
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
@@ -157,7 +158,8 @@ fn short(millis: u64) -> String {
 mod tests {
     use super::*;
     use crate::decide::fixture::{check, config};
-    use ftr_core::record::Record;
+    use ftr_core::Family;
+    use ftr_core::record::{Check, Record};
 
     #[test]
     fn spans_are_short() {
@@ -168,11 +170,13 @@ mod tests {
 
     #[test]
     fn a_line_fits_into_80_columns_and_says_what_is_wrong() {
-        let config = config([", description: A provider with quite a long name", "", ""], "");
+        let ipv6 = "ip6: '2001:db8::2', gateway6: '2001:db8::1'";
+        let config = config([&format!(", description: A provider with quite a long name, {ipv6}"), "", ""], "");
         let mut decider = Decider::new(&config, None);
         for (uplink, up) in [("eth1", false), ("eth2", true), ("eth3", true)] {
             decider.hear(&Record::Check(check(uplink, up, 1000)));
         }
+        decider.hear(&Record::Check(Check { family: Family::V6, ..check("eth1", false, 1000) }));
         let status = Status {
             at: check("eth1", true, 0).at,
             pid: 1,
@@ -187,6 +191,7 @@ mod tests {
             text.contains("eth1            down     1d1h  standby       1        -  [no-answer] A provider\n"),
             "{text}"
         );
+        assert!(text.contains("  IPv6 [no-answer] A prov\n"), "{text}");
         assert!(text.contains("not running at the moment: ftr-notify"), "{text}");
     }
 }
