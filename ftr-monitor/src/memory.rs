@@ -90,9 +90,29 @@ fn file() -> PathBuf {
 fn surroundings(config: &Config) -> io::Result<(String, u64, u64)> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
     let namespace = fs::metadata("/proc/self/ns/net")?.ino();
+    Ok((boot, namespace, fingerprint(config)))
+}
+
+/// Differs where other uplinks stand in the same places, or the same have another family or address.
+fn fingerprint(config: &Config) -> u64 {
     let mut hasher = DefaultHasher::new();
     for uplink in &config.uplinks {
-        (uplink.name.as_str(), format!("{:?}", uplink.kind)).hash(&mut hasher);
+        (uplink.name.as_str(), format!("{:?} {:?}", uplink.kind, uplink.ipv6)).hash(&mut hasher);
     }
-    Ok((boot, namespace, hasher.finish()))
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fingerprint;
+    use crate::decide::fixture::config;
+
+    #[test]
+    fn what_was_known_of_an_uplink_is_not_believed_of_another() {
+        let usual = fingerprint(&config([""; 3], ""));
+        assert_eq!(usual, fingerprint(&config(["", ", priority_group: 1", ", tests: {fall: 3}"], "")));
+        // Else a role in IPv6 would be remembered of one that has no IPv6 any more.
+        let ipv6 = ", ip6: '2001:db8::2', gateway6: '2001:db8::1'";
+        assert_ne!(usual, fingerprint(&config([ipv6, "", ""], "")));
+    }
 }
