@@ -30,13 +30,20 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family], clear: 
         rules.extend(some_rules);
         routes.extend(some_routes);
     }
-    let settings = remembered.undo(&sysctl::read(remembered.paths(families)?))?;
+    // Not to know what parameters were is no reason to leave the rest behind.
+    let undo = remembered.paths(families).and_then(|paths| remembered.undo(&sysctl::read(paths)));
+    let mut exit = Exit::Yes;
+    let settings = undo.unwrap_or_else(|error| {
+        say(TOOL, &format!("sysctls stay as they are: {error}"));
+        exit = Exit::No;
+        Vec::new()
+    });
+    let is_known = exit == Exit::Yes;
     let stages = [rules, routes, settings.into_iter().map(Operation::Sysctl).collect()];
     if clear.dry.dry_run {
         answer(stages.iter().flatten().map(|operation| iproute::command(operation, &names)))?;
-        return Ok(Exit::Yes);
+        return Ok(exit);
     }
-    let mut exit = Exit::Yes;
     for stage in &stages {
         let fate = kernel.make(stage)?;
         for (operation, reason) in fate.refused.iter().filter_map(|(at, reason)| Some((stage.get(*at)?, reason))) {
@@ -44,7 +51,9 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family], clear: 
             exit = Exit::No;
         }
     }
-    remembered.forget(families)?;
+    if is_known {
+        remembered.forget(families)?;
+    }
     if common.verbose {
         answer(stages.iter().flatten().map(|operation| iproute::command(operation, &names)))?;
     }
