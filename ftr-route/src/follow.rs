@@ -83,7 +83,8 @@ impl<'a> Follower<'a> {
         set.add(Signal::SIGINT);
         set.thread_block().map_err(wait("block signals"))?;
         let signals = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC).map_err(wait("watch signals"))?;
-        let mut groups = vec![Group::Link];
+        let watched = Watched::new(config);
+        let mut groups = watched.groups();
         groups.extend(
             families.iter().flat_map(|&family| [Group::Address(family), Group::Route(family), Group::Rule(family)]),
         );
@@ -101,7 +102,7 @@ impl<'a> Follower<'a> {
             pipe: Pipe::default(),
             drift: Drift::new(Instant::now()),
             flush: Flush::default(),
-            watched: Watched::new(config),
+            watched,
             is_told_to_stop: false,
         })
     }

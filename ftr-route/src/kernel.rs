@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use ftr_core::Family;
 use ftr_core::layout::PROTOCOL;
-use ftr_netlink::{Action, Address, Link, Lookup, Refusal, Route, RouteKind, Rtnetlink, Rule, Write};
+use ftr_netlink::{Action, Address, Link, Lookup, Neighbour, Refusal, Route, RouteKind, Rtnetlink, Rule, Write};
 use nix::errno::Errno;
 
 use crate::error::Error;
@@ -93,6 +93,12 @@ impl Kernel {
         let mut routes = self.netlink.routes_by(family, PROTOCOL)?;
         routes.retain(|route| route.family == family && !SYSTEM_TABLES.contains(&route.table));
         Ok(routes)
+    }
+
+    /// The hosts that do not answer the kernel's question for their link-layer address, each with its device.
+    pub(crate) fn silent(&mut self, family: Family) -> Result<Vec<(u32, IpAddr)>, Error> {
+        let neighbours = self.netlink.neighbours(family)?.into_iter().filter(Neighbour::is_failed);
+        Ok(neighbours.map(|neighbour| (neighbour.index, neighbour.address)).collect())
     }
 
     /// Every route of the family, in all tables.

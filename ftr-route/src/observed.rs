@@ -84,7 +84,8 @@ impl Observed {
             routes.extend(kernel.ours(family)?.into_iter().filter(|route| !known.contains(&route.table)));
         }
         let defaults = if learns(config, family) { kernel.defaults(family)? } else { Vec::new() };
-        let host = Host { links: &links, addresses: &addresses, defaults: &defaults, ours: &routes };
+        let silent = if has_choice(&defaults) { kernel.silent(family)? } else { Vec::new() };
+        let host = Host { links: &links, addresses: &addresses, defaults: &defaults, silent: &silent, ours: &routes };
         let standings = standings(config, family, host);
         let sysctls = sysctl::read(sysctl::relevant(config, family, &standings));
         let warnings = bypass(kernel, config, family)?.into_iter().collect();
@@ -198,6 +199,12 @@ impl Observed {
         };
         Ok(rules.into_iter().chain(plan.foreign.iter().map(route)).collect())
     }
+}
+
+/// Whether two of these routes lead through the same device.
+fn has_choice(defaults: &[Route]) -> bool {
+    let mut devices = BTreeSet::new();
+    !defaults.iter().flat_map(|route| &route.nexthops).all(|nexthop| devices.insert(nexthop.index))
 }
 
 /// Whether an uplink of the family takes its gateway from the table main.

@@ -71,6 +71,8 @@ pub(crate) struct Host<'a> {
     pub(crate) addresses: &'a [Address],
     /// The default routes of the table main: what DHCP clients and router advertisements have brought.
     pub(crate) defaults: &'a [Route],
+    /// The hosts that do not answer the kernel's question for their link-layer address, each with its device.
+    pub(crate) silent: &'a [(u32, IpAddr)],
     /// The routes of our tables, which remember what was learned.
     pub(crate) ours: &'a [Route],
 }

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use ftr_core::config::{Config, Ipv6Kind, UplinkKind};
 use ftr_core::layout::Layout;
-use ftr_netlink::{Event, Route, Rule};
+use ftr_netlink::{Event, Group, Route, Rule};
 
 use crate::iproute::is_ours;
 use crate::kernel::MAIN_TABLE;
@@ -48,6 +48,11 @@ impl<'a> Watched<'a> {
         }
     }
 
+    /// The kinds of events to listen to, beside those of each family.
+    pub(crate) fn groups(&self) -> Vec<Group> {
+        [Group::Link].into_iter().chain(self.learns.then_some(Group::Neighbour)).collect()
+    }
+
     /// What an event calls for; none where it does not concern us.
     pub(crate) fn judge(&self, event: &Event) -> Option<Call> {
         match event {
@@ -60,8 +65,13 @@ impl<'a> Watched<'a> {
             }
             Event::Route(route) | Event::RouteGone(route) => self.route(route),
             Event::Rule(rule) | Event::RuleGone(rule) => self.rule(rule),
+            // Its gateway may be dead, and there be another.
+            Event::Neighbour(neighbour) => {
+                let concerns = self.learns && neighbour.is_failed() && self.devices.contains(&neighbour.index);
+                concerns.then_some(Call::Change)
+            }
             Event::Lost => Some(Call::Everything),
-            _ => None,
+            Event::NeighbourGone(_) => None,
         }
     }
 
@@ -84,7 +94,7 @@ mod tests {
     use super::{Call, Watched};
     use crate::standing::tests::{CONFIG, address, config, link};
     use ftr_core::Family;
-    use ftr_netlink::{Event, Nexthop, Prefix, Route, RouteKind, Rule};
+    use ftr_netlink::{Event, Neighbour, Nexthop, Prefix, Route, RouteKind, Rule};
 
     fn default(table: u32, protocol: u8, index: u32) -> Route {
         let mut route = Route { protocol, ..Route::default(Family::V4, table, RouteKind::Unicast) };
@@ -128,5 +138,12 @@ mod tests {
         let net = Route { destination: Prefix::new([10, 0, 0, 0].into(), 8), ..route };
         assert_eq!(watched.judge(&Event::Route(net)), None);
         assert_eq!(watched.judge(&Event::Route(default(254, 16, 6))), None);
+        // NUD_FAILED and NUD_REACHABLE of neighbour.h.
+        let neighbour = |state| {
+            let address = [9, 0, 0, 1].into();
+            Event::Neighbour(Neighbour { index: 5, address, link_address: None, state, confirmed: None })
+        };
+        assert_eq!(watched.judge(&neighbour(0x20)), Some(Call::Change));
+        assert_eq!(watched.judge(&neighbour(0x02)), None);
     }
 }

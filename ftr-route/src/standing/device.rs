@@ -91,10 +91,13 @@ impl Device<'_> {
         nexthop.map(|nexthop| nexthop.gateway).or(self.is_line().then_some(None))
     }
 
-    /// The default routes of main through the device, the preferred one first, as the kernel has it.
+    /// The default routes of main through the device, the preferred one first, as the kernel has it: a router that died
+    /// without a word is advertised for half an hour more.
     fn defaults(&self) -> impl Iterator<Item = (&Route, &Nexthop)> {
         let mut defaults: Vec<_> = self.through(self.host.defaults).collect();
-        defaults.sort_by_key(|(route, _)| (route.metric, route.preference()));
+        let is_silent = |gateway| self.host.silent.contains(&(self.link.index, gateway));
+        defaults
+            .sort_by_key(|(route, nexthop)| (nexthop.gateway.is_some_and(is_silent), route.metric, route.preference()));
         defaults.into_iter()
     }
 

@@ -113,7 +113,9 @@ fn a_lease_keeps_its_gateway_while_its_address_is_there() {
     let config = config(&CONFIG.replace("ip: 1.0.0.2, gateway: 1.0.0.1", "type: dhcp"));
     let (links, addresses) = ([link(3, "eth1")], [address(3, "1.0.0.2", None, 24)]);
     let way = |defaults: &[Route], ours: &[Route], addresses: &[Address]| {
-        standings(&config, Family::V4, Host { links: &links, addresses, defaults, ours })[0].way.clone()
+        standings(&config, Family::V4, Host { links: &links, addresses, defaults, ours, ..Host::default() })[0]
+            .way
+            .clone()
     };
     assert_eq!(way(&[], &[], &addresses), None);
     let told = [Route { metric: 200, ..default_by(3, 254, "1.0.0.9") }, default_by(3, 254, "1.0.0.1")];
@@ -134,7 +136,7 @@ fn advertisements_are_followed_and_the_best_address_is_used() {
     let with = |local: &str, flags: u32| Address { flags, ..address(3, local, None, 64) };
     let way = |addresses: &[Address], ours: &[Route]| {
         let defaults = [default_by(3, 254, "fe80::1")];
-        let host = Host { links: &links, addresses, defaults: &defaults, ours };
+        let host = Host { links: &links, addresses, defaults: &defaults, ours, ..Host::default() };
         standings(&config, Family::V6, host)[0].way.clone()
     };
     // IFA_F_TEMPORARY, IFA_F_DEPRECATED of if_addr.h.
@@ -165,7 +167,7 @@ fn of_two_routers_the_one_that_wants_to_be_preferred_is_used() {
         Route { others: vec![preference], metric: 1024, ..default_by(3, 254, gateway) }
     };
     let gateway = |defaults: &[Route]| {
-        let host = Host { links: &links, addresses: &addresses, defaults, ours: &[] };
+        let host = Host { links: &links, addresses: &addresses, defaults, ..Host::default() };
         standings(&config, Family::V6, host)[0].way.clone().unwrap().gateway.unwrap().to_string()
     };
     let (low, medium, high) = (router("fe80::1", 3), router("fe80::2", 0), router("fe80::3", 1));
@@ -203,4 +205,23 @@ fn without_carrier_an_ipv6_route_is_kept_and_none_is_begun() {
     };
     assert!(way(Family::V4, &[]) && !way(Family::V6, &[]));
     assert!(way(Family::V6, &[default_by(3, 1, "fe80::1")]));
+}
+
+#[test]
+fn of_two_routers_the_one_that_answers_is_used() {
+    let config = config(&CONFIG.replace("gateway: 1.0.0.1", "gateway: 1.0.0.1, type6: ra"));
+    let links = [link(3, "eth1")];
+    let addresses = [address(3, "2001:db8::2", None, 64)];
+    let defaults = [default_by(3, 254, "fe80::1"), default_by(3, 254, "fe80::2")];
+    let gateway = |silent: &[(u32, &str)]| {
+        let silent: Vec<(u32, IpAddr)> =
+            silent.iter().map(|(index, address)| (*index, address.parse().unwrap())).collect();
+        let host =
+            Host { links: &links, addresses: &addresses, defaults: &defaults, silent: &silent, ..Host::default() };
+        standings(&config, Family::V6, host)[0].way.clone().unwrap().gateway.unwrap().to_string()
+    };
+    assert_eq!(gateway(&[]), "fe80::1");
+    assert_eq!(gateway(&[(3, "fe80::1")]), "fe80::2");
+    assert_eq!(gateway(&[(4, "fe80::1")]), "fe80::1", "of another device");
+    assert_eq!(gateway(&[(3, "fe80::1"), (3, "fe80::2")]), "fe80::1");
 }

@@ -241,7 +241,7 @@ impl Draft {
             found.raise(family, i, *line, *seat);
         }
         let Found { links, addresses, main } = found;
-        let host = Host { links: &links, addresses: &addresses, defaults: &main, ours: &[] };
+        let host = Host { links: &links, addresses: &addresses, defaults: &main, ..Host::default() };
         let standings = standings(&config, family, host);
         let part = |(uplink, weight): (&usize, &u16)| Part { uplink: *uplink, weight: *weight };
         let parts = |map: &BTreeMap<usize, u16>| {
