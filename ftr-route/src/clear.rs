@@ -46,8 +46,8 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family], clear: 
     }
     for stage in &stages {
         let fate = kernel.make(stage)?;
-        for (operation, reason) in fate.refused.iter().filter_map(|(at, reason)| Some((stage.get(*at)?, reason))) {
-            say(TOOL, &format!("{}: {reason}", iproute::command(operation, &names)));
+        for (operation, denial) in fate.refused.iter().filter_map(|denial| Some((stage.get(denial.place)?, denial))) {
+            say(TOOL, &format!("{}: {}", iproute::command(operation, &names), denial.reason));
             exit = Exit::No;
         }
     }

@@ -31,8 +31,18 @@ pub(crate) struct Kernel {
 pub(crate) struct Fate {
     /// How many were made.
     pub(crate) made: u32,
-    /// Which were refused, by their place in the group, and why.
-    pub(crate) refused: Vec<(usize, String)>,
+    /// Which were refused.
+    pub(crate) refused: Vec<Denial>,
+}
+
+/// The kernel's no to a change.
+#[derive(Debug)]
+pub(crate) struct Denial {
+    /// The place of the change in its group.
+    pub(crate) place: usize,
+    pub(crate) reason: String,
+    /// Somebody was quicker since we looked: the like of it is there already (`EEXIST`), which no uplink is to blame for.
+    pub(crate) is_outrun: bool,
 }
 
 impl Kernel {
@@ -139,7 +149,7 @@ impl Kernel {
                     Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                         return Err(Error::NotPermitted { object: setting.path.clone(), reason: error.to_string() });
                     }
-                    Err(error) => fate.refused.push((place, error.to_string())),
+                    Err(error) => fate.refused.push(Denial { place, reason: error.to_string(), is_outrun: false }),
                 },
             }
         }
@@ -152,7 +162,11 @@ impl Kernel {
                     return Err(Error::NotPermitted { object: "routing".to_owned(), reason: refusal.to_string() });
                 }
                 Err(refusal) if is_gone(&write, &refusal) => {}
-                Err(refusal) => fate.refused.push((place, refusal.to_string())),
+                Err(refusal) => fate.refused.push(Denial {
+                    place,
+                    reason: refusal.to_string(),
+                    is_outrun: refusal.errno == Errno::EEXIST,
+                }),
             }
         }
         Ok(fate)

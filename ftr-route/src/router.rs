@@ -12,7 +12,7 @@ use crate::clock;
 use crate::diff::Plan;
 use crate::error::Error;
 use crate::iproute;
-use crate::kernel::Kernel;
+use crate::kernel::{Denial, Kernel};
 use crate::observed::{Carriers, Conflicts, Observed, Search};
 use crate::operation::Operation;
 use crate::remembered::Remembered;
@@ -66,6 +66,13 @@ struct Work {
 struct Refused {
     uplink: Option<usize>,
     words: String,
+}
+
+impl Refused {
+    fn of(uplink: Option<usize>, denial: &Denial, command: &str) -> Self {
+        let uplink = uplink.filter(|_| !denial.is_outrun);
+        Self { uplink, words: format!("{}: {command}", denial.reason) }
+    }
 }
 
 /// What a round of changes leaves to think about.
@@ -152,12 +159,9 @@ impl<'a> Router<'a> {
             work.writes += fate.made;
             for (place, operation) in stage.iter().enumerate() {
                 let command = iproute::command(operation, &names);
-                match fate.refused.iter().find(|(at, _)| *at == place) {
+                match fate.refused.iter().find(|denial| denial.place == place) {
                     // What was not done is no repair, nor is it undone by anybody.
-                    Some((_, reason)) => {
-                        let words = format!("{reason}: {command}");
-                        refused.push(Refused { uplink: operation.uplink(), words });
-                    }
+                    Some(denial) => refused.push(Refused::of(operation.uplink(), denial, &command)),
                     None => work.commands.push(command),
                 }
             }
@@ -196,12 +200,22 @@ impl<'a> Router<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Refused, Work};
+    use super::{Denial, Refused, Work};
     use crate::observed::Observed;
     use crate::standing::tests::{CONFIG, config};
     use crate::standing::{Host, standings};
     use crate::sysctl::Values;
     use ftr_core::Family;
+
+    #[test]
+    fn an_uplink_is_not_to_blame_where_somebody_else_was_quicker() {
+        let refused = |is_outrun| {
+            let denial = Denial { place: 0, reason: "File exists (EEXIST)".to_owned(), is_outrun };
+            Refused::of(Some(2), &denial, "ip route add default")
+        };
+        assert_eq!((refused(true).uplink, refused(false).uplink), (None, Some(2)));
+        assert_eq!(refused(true).words, "File exists (EEXIST): ip route add default");
+    }
 
     #[test]
     fn an_uplink_is_blamed_once_and_what_it_is_not_to_blame_for_is_told_apart() {
