@@ -73,6 +73,8 @@ fn uplink_line(uplink: &Uplink, ipv6: bool) -> String {
             Kind6::None => {}
         }
         keys.extend(uplink.wish.delegated.then(|| format!("prefix6: '{}'", ipv6::delegated(uplink))));
+        // Addresses of the LAN mean nothing outside; those of a prefix that came with the uplink go as they are.
+        keys.extend((uplink.wish.type6 != Kind6::None).then(|| "nat6: masquerade".to_owned()));
     }
     keys.push(format!("description: Provider {}", uplink.number));
     keys.extend(uplink.wish.weight.map(|weight| format!("weight: {weight}")));

@@ -8,6 +8,7 @@ use crate::lab::Lab;
 use crate::plan::{self, Uplink};
 use crate::report::{Held, Outcome, Report};
 use crate::span::Span;
+use crate::spread::Spread;
 use crate::watch::{Check, Judgement, Seen};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -78,6 +79,7 @@ fn one(expectation: &Expectation, evidence: &Evidence) -> Result<()> {
             let from = mark(marks, report, after.as_deref())?;
             uplinks.iter().try_for_each(|uplink| used(report, lab.uplink(uplink)?, *family, from, *within))
         }
+        Expectation::Spread { family, count, p } => spread(report, lab, *family, *count, *p),
         Expectation::Checks { uplink, family, up, reason, after, until, settled } => {
             let from = mark(marks, report, after.as_deref())? + settled.map_or(Duration::ZERO, |Span(settled)| settled);
             let end = until.as_deref().map_or(Ok(Instant::now()), |until| mark(marks, report, Some(until)))?;
@@ -115,6 +117,13 @@ fn used(report: &Report, uplink: &Uplink, family: Family, from: Instant, within:
         }
         _ => Ok(()),
     }
+}
+
+fn spread(report: &Report, lab: &Lab, family: Family, count: usize, p: f64) -> Result<()> {
+    let attempts = report.attempts.iter().filter(|attempt| attempt.family == family);
+    let spread = Spread::of(attempts.filter_map(|attempt| attempt.seen_as), &lab.uplinks)?;
+    refuse(spread.counts.iter().sum::<usize>() < count, || format!("too few: {spread:?}"))?;
+    refuse(spread.p < p, || format!("{spread:?}"))
 }
 
 fn held_on<'a>(

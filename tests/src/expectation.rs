@@ -64,6 +64,16 @@ pub enum Expectation {
         #[serde(default)]
         within: Option<Span>,
     },
+    /// New connections were spread over the three uplinks by their weights.
+    Spread {
+        /// Over IPv4 (4) or IPv6 (6); 4 when absent.
+        #[serde(default)]
+        family: Family,
+        /// There were no fewer.
+        count: usize,
+        /// The chance of so uneven a spread where the weights are kept is no smaller (Pearson's test).
+        p: f64,
+    },
     /// There were check records of an uplink, and all say this.
     Checks {
         /// Of which uplink.

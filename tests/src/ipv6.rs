@@ -3,7 +3,6 @@
 //! The numbers of uplinks are written in decimal, so no letter of these prefixes is ever one of them.
 
 pub mod advertiser;
-pub mod firewall;
 pub mod raise;
 
 use crate::plan::Uplink;

@@ -7,6 +7,7 @@
 //! ```
 
 use crate::dhcp::Lease;
+use crate::dmz;
 use crate::error::{Context, LabError, Result};
 use crate::fault::Fault;
 use crate::ipv6::advertiser::Advertiser;
@@ -38,6 +39,8 @@ pub struct Lab {
     pub internet: Namespace,
     /// Whether its uplinks have IPv6 too.
     pub ipv6: bool,
+    dmz: Option<Namespace>,
+    name: String,
     providers: Vec<Provider>,
     segment: Option<Segment>,
     pub(crate) advertisers: BTreeMap<String, Advertiser>,
@@ -71,8 +74,9 @@ impl Lab {
         let directory = std::env::temp_dir().join(&name);
         fs::create_dir(&directory).context(|| format!("make {}", directory.display()))?;
         teardown::remember_directory(&directory);
+        let prefix = name.clone();
         let create = |place: &str| {
-            let space = Namespace::create(&format!("{name}-{place}"))?;
+            let space = Namespace::create(&format!("{prefix}-{place}"))?;
             if ipv6 { ipv6::raise::prepare(&space).map(|()| space) } else { Ok(space) }
         };
         let mut lab = Self {
@@ -81,6 +85,8 @@ impl Lab {
             router: create("router")?,
             internet: create("net")?,
             ipv6,
+            dmz: None,
+            name,
             providers: Vec::new(),
             segment: None,
             advertisers: BTreeMap::new(),
@@ -110,6 +116,26 @@ impl Lab {
             lab.attach(&uplink)?;
         }
         if ipv6 { lab.hear_advertisers().map(|()| lab) } else { Ok(lab) }
+    }
+
+    /// Puts a host into a network of its own beside the LAN.
+    ///
+    /// # Errors
+    /// When a namespace, device or address cannot be made.
+    pub fn add_dmz(&mut self) -> Result<()> {
+        let indexes = self.next_indexes();
+        let space = Namespace::create(&format!("{}-dmz", self.name))?;
+        dmz::raise(&self.router, &space, indexes, self.ipv6)?;
+        self.dmz = Some(space);
+        Ok(())
+    }
+
+    /// That host.
+    ///
+    /// # Errors
+    /// When the lab has none.
+    pub fn dmz(&self) -> Result<&Namespace> {
+        self.dmz.as_ref().ok_or_else(|| LabError::Unexpected("the lab has no DMZ".to_owned()))
     }
 
     /// A directory of this lab for files of the test; removed with it.

@@ -4,8 +4,7 @@ use crate::client::{Client, Habit};
 use crate::deadline::wait_for;
 use crate::error::{LabError, Result};
 use crate::expect::{self, Evidence};
-use crate::family::Family;
-use crate::ipv6::firewall;
+use crate::firewall::Firewall;
 use crate::kernel;
 use crate::router;
 use crate::scenario::{Scenario, Traffic};
@@ -17,30 +16,25 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
-/// Builds the lab, takes the steps, checks the expectations. A failure tells what the router's log and kernel said.
+/// Builds the lab with this firewall, takes the steps, checks the expectations. A failure tells what the router's log and kernel said.
 ///
 /// # Errors
 /// The first step that could not be taken, or all expectations that were not met.
-pub fn play(scenario: &Scenario) -> Result<()> {
-    let mut stage = Stage::set(scenario)?;
+pub fn play(scenario: &Scenario, firewall: Firewall) -> Result<()> {
+    let mut stage = Stage::set(scenario, firewall)?;
     let done = stage.act(scenario);
     done.map_err(|error| LabError::Unexpected(format!("{error}\n{}", stage.picture())))
 }
 
 impl Stage {
     fn act(&mut self, scenario: &Scenario) -> Result<()> {
-        if scenario.client.families.contains(&Family::V6) {
-            firewall::load(&self.lab, &self.router)?;
-        }
         if scenario.monitor {
             self.router.start(&self.lab)?;
             let some = |seen: &BTreeMap<String, u32>| !seen.is_empty();
-            wait_for(
-                "the first active uplinks",
-                Duration::from_secs(8),
-                || kernel::balanced(&self.lab, Family::V4),
-                some,
-            )?;
+            for family in &scenario.client.families {
+                let seen = || kernel::balanced(&self.lab, *family);
+                wait_for("the first active uplinks", Duration::from_secs(8), seen, some)?;
+            }
         }
         let habit = self.habit(&scenario.client)?;
         // Printed by the test runner when the scenario fails.
@@ -101,6 +95,7 @@ impl Stage {
             Step::Respawned { program, within } => self.respawned(program, *within)?,
             Step::Mails { says, within } => self.mailbox()?.wait(says, within.0)?,
             Step::Logs { says, within } => self.logs(says, *within)?,
+            Step::Serve(place) => self.serve(place)?,
             Step::Run(command) => self.run(command)?,
             Step::At { place, run } => self.at(place, run)?,
         }

@@ -4,9 +4,9 @@ use crate::config;
 use crate::deadline::wait_for;
 use crate::error::{Context, LabError, Result};
 use crate::family::Family;
+use crate::firewall::Firewall;
 use crate::kernel;
 use crate::lab::Lab;
-use crate::namespace::{feed, run};
 use crate::process;
 use crate::program::{self, Daemon};
 use nix::sys::signal::Signal;
@@ -25,26 +25,33 @@ pub const STOPS_WITHIN: Duration = Duration::from_secs(1);
 pub struct Router {
     /// The configuration file.
     pub config: PathBuf,
+    firewall: Firewall,
     directory: PathBuf,
     monitor: Option<Daemon>,
 }
 
 impl Router {
-    /// Writes the configuration and loads the firewall that `ftr-rules` prints for it.
+    /// Writes the configuration and loads the firewall that `ftr-rules` prints for it without being asked for more.
     ///
     /// # Errors
     /// When a program is missing or refuses the configuration.
     pub fn prepare(lab: &Lab, overrides: &Mapping) -> Result<Self> {
+        Self::guarded(lab, overrides, Firewall::default())
+    }
+
+    /// The same with a firewall of one's choice.
+    ///
+    /// # Errors
+    /// When a program is missing or refuses the configuration.
+    pub fn guarded(lab: &Lab, overrides: &Mapping, firewall: Firewall) -> Result<Self> {
         let directory = lab.directory().to_owned();
         let config = directory.join("ftr.yaml");
         let text = config::text(&lab.uplinks, lab.ipv6, &directory, overrides)?;
         fs::write(&config, text).context(|| format!("write {}", config.display()))?;
         let run_directory = directory.join("run");
         fs::create_dir(&run_directory).context(|| format!("make {}", run_directory.display()))?;
-        let router = Self { config, directory, monitor: None };
-        let rules = run(&mut router.command(lab, "ftr-rules")?)?;
-        feed(&mut lab.router.command("iptables-restore"), &rules)?;
-        Ok(router)
+        let router = Self { config, firewall, directory, monitor: None };
+        firewall.load(lab, &router).map(|()| router)
     }
 
     /// A program of ftr with this router's configuration.
@@ -64,7 +71,8 @@ impl Router {
     pub fn shell(&self, lab: &Lab, line: &str) -> Result<Output> {
         let mut command = lab.router.command("bash");
         program::environment(&mut command, &self.run_directory())?;
-        command.args(["-c", line]).env("FTR_CONFIG", &self.config).stdin(Stdio::null());
+        command.args(["-c", line]).env("FTR_CONFIG", &self.config).env("FIREWALL", self.firewall.to_string());
+        command.stdin(Stdio::null());
         command.output().context(|| format!("start {line}"))
     }
 

@@ -3,6 +3,7 @@
 use crate::error::{Context, Result, malformed};
 use crate::expectation::Expectation;
 use crate::family::Family;
+use crate::firewall::Firewall;
 use crate::plan::{self, Wish};
 use crate::step::Step;
 use serde::Deserialize;
@@ -30,6 +31,12 @@ pub struct Scenario {
     /// Whether the internet has name and web servers, and a captive gateway its portal.
     #[serde(default)]
     pub servers: bool,
+    /// The firewalls that it is played under, once each.
+    #[serde(default = "usual")]
+    pub firewall: Vec<Firewall>,
+    /// Whether there is a DMZ with a server.
+    #[serde(default)]
+    pub dmz: bool,
     /// What differs from the lab's configuration.
     #[serde(default)]
     pub config: Mapping,
@@ -98,6 +105,10 @@ impl Scenario {
         let text = fs::read_to_string(path).context(|| format!("read {}", path.display()))?;
         serde_yaml::from_str(&text).map_err(|error| malformed(path.display().to_string(), &error))
     }
+}
+
+fn usual() -> Vec<Firewall> {
+    vec![Firewall::default()]
 }
 
 fn yes() -> bool {

@@ -7,11 +7,13 @@ use crate::error::{LabError, Result, malformed};
 use crate::expect::Marks;
 use crate::family::Family;
 use crate::fault::Fault;
+use crate::firewall::Firewall;
 use crate::hostile;
 use crate::ipv6::advertiser::Advertiser;
 use crate::kernel;
 use crate::lab::Lab;
 use crate::mail::{Line, Mailbox, MuteServer};
+use crate::namespace::Namespace;
 use crate::noise::Noise;
 use crate::program::{self, Daemon};
 use crate::report::Report;
@@ -41,7 +43,7 @@ pub(crate) struct Stage {
     noise: Vec<Noise>,
     services: Option<Services>,
     portals: BTreeMap<String, Daemon>,
-    _server: Server,
+    servers: Vec<Server>,
     pub(crate) router: Router,
     mailbox: Option<Mailbox>,
     _mute: Option<MuteServer>,
@@ -55,8 +57,11 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    pub(crate) fn set(scenario: &Scenario) -> Result<Self> {
-        let lab = if scenario.ipv6 { Lab::dual(&scenario.uplinks)? } else { Lab::build(&scenario.uplinks)? };
+    pub(crate) fn set(scenario: &Scenario, firewall: Firewall) -> Result<Self> {
+        let mut lab = if scenario.ipv6 { Lab::dual(&scenario.uplinks)? } else { Lab::build(&scenario.uplinks)? };
+        if scenario.dmz {
+            lab.add_dmz()?;
+        }
         let line = match scenario.mail {
             MailServer::Real => Some(Line::Plain),
             MailServer::StartTls => Some(Line::StartTls),
@@ -75,8 +80,8 @@ impl Stage {
             noise: Vec::new(),
             services: scenario.servers.then(|| Services::start(&lab.internet, lab.directory())).transpose()?,
             portals: BTreeMap::new(),
-            _server: Server::start(&lab.internet)?,
-            router: Router::prepare(&lab, &scenario.config)?,
+            servers: vec![Server::start(&lab.internet)?],
+            router: Router::guarded(&lab, &scenario.config, firewall)?,
             mailbox,
             _mute: mute,
             lab,
@@ -260,13 +265,24 @@ impl Stage {
         }
     }
 
+    pub(crate) fn serve(&mut self, place: &str) -> Result<()> {
+        let server = Server::start(self.space(place)?)?;
+        self.servers.push(server);
+        Ok(())
+    }
+
     pub(crate) fn at(&self, place: &str, line: &str) -> Result<()> {
-        let space = match place {
-            "lan" => &self.lab.lan,
-            "internet" => &self.lab.internet,
-            uplink => &self.lab.provider(uplink)?.space,
-        };
-        space.sh(line).map(drop)
+        self.space(place)?.sh(line).map(drop)
+    }
+
+    fn space(&self, place: &str) -> Result<&Namespace> {
+        match place {
+            "router" => Ok(&self.lab.router),
+            "lan" => Ok(&self.lab.lan),
+            "internet" => Ok(&self.lab.internet),
+            "dmz" => self.lab.dmz(),
+            uplink => self.lab.provider(uplink).map(|provider| &provider.space),
+        }
     }
 
     pub(crate) fn picture(&self) -> String {

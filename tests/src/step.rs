@@ -142,11 +142,13 @@ pub enum Step {
         /// At most this long.
         within: Span,
     },
+    /// Starts a server like those of the internet: at port 8000 it tells everybody where they come from.
+    Serve(String),
     /// Runs a line of shell on the router, with the programs of ftr in its path.
     Run(Command),
     /// Runs a line of shell where the router is not.
     At {
-        /// `lan`, `internet`, or an uplink for its provider.
+        /// `router`, `lan`, `dmz`, `internet`, or an uplink for its provider.
         place: String,
         /// The line.
         run: String,

@@ -6,6 +6,7 @@ use super::rows::{Effort, Line, dash, failure, with_mean};
 use super::{failover, restart, spread, upkeep};
 use crate::error::Result;
 use crate::fault::Fault;
+use crate::spread::Spread;
 use std::fmt::Write as _;
 
 /// The heads of the table, in the order of [`Contender::ALL`].
@@ -159,10 +160,10 @@ fn restarted(seen: &restart::Outcome) -> String {
     format!("{} of {}; {} of {}", seen.failed.1, seen.failed.0, seen.stalled.1, seen.stalled.0)
 }
 
-fn spreads(seen: &[spread::Spread]) -> String {
-    let one = |spread: &spread::Spread| {
+fn spreads(seen: &[(u64, Spread)]) -> String {
+    let one = |(seed, spread): &(u64, Spread)| {
         let counts: Vec<String> = spread.counts.iter().map(ToString::to_string).collect();
-        format!("{}: χ² {:.1}, p {:.3}, seed {}", counts.join("/"), spread.chi_square, spread.p, spread.seed)
+        format!("{}: χ² {:.1}, p {:.3}, seed {seed}", counts.join("/"), spread.chi_square, spread.p)
     };
     seen.iter().map(one).collect::<Vec<_>>().join("; ")
 }
