@@ -40,6 +40,7 @@ pub(crate) fn relevant(config: &Config, family: Family, standings: &[Standing]) 
             paths.push(net.forward());
         }
     }
+    paths.push(net.path(REFLECT));
     if config.routing.hash.is_some() {
         paths.extend([net.path(POLICY), net.path(FIELDS)]);
     }
@@ -73,6 +74,9 @@ pub(crate) fn wanted(config: &Config, family: Family, standings: &[Standing], se
         }
     }
     settings.push((net.forward(), "1"));
+    // An error that the router makes about a packet takes its mark over before its source is chosen: that of the uplink
+    // by which it has to leave. The marks are a matter of the firewall.
+    settings.push((net.path(REFLECT), "1"));
     let policy = match config.routing.hash {
         None => None,
         Some(Hash::L3) => Some("0"),
@@ -95,6 +99,7 @@ const FILTER: &str = "rp_filter";
 const IGNORE: &str = "arp_ignore";
 const ANNOUNCE: &str = "arp_announce";
 const ADVERTISED: &str = "accept_ra";
+const REFLECT: &str = "fwmark_reflect";
 const POLICY: &str = "fib_multipath_hash_policy";
 const FIELDS: &str = "fib_multipath_hash_fields";
 
@@ -194,7 +199,8 @@ mod tests {
 
     #[test]
     fn linkdown_comes_first_and_absent_devices_are_left_out() {
-        let expected = ["net/ipv4/conf/eth1/ignore_routes_with_linkdown=1", "net/ipv4/ip_forward=1"];
+        let expected =
+            ["net/ipv4/conf/eth1/ignore_routes_with_linkdown=1", "net/ipv4/ip_forward=1", "net/ipv4/fwmark_reflect=1"];
         assert_eq!(settings(CONFIG, &[]), expected);
     }
 

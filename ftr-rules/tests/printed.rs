@@ -89,6 +89,19 @@ fn the_routers_own_connections_are_marked_but_for_the_original() {
 }
 
 #[test]
+fn what_comes_in_later_has_its_mark_when_the_router_complains_about_it() {
+    let again = "-A PREROUTING -i eth1 -m connmark ! --mark 0/0xff00 -j CONNMARK --restore-mark";
+    let at = |more: &str, families| {
+        let all = rules(more, Backend::Iptables, families, Table::Mangle);
+        let again = all.iter().position(|rule| rule.starts_with(again))?;
+        Some(again > place(&all, "-A PREROUTING -i eth1 -m conntrack --ctstate NEW"))
+    };
+    assert_eq!([at("", V4), at("firewall: safe\n", V4), at("", V6)], [None, Some(true), Some(true)]);
+    let all = rules("", Backend::Nft, BOTH, Table::Mangle);
+    place(&all, "iifname { \"eth1\", \"ppp0\" } ct mark & 0xff00 vmap {");
+}
+
+#[test]
 fn a_filter_that_is_not_wanted_is_left_out_and_nft_takes_ours_away() {
     assert!(!printed("firewall: none\n", Backend::Iptables, V4, &Table::ALL).contains("*filter"));
     let text = printed("firewall: none\n", Backend::Nft, BOTH, &Table::ALL);

@@ -29,6 +29,10 @@ none, the mark that a program has asked for stays.";
 const INCOMING: &str = "\
 A connection that comes in by an uplink belongs to it: the answers go back the same way.";
 
+const ABOUT: &str = "\
+What comes in later takes over that mark too: errors that the router makes about it leave by its uplink, with the
+kernel's fwmark_reflect, which ftr-route sets. Otherwise they have the address of any uplink, and get lost.";
+
 const OUTGOING: &str = "\
 A new connection that routing has sent to an uplink belongs to it from now on.";
 
@@ -41,7 +45,6 @@ const LONGER: u16 = 20;
 
 pub(super) fn compose(config: &Config, layout: &Layout, scope: &Scope) -> Rules {
     let mut blocks = choose(config, layout, scope);
-    let restore = |chain, when| Rule::new(Chain::At(chain), when, Action::RestoreMark);
     let arrives = When { inputs: inside(config), ..scope.when() };
     blocks.push(Block { why: RESTORE.to_owned(), rules: vec![restore(Hook::Prerouting, arrives)] });
     if !scope.original {
@@ -58,6 +61,9 @@ pub(super) fn compose(config: &Config, layout: &Layout, scope: &Scope) -> Rules 
         scope.uplinks(config).map(rule).collect()
     };
     blocks.push(Block { why: INCOMING.to_owned(), rules: given(Hook::Prerouting, into) });
+    if !scope.original {
+        blocks.push(about(config, scope));
+    }
     blocks.push(Block { why: OUTGOING.to_owned(), rules: given(Hook::Postrouting, out_of) });
     let clamps = clamps(config, scope);
     let mut hooks = vec![Hook::Prerouting, Hook::Postrouting, Hook::Output, Hook::Input];
@@ -73,6 +79,16 @@ pub(super) fn compose(config: &Config, layout: &Layout, scope: &Scope) -> Rules 
         own: Vec::new(),
         blocks,
     }
+}
+
+fn restore(hook: Hook, when: When) -> Rule {
+    Rule::new(Chain::At(hook), when, Action::RestoreMark)
+}
+
+fn about(config: &Config, scope: &Scope) -> Block {
+    let inputs = names(scope.uplinks(config));
+    let marked = (!inputs.is_empty()).then(|| When { inputs, mark: Some(Mark::ConnectionSome), ..scope.when() });
+    Block { why: ABOUT.to_owned(), rules: marked.into_iter().map(|when| restore(Hook::Prerouting, when)).collect() }
 }
 
 fn into(name: InterfaceName, when: When) -> When {

@@ -52,7 +52,9 @@ fn conditions(rule: &Rule, mask: Option<u32>) -> Vec<String> {
         State::Forwarded => "ct status dnat".to_owned(),
     }));
     let bits = mask.map(|mask| format!(" & {mask:#x}")).unwrap_or_default();
-    words.extend(when.mark.map(|mark| match mark {
+    // What restores a mark looks whether there is one.
+    let asked = when.mark.filter(|_| rule.action != Action::RestoreMark);
+    words.extend(asked.map(|mark| match mark {
         Mark::PacketNone => format!("meta mark{bits} == 0"),
         Mark::ConnectionNone => format!("ct mark{bits} == 0"),
         Mark::ConnectionSome => format!("ct mark{bits} != 0"),
