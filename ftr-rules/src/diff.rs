@@ -73,8 +73,8 @@ fn tables(wanted: &Table, loaded: &Table, lines: &mut Vec<String>) {
     }
     for other in &loaded.chains {
         let known = wanted.chains.iter().any(|chain| chain.name == other.name);
-        // What flushing a table leaves behind does nothing.
-        let acts = !other.declaration.is_empty() || !other.rules.is_empty();
+        // What flushing a table leaves behind does nothing, unless it drops what it is not told about.
+        let acts = other.declaration.contains("policy drop") || !other.rules.is_empty();
         if !known && acts {
             lines.push(format!("+ {name}: chain {}", other.name));
         }

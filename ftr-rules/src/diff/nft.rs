@@ -92,6 +92,18 @@ table inet ftr_mangle {
     }
 
     #[test]
+    fn a_chain_that_does_nothing_makes_no_difference() {
+        let beside = |rest: &str| {
+            let chain = format!("\tchain forward {{\n\t\ttype filter hook forward priority mangle; {rest}\n\t}}\n}}\n");
+            let end = LISTED.rfind("}\n").unwrap_or_default();
+            compare(&parse(OURS), &parse(&format!("{}{chain}", &LISTED[..end])))
+        };
+        assert_eq!(beside("policy accept;"), [""; 0]);
+        assert_eq!(beside("policy drop;").len(), 1);
+        assert_eq!(beside("policy accept;\n\t\tdrop").len(), 1);
+    }
+
+    #[test]
     fn each_difference_is_seen() {
         for (from, to) in [
             ("policy accept", "policy drop"),
