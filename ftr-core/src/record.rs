@@ -338,6 +338,19 @@ pub struct Applied {
     /// Address and gateway of every uplink that has them.
     #[serde(default)]
     pub uplinks: Vec<AppliedUplink>,
+    /// The uplinks that were asked for and cannot carry anything in the family.
+    #[serde(default)]
+    pub no_way: Vec<NoWay>,
+}
+
+/// An uplink that has no way out, and what is missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoWay {
+    /// Which uplink.
+    pub uplink: InterfaceName,
+    /// What is missing, as a check would say it: `no-interface`, `no-address`, `no-gateway`; `no-route` where the kernel
+    /// has refused its route.
+    pub reason: Reason,
 }
 
 /// Address and gateway of an uplink, as its table has them.

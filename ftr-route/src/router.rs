@@ -190,6 +190,7 @@ impl<'a> Router<'a> {
             took_us: u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX),
             active: active.collect(),
             uplinks: observed.standings.iter().filter(|standing| standing.configured).map(uplink).collect(),
+            no_way: Vec::new(),
         };
         let ours = |link: &&Link| self.config.position(&link.name).is_some();
         let devices = observed.links.iter().filter(ours).map(|link| link.index).collect();
