@@ -171,6 +171,39 @@ pub struct Check {
     pub probe_bytes: Option<u64>,
 }
 
+impl Check {
+    /// A verdict that was reached without asking any target.
+    #[must_use]
+    pub const fn without_questions(
+        at: Stamp,
+        uplink: InterfaceName,
+        family: Family,
+        up: bool,
+        reason: Option<Reason>,
+    ) -> Self {
+        Self {
+            at,
+            uplink,
+            family,
+            up,
+            reason,
+            answered: 0,
+            required: 0,
+            asked: 0,
+            rtt_ms: None,
+            jitter_ms: None,
+            loss: None,
+            address: None,
+            gateway: None,
+            targets: Vec::new(),
+            prompt: None,
+            window: None,
+            ignored: None,
+            probe_bytes: None,
+        }
+    }
+}
+
 /// What made a check start before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,15 +1,15 @@
 //! The heart of ftr: check records in, active sets and events out. No clock, no input, no output.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ftr_core::config::{ConnectionsOnDown, Failback, WhenAllDown};
-use ftr_core::record::{Active, Check, Event, EventKind, Reason, Record, Share};
+use ftr_core::record::{Active, Applied, Check, Event, EventKind, Reason, Record, Share};
 use ftr_core::{Config, Family, InterfaceName};
 use serde::{Deserialize, Serialize};
 
 use crate::elect::{Candidate, Ipv6, candidates, elect};
-use crate::judge::{Change, Judged, Turn};
+use crate::judge::{Change, Judged};
 
 /// How far `mono` may go backwards between two records before it means a reboot: records of several writers may be
 /// somewhat out of order.
@@ -24,9 +24,7 @@ pub(crate) struct Decider {
     /// How long the first verdicts of all uplinks are waited for.
     patience: Duration,
     all_down: WhenAllDown,
-    flush: bool,
-    /// Connections return to an uplink that is preferred.
-    hard: bool,
+    flush: flush::Policy,
     memory: Memory,
     /// `mono` of the first and of the latest record.
     first: Option<u64>,
@@ -42,6 +40,9 @@ pub(crate) struct Memory {
     seq: u64,
     /// What is known of each uplink, per family number, in file order.
     judged: BTreeMap<u8, Vec<Judged>>,
+    /// Whose connections were to be given up, per family number, and nobody has said yet that it is done.
+    #[serde(default)]
+    owed: BTreeMap<u8, BTreeSet<usize>>,
 }
 
 impl Decider {
@@ -56,8 +57,10 @@ impl Decider {
             fall_rise: config.uplinks.iter().map(|uplink| (uplink.tests.fall, uplink.tests.rise)).collect(),
             patience: check_takes + Duration::from_secs(1),
             all_down: config.routing.when_all_down,
-            flush: config.routing.connections_on_down == ConnectionsOnDown::Flush,
-            hard: config.routing.failback == Failback::Hard,
+            flush: flush::Policy {
+                on_down: config.routing.connections_on_down == ConnectionsOnDown::Flush,
+                on_failback: config.routing.failback == Failback::Hard,
+            },
             memory: memory.filter(fits).unwrap_or_default(),
             first: None,
             latest: 0,
@@ -81,11 +84,29 @@ impl Decider {
         })
     }
 
-    /// Takes a record into account: first the active set that follows from it, if it changed, then the events.
+    /// Takes a record into account: first the active set that follows from it, if it changed or connections are to be
+    /// given up, then the events.
     ///
-    /// Records that are no checks, and checks of uplinks that the configuration does not have, change nothing.
+    /// Records of other types, and of uplinks that the configuration does not have, change nothing.
     pub(crate) fn hear(&mut self, record: &Record) -> Vec<Record> {
-        let Record::Check(check) = record else { return Vec::new() };
+        match record {
+            Record::Check(check) => self.hear_check(check),
+            Record::Applied(applied) => self.hear_applied(applied),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What the last set of the family flushes has been done: it is not asked for again. Whether there was anything.
+    pub(crate) fn confirm(&mut self, family: Family) -> bool {
+        self.memory.owed.remove(&family.number()).is_some_and(|owed| !owed.is_empty())
+    }
+
+    /// The same for all families.
+    pub(crate) fn confirm_all(&mut self) {
+        self.memory.owed.clear();
+    }
+
+    fn hear_check(&mut self, check: &Check) -> Vec<Record> {
         let Some(place) = self.uplinks.iter().position(|uplink| uplink.name == check.uplink) else { return Vec::new() };
         self.notice_reboot(check.at.mono);
         let mut out = self.judge(place, check);
@@ -98,17 +119,47 @@ impl Decider {
         out
     }
 
+    /// Uplinks that the kernel has no route through count as down until it has one.
+    fn hear_applied(&mut self, applied: &Applied) -> Vec<Record> {
+        let Some(judged) = self.memory.judged.get_mut(&applied.family.number()) else { return Vec::new() };
+        let mut turned = Vec::new();
+        for (place, (one, uplink)) in judged.iter_mut().zip(&self.uplinks).enumerate() {
+            let missing = applied.no_way.iter().any(|no_way| no_way.uplink == uplink.name);
+            let mut ways = applied.uplinks.iter().filter(|way| way.uplink == uplink.name);
+            let found = ways.any(|way| way.address.is_some() || way.gateway.is_some());
+            if missing || found {
+                turned.extend(
+                    one.hear_of_route(!missing, applied.at.mono).map(|turn| (place, uplink.name.clone(), turn)),
+                );
+            }
+        }
+        let concluded = turned.into_iter().flat_map(|(place, uplink, turn)| {
+            let up = turn.from == Some(false);
+            let reason = (!up).then_some(Reason::NoRoute);
+            let as_if = Check::without_questions(applied.at.clone(), uplink, applied.family, up, reason);
+            self.conclude(place, &as_if, &Change { turn: Some(turn), ..Change::default() })
+        });
+        concluded.collect()
+    }
+
     fn judge(&mut self, place: usize, check: &Check) -> Vec<Record> {
         let count = self.uplinks.len();
         let (fall, rise) = self.fall_rise.get(place).copied().unwrap_or((1, 1));
         let judged = self.memory.judged.entry(check.family.number()).or_insert_with(|| vec![Judged::default(); count]);
         let Some(one) = judged.get_mut(place) else { return Vec::new() };
         let change = one.hear(check, fall, rise);
-        let active = self.election(place, check, &change);
+        let up = one.up().unwrap_or(check.up);
+        let reason = if up { check.reason } else { one.reason() };
+        self.conclude(place, &Check { up, reason, ..check.clone() }, &change)
+    }
+
+    /// What follows from the state of an uplink, which a record may have changed.
+    fn conclude(&mut self, place: usize, check: &Check, change: &Change) -> Vec<Record> {
+        let active = self.election(check);
         let roles = self.roles(check.family);
         let carriers = self.carriers(check.family);
         let mut out: Vec<Record> = active.into_iter().map(Record::Active).collect();
-        self.tell_changes(place, check, &change, &carriers, &mut out);
+        self.tell_changes(place, check, change, &carriers, &mut out);
         for (place, routing) in roles {
             let words = |routing: bool| Some(if routing { "routing" } else { "standby" }.to_owned());
             out.push(self.event(EventKind::Role, place, check, (words(!routing), words(routing)), &carriers));
@@ -120,6 +171,7 @@ impl Decider {
     fn notice_reboot(&mut self, mono: u64) {
         if mono.saturating_add(BACKWARDS_MS) < self.latest {
             self.memory.judged.clear();
+            self.memory.owed.clear();
             self.said.clear();
             self.first = None;
             self.latest = mono;
@@ -128,43 +180,42 @@ impl Decider {
         self.latest = self.latest.max(mono);
     }
 
-    /// The active set, if it or the set of the failed is another than was last said.
-    fn election(&mut self, place: usize, check: &Check, change: &Change) -> Option<Active> {
-        let judged = self.memory.judged.get(&check.family.number())?;
+    /// The active set, if it or the set of the failed is another than was last said, or connections are to be given up.
+    fn election(&mut self, check: &Check) -> Option<Active> {
+        let family = check.family.number();
         let patience = u64::try_from(self.patience.as_millis()).unwrap_or(u64::MAX);
         let waited = check.at.mono.saturating_sub(self.first.unwrap_or(check.at.mono)) >= patience;
+        let judged = self.memory.judged.get_mut(&family)?;
         let has = |i: usize| self.uplinks.get(i).is_some_and(|uplink| uplink.has(check.family));
         if !waited && judged.iter().enumerate().any(|(i, one)| has(i) && !one.heard) {
             return None;
         }
-        let up: Vec<bool> = judged.iter().map(|one| one.up == Some(true)).collect();
+        let up: Vec<bool> = judged.iter().map(|one| one.up() == Some(true)).collect();
         let failed: Vec<usize> =
-            (0..up.len()).filter(|&i| judged.get(i).is_some_and(|one| one.up == Some(false))).collect();
-        let said = self.said.get(&check.family.number());
+            judged.iter().enumerate().filter(|(_, one)| one.up() == Some(false)).map(|(i, _)| i).collect();
+        let said = self.said.get(&family);
         // Before anything was said, what is remembered of the roles tells who carried new connections last.
         let remembered = || (0..judged.len()).filter(|&i| judged.get(i).is_some_and(|one| one.routing == Some(true)));
         let before = said.map_or_else(|| remembered().collect(), |said| said.0.clone());
         let active = elect(&self.uplinks, check.family, &up, self.all_down, &before);
-        if said.is_some_and(|said| said.0 == active && said.1 == failed) {
+        let given_up = flush::due(judged, (&before, &active), self.flush);
+        if given_up.is_empty() && said.is_some_and(|said| said.0 == active && said.1 == failed) {
             return None;
         }
-        // Connections are given up only when the uplink that has just died left one behind that works; a line that is
-        // merely bad still serves those that it has, and after a restart nobody knows what they went through.
-        let died = change.turn == Some(Turn { from: Some(true) })
-            && !matches!(check.reason, Some(Reason::Loss | Reason::Latency));
         let rescued = active.iter().any(|&i| up.get(i) == Some(&true));
-        let returned = change.turn == Some(Turn { from: Some(false) }) && check.up;
-        let left = |i: &&usize| up.get(**i) == Some(&true) && !active.contains(i);
-        let flush: Vec<usize> = match said {
-            Some(_) if self.flush && died && rescued => vec![place],
-            Some((before, _)) if self.hard && returned => before.iter().filter(left).copied().collect(),
-            _ => Vec::new(),
-        };
         let reason = match (said, rescued) {
             (None, _) => "start".to_owned(),
             (_, false) => format!("{} {}, and none that may carry them works", check.uplink, word(check.up)),
             _ => format!("{} {}", check.uplink, word(check.up)),
         };
+        // What nobody has confirmed is asked for once more, unless it carries connections again that nobody wants to lose.
+        let owed = self.memory.owed.entry(family).or_default();
+        owed.retain(|uplink| failed.contains(uplink) || !active.contains(uplink));
+        owed.extend(given_up);
+        if !rescued {
+            flush::take_back(judged, &std::mem::take(owed));
+        }
+        let flush: Vec<usize> = owed.iter().copied().collect();
         let record = Active {
             at: check.at.clone(),
             family: check.family,
@@ -173,7 +224,7 @@ impl Decider {
             flush: self.names(&flush),
             reason,
         };
-        self.said.insert(check.family.number(), (active, failed));
+        self.said.insert(family, (active, failed));
         Some(record)
     }
 
@@ -265,6 +316,8 @@ impl Decider {
 const fn word(up: bool) -> &'static str {
     if up { "up" } else { "down" }
 }
+
+mod flush;
 
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use ftr_core::cli::{Common, Failure};
-use ftr_core::record::{Check, Reason, Record, Stamp};
+use ftr_core::record::{Check, Reason, Record};
 use ftr_core::{Config, Exit, Family};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
@@ -61,27 +61,9 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
 fn made_up(uplink: ftr_core::InterfaceName, required: usize, up: bool, chance: &mut fastrand::Rng) -> Check {
     let required = u32::try_from(required).unwrap_or(u32::MAX);
     let reasons = [Reason::NoAnswer, Reason::NoCarrier, Reason::GatewaySilent];
-    let at: Stamp = clock::now();
-    Check {
-        at,
-        uplink,
-        family: Family::V4,
-        up,
-        reason: if up { None } else { chance.choice(reasons) },
-        answered: if up { required } else { 0 },
-        required,
-        asked: required,
-        rtt_ms: None,
-        jitter_ms: None,
-        loss: None,
-        address: None,
-        gateway: None,
-        targets: Vec::new(),
-        prompt: None,
-        window: None,
-        ignored: None,
-        probe_bytes: None,
-    }
+    let reason = if up { None } else { chance.choice(reasons) };
+    let check = Check::without_questions(clock::now(), uplink, Family::V4, up, reason);
+    Check { answered: if up { required } else { 0 }, required, asked: required, ..check }
 }
 
 fn say(line: &str) -> Result<(), Failure> {

@@ -33,7 +33,15 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
         let mut said = String::new();
         lines.push(chunk.get(..count).unwrap_or_default(), |line| match line {
             Line::Whole(line) => match Record::parse(line) {
-                Ok(record) => said.extend(decider.hear(&record).iter().filter_map(|record| record.line().ok())),
+                Ok(record) => {
+                    for decided in decider.hear(&record) {
+                        said.extend(decided.line());
+                        // The reader is told once: nobody answers here.
+                        if let Record::Active(active) = decided {
+                            decider.confirm(active.family);
+                        }
+                    }
+                }
                 Err(_) => malformed += 1,
             },
             Line::TooLong => malformed += 1,

@@ -27,30 +27,22 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
     if !matches!(status.code(), Some(0 | 1)) {
         expect_success("ftr-probe", status)?;
     }
-    let (memory, mut events) = recall(&config).unzip();
-    let mut events: Vec<Event> = events.take().unwrap_or_default();
-    let mut decider = Decider::new(&config, memory);
-    let mut actives = String::new();
-    for check in checks.lines() {
-        let Ok(record) = Record::parse(check.as_bytes()) else { continue };
-        for decided in decider.hear(&record) {
-            match decided {
-                Record::Active(active) => {
-                    actives.push_str(&line(&Record::Active(active.clone()))?);
-                    // Decided anew in every cycle, so no news: cron mails what it is told.
-                    if common.verbose {
-                        tell(common, &words::active(&active))?;
-                    }
-                }
-                Record::Event(event) => {
-                    tell(common, &words::event(&event))?;
-                    events.push(event);
-                }
-                _ => {}
-            }
+    let (memory, events) = recall(&config).unzip();
+    let mut cycle =
+        Cycle { decider: Decider::new(&config, memory), events: events.unwrap_or_default(), orders: String::new() };
+    cycle.hear(common, &checks)?;
+    // The route program may find that an uplink has no way out, which leaves the others to carry its part.
+    for _ in 0..2 {
+        let orders = std::mem::take(&mut cycle.orders);
+        let (status, answers) = pipe("ftr-route", &file, &["apply", "-"], &orders)?;
+        expect_success("ftr-route", status)?;
+        cycle.decider.confirm_all();
+        cycle.hear(common, &answers)?;
+        if cycle.orders.is_empty() {
+            break;
         }
     }
-    expect_success("ftr-route", pipe("ftr-route", &file, &["apply", "-"], &actives)?.0)?;
+    let Cycle { decider, mut events, .. } = cycle;
     let keep = |events: &[Event]| {
         if let Err(error) = remember(&config, decider.memory(), events.iter()) {
             say(TOOL, &format!("once: what is known cannot be remembered: {error}"));
@@ -68,11 +60,44 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
             keep(&[]);
         }
     }
-    let mut verdicts = decider.judged().map(|(.., judged)| judged.up == Some(true)).peekable();
+    let mut verdicts = decider.judged().map(|(.., judged)| judged.up() == Some(true)).peekable();
     if verdicts.peek().is_none() {
         return Err(Failure::new(Exit::Unavailable, "ftr-probe: told nothing of any uplink"));
     }
     Ok(if verdicts.all(|up| up) { Exit::Yes } else { Exit::No })
+}
+
+/// What is known and decided in a cycle.
+struct Cycle {
+    decider: Decider,
+    events: Vec<Event>,
+    /// Records for the route program.
+    orders: String,
+}
+
+impl Cycle {
+    /// Takes records of another program into account.
+    fn hear(&mut self, common: &Common, records: &str) -> Result<(), Failure> {
+        for record in records.lines().filter_map(|record| Record::parse(record.as_bytes()).ok()) {
+            for decided in self.decider.hear(&record) {
+                match decided {
+                    Record::Active(active) => {
+                        // Decided anew in every cycle, so no news: cron mails what it is told.
+                        if common.verbose {
+                            tell(common, &words::active(&active))?;
+                        }
+                        self.orders.push_str(&line(&Record::Active(active))?);
+                    }
+                    Record::Event(event) => {
+                        tell(common, &words::event(&event))?;
+                        self.events.push(event);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Hands events to the notifier; whether it took them. The next cycle tries again what it did not.

@@ -1,9 +1,9 @@
 //! What waits for a child that does not read at the moment. Bounded: a stopped child costs nothing but its own service.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
+use ftr_core::Family;
 use ftr_core::record::{Active, Event};
-use ftr_core::{Family, InterfaceName};
 
 /// The most events that wait for the notifier. Older ones are given up first, and counted.
 pub(crate) const MAX_EVENTS: usize = 1024;
@@ -11,7 +11,7 @@ pub(crate) const MAX_EVENTS: usize = 1024;
 /// The newest active set of each family: a newer one replaces one that was not sent yet.
 ///
 /// What a set flushes stays with it until the route program has said that it was done: if that program dies or is killed
-/// in between, its successor is told again.
+/// in between, its successor is told again. (A newer set brings along what an older one was to flush: see the decider.)
 #[derive(Debug, Default)]
 pub(crate) struct Newest {
     current: BTreeMap<u8, Active>,
@@ -22,16 +22,9 @@ pub(crate) struct Newest {
 }
 
 impl Newest {
-    /// Takes a set in. What one that was not carried out would have flushed, the new one flushes too.
-    pub(crate) fn put(&mut self, mut active: Active) {
+    /// Takes a set in.
+    pub(crate) fn put(&mut self, active: Active) {
         let family = active.family.number();
-        if let Some(before) = self.current.get(&family) {
-            // One that carries new connections again has some that nobody wants to lose.
-            let carries = |name: &InterfaceName| active.uplinks.iter().any(|share| share.uplink == *name);
-            let still = before.flush.iter().filter(|name| active.failed.contains(name) || !carries(name)).cloned();
-            let flush: BTreeSet<InterfaceName> = active.flush.iter().cloned().chain(still).collect();
-            active.flush = flush.into_iter().collect();
-        }
         self.current.insert(family, active);
         if !self.unsent.contains(&family) {
             self.unsent.push(family);
@@ -54,14 +47,17 @@ impl Newest {
         }
     }
 
-    /// The route program has told what the kernel has now. That answers a set only if it had read it.
-    pub(crate) fn applied(&mut self, family: Family) {
-        if self.owed.get(&family.number()) == Some(&true) {
+    /// The route program has told what the kernel has now. That answers a set only if it had read it: whether it does, so
+    /// that what the set flushes has been done.
+    pub(crate) fn applied(&mut self, family: Family) -> bool {
+        let answered = self.owed.get(&family.number()) == Some(&true);
+        if answered {
             self.owed.remove(&family.number());
             if let Some(current) = self.current.get_mut(&family.number()) {
                 current.flush.clear();
             }
         }
+        answered
     }
 
     /// Whether a set was sent that is not confirmed.
@@ -160,13 +156,13 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_set_replaces_an_unsent_one_and_unites_their_flush() {
+    fn a_newer_set_replaces_an_unsent_one_and_brings_along_its_flush() {
         let (actives, _) = two_failures();
         let mut newest = Newest::default();
         actives.iter().cloned().for_each(|active| newest.put(active));
         let sent = newest.take().unwrap();
         assert_eq!(sent.uplinks.len(), 1);
-        assert_eq!(sent.flush.iter().map(InterfaceName::as_str).collect::<Vec<_>>(), ["eth1", "eth2"]);
+        assert_eq!(sent.flush.iter().map(ftr_core::InterfaceName::as_str).collect::<Vec<_>>(), ["eth1", "eth2"]);
         assert_eq!(newest.take(), None);
     }
 
@@ -177,25 +173,15 @@ mod tests {
         newest.put(actives[1].clone());
         assert_eq!(flushed(&mut newest), ["eth1"]);
         // An answer of before, or to an event of the kernel: the set was not read yet.
-        newest.applied(Family::V4);
+        assert!(!newest.applied(Family::V4));
         assert!(newest.is_owed());
         newest.start_over();
         assert_eq!(flushed(&mut newest), ["eth1"], "the successor of a killed reader is told again");
         newest.read(&actives[1]);
-        newest.applied(Family::V4);
+        assert!(newest.applied(Family::V4));
         assert!(!newest.is_owed());
         newest.start_over();
         assert_eq!(flushed(&mut newest), [""; 0], "nothing is flushed a second time");
-    }
-
-    #[test]
-    fn what_came_back_before_it_was_carried_out_keeps_its_connections() {
-        let (actives, _) = two_failures();
-        let mut newest = Newest::default();
-        newest.put(actives[1].clone());
-        newest.take();
-        newest.put(Active { flush: Vec::new(), failed: Vec::new(), ..actives[0].clone() });
-        assert_eq!(flushed(&mut newest), [""; 0]);
     }
 
     #[test]

@@ -62,7 +62,9 @@ impl Daemon {
             (PROBE, Ok(record @ Record::Check(_))) => self.decide(&record),
             (ROUTE, Ok(Record::Active(active))) => self.newest.read(&active),
             (ROUTE, Ok(Record::Applied(applied))) => {
-                self.newest.applied(applied.family);
+                if self.newest.applied(applied.family) && self.decider.confirm(applied.family) {
+                    self.remember();
+                }
                 if !self.newest.is_owed() {
                     self.answer_due = None;
                 }
@@ -75,6 +77,7 @@ impl Daemon {
                     let (writes, took) = (applied.writes, applied.took_us);
                     self.log.line(&format!("{} routing: {writes} changes in {took} us", applied.family));
                 }
+                self.decide(&Record::Applied(applied));
             }
             (NOTIFY, Ok(Record::Spooled(spooled))) => {
                 self.events.acknowledge(spooled.seq);

@@ -8,26 +8,10 @@ use ftr_core::{Config, Family};
 
 /// A check of an uplink, `mono` milliseconds after boot.
 pub(crate) fn check(uplink: &str, up: bool, mono: u64) -> Check {
-    Check {
-        at: Stamp::new(SystemTime::UNIX_EPOCH, Duration::from_millis(mono)),
-        uplink: uplink.parse().unwrap(),
-        family: Family::V4,
-        up,
-        reason: (!up).then_some(Reason::NoAnswer),
-        answered: u32::from(up),
-        required: 1,
-        asked: 1,
-        rtt_ms: None,
-        jitter_ms: None,
-        loss: None,
-        address: None,
-        gateway: None,
-        targets: Vec::new(),
-        prompt: None,
-        window: None,
-        ignored: None,
-        probe_bytes: None,
-    }
+    let at = Stamp::new(SystemTime::UNIX_EPOCH, Duration::from_millis(mono));
+    let reason = (!up).then_some(Reason::NoAnswer);
+    let check = Check::without_questions(at, uplink.parse().unwrap(), Family::V4, up, reason);
+    Check { answered: u32::from(up), required: 1, asked: 1, ..check }
 }
 
 /// A configuration with eth1, eth2 and eth3, whose lines end with what is given.
