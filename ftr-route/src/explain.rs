@@ -12,6 +12,7 @@ mod mark;
 mod planned;
 mod purpose;
 mod text;
+mod translation;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -81,7 +82,7 @@ fn explain(config: &Config, asked: &Explain) -> Result<Explanation, Failure> {
         kernel: is_now.then_some(own),
         intended: is_now.then(|| End::of(&then)),
         failed: &failed,
-        missing: Hashing::read(flow.family()).missing(&flow),
+        missing: Hashing::read(flow.family()).missing(&flow, device.is_some()),
         mark,
         notes: unseen.into_iter().chain(note).collect(),
     };

@@ -2,8 +2,7 @@
 
 use std::net::IpAddr;
 
-use ftr_core::Family;
-use ftr_core::config::{Config, Protocol, UplinkKind};
+use ftr_core::config::{Config, Protocol};
 use ftr_netlink::{Refusal, Route};
 
 use super::answer::{Asked, Explanation, Leg, Outcome};
@@ -11,6 +10,7 @@ use super::end::{End, Hop};
 use super::flow::Flow;
 use super::mark::Mark;
 use super::purpose::purpose;
+use super::translation::{Translation, translation};
 use crate::iproute;
 use crate::observed::Observed;
 use crate::walk::{Answer, Step};
@@ -129,32 +129,30 @@ impl Case<'_> {
         self.observed.name(index).map_or_else(|| format!("if{index}"), str::to_owned)
     }
 
-    /// The source address that it leaves with, and whether that is another than it has before.
+    /// The source address that it leaves with, as far as that can be told, and whether that is another than it has before.
     fn source(&self, taken: Option<Hop>) -> (Option<IpAddr>, bool) {
         let named = self.kernel.as_ref().and_then(|kernel| kernel.as_ref().ok()).and_then(|route| route.source);
         let own = self.flow.from.or(named);
-        let place = taken.and_then(|hop| self.place(hop));
-        let translated = place.filter(|_| self.flow.family() == Family::V4).and_then(|i| self.translation(i));
-        let leaves = match (self.established, taken, place) {
-            (Some(established), ..) => Some(established),
-            // Over IPv6 nothing is translated.
-            (None, None, _) => own.filter(|_| self.flow.family() == Family::V6),
-            (None, Some(_), Some(i)) => translated.or(own).or_else(|| self.address(i)),
-            (None, Some(_), None) => own,
+        let leaves = match (self.established, taken) {
+            (Some(established), _) => Some(established),
+            (None, Some(hop)) => self.place(hop).map_or(own, |i| self.translated(i, own)),
+            (None, None) => None,
         };
         (leaves, own.is_some() && leaves.is_some() && leaves != own)
     }
 
-    /// The address that the firewall gives to what leaves by an uplink over IPv4.
-    fn translation(&self, i: usize) -> Option<IpAddr> {
-        match self.config.uplinks.get(i)?.kind {
-            UplinkKind::Static { ip, .. } => Some(ip.into()),
-            UplinkKind::Ppp | UplinkKind::Dhcp => self.address(i),
+    /// The address that a new connection from `own` leaves an uplink with.
+    fn translated(&self, i: usize, own: Option<IpAddr>) -> Option<IpAddr> {
+        let uplink = self.config.uplinks.get(i)?;
+        match translation(uplink, self.config.downlinks.prefix6, own, self.flow.family()) {
+            Translation::None => own,
+            Translation::To(address) => Some(address),
+            // The kernel chooses among those of the device.
+            Translation::Masquerade => match self.observed.standings.get(i)?.addresses.as_slice() {
+                [only] => Some(*only),
+                _ => None,
+            },
         }
-    }
-
-    fn address(&self, i: usize) -> Option<IpAddr> {
-        Some(self.observed.standings.get(i)?.way.as_ref()?.source)
     }
 
     fn words(&self, route: &Route) -> String {
