@@ -159,6 +159,14 @@ impl Config {
     /// # Errors
     /// All problems of the file at once, each with its place.
     pub fn load(file: &Path) -> Result<Self, Problems> {
+        Ok(Self::load_with_text(file)?.0)
+    }
+
+    /// The same, with the text that was read: the file may be another a moment later.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_with_text(file: &Path) -> Result<(Self, String), Problems> {
         let (text, mode) = read(file).map_err(|reason| Problems::of_file(file, reason))?;
         let mut config = Self::parse(file, &text)?;
         if config.email.smtp.password.is_some() && mode & 0o006 != 0 {
@@ -169,7 +177,7 @@ impl Config {
             );
             config.warnings.extend(place::found(&text, vec![Problem::new(path, what)]));
         }
-        Ok(config)
+        Ok((config, text))
     }
 
     /// Checks a configuration that was read already; `file` is for messages only.

@@ -14,6 +14,7 @@ pub mod lines;
 pub mod name;
 mod prefix;
 pub mod record;
+pub mod running;
 
 pub use config::Config;
 pub use exit::Exit;

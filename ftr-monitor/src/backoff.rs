@@ -3,21 +3,36 @@
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_millis(100);
+/// The longest wait for one that has never done any work: whatever keeps it from that, a crowd of starts does not mend it.
 const LONGEST: Duration = Duration::from_secs(30);
+/// The longest wait for one that works until it ends: each moment without it is one in which nothing is tested or routed.
+const LONGEST_OF_WORKERS: Duration = Duration::from_secs(1);
+/// How often in a row one that works is started again at once.
+const AT_ONCE: u32 = 3;
+/// One that lived for so long begins anew.
+const CALM: Duration = Duration::from_secs(30);
 
-/// Waits of 0.1 s, doubling to 30 s; a child that lived for longer than the longest wait begins anew.
+/// Waits that double from 0.1 s to 30 s. A child that has worked is started again at once the first times, and after a
+/// second at the most.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
+    /// How often it has ended since it last lived in calm.
+    ends: u32,
     last: Option<Duration>,
 }
 
 impl Backoff {
-    /// The wait after a child that lived for `lived`.
-    pub(crate) fn after(&mut self, lived: Duration) -> Duration {
-        let wait = match self.last {
-            Some(last) if lived <= LONGEST => (last * 2).min(LONGEST),
-            _ => FIRST,
-        };
+    /// The wait after a child that lived for `lived`, and did what it is for, or not.
+    pub(crate) fn after(&mut self, lived: Duration, worked: bool) -> Duration {
+        if lived > CALM {
+            *self = Self::default();
+        }
+        self.ends = self.ends.saturating_add(1);
+        if worked && self.ends <= AT_ONCE {
+            return Duration::ZERO;
+        }
+        let longest = if worked { LONGEST_OF_WORKERS } else { LONGEST };
+        let wait = self.last.map_or(FIRST, |last| last * 2).min(longest);
         self.last = Some(wait);
         wait
     }
@@ -27,11 +42,23 @@ impl Backoff {
 mod tests {
     use super::*;
 
+    fn waits(backoff: &mut Backoff, worked: bool, count: usize) -> Vec<u128> {
+        (0..count).map(|_| backoff.after(Duration::ZERO, worked).as_millis()).collect()
+    }
+
     #[test]
-    fn doubles_up_to_the_longest_and_begins_anew_after_a_good_run() {
+    fn one_that_never_works_waits_ever_longer_and_begins_anew_after_a_good_run() {
         let mut backoff = Backoff::default();
-        let waits: Vec<u128> = (0..11).map(|_| backoff.after(Duration::ZERO).as_millis()).collect();
-        assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000]);
-        assert_eq!(backoff.after(Duration::from_secs(31)), FIRST);
+        let expected = [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000];
+        assert_eq!(waits(&mut backoff, false, 11), expected);
+        assert_eq!(backoff.after(Duration::from_secs(31), false), FIRST);
+    }
+
+    #[test]
+    fn one_that_works_is_back_at_once_and_never_away_for_long() {
+        let mut backoff = Backoff::default();
+        assert_eq!(waits(&mut backoff, true, 9), [0, 0, 0, 100, 200, 400, 800, 1000, 1000]);
+        assert_eq!(waits(&mut backoff, false, 2), [2000, 4000], "until it does not work any more");
+        assert_eq!(waits(&mut backoff, true, 1), [1000]);
     }
 }

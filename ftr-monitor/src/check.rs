@@ -4,6 +4,7 @@ use std::io::Write;
 
 use ftr_core::Exit;
 use ftr_core::cli::{Common, Failure};
+use ftr_core::running;
 
 use crate::hazards;
 
@@ -11,7 +12,8 @@ use crate::hazards;
 pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
     let config = common.load()?;
     let mut err = std::io::stderr();
-    for warning in config.warning_lines().iter().chain(&hazards::of_this_host(&config)) {
+    let other = running::difference(&config);
+    for warning in config.warning_lines().iter().chain(&hazards::of_this_host(&config)).chain(&other) {
         // The answer is the exit code; nobody is left to warn when stderr is gone.
         let _ = writeln!(err, "{warning}");
     }

@@ -41,6 +41,8 @@ struct Running {
     outgoing: Vec<u8>,
     started: Duration,
     heard: Duration,
+    /// It has said something on its stdout, as one that works does.
+    spoke: bool,
 }
 
 /// One of a child's three pipes.
@@ -90,7 +92,7 @@ impl Child {
         self.running = match self.spawn(now) {
             Ok(running) => Some(running),
             Err(error) => {
-                self.due = Some(now + self.backoff.after(Duration::ZERO));
+                self.due = Some(now + self.backoff.after(Duration::ZERO, false));
                 return Err(io::Error::new(error.kind(), format!("{}: cannot be started: {error}", self.program)));
             }
         };
@@ -119,6 +121,7 @@ impl Child {
             outgoing: Vec::new(),
             started: now,
             heard: now,
+            spoke: false,
         })
     }
 
@@ -174,6 +177,7 @@ impl Child {
                     let lines = if pipe == Pipe::Stdout { &mut running.answers } else { &mut running.complaints };
                     if pipe == Pipe::Stdout {
                         running.heard = now;
+                        running.spoke = true;
                     }
                     lines.push(chunk.get(..count).unwrap_or_default(), |line| match line {
                         Line::Whole(line) => each(Some(line)),
@@ -203,10 +207,13 @@ impl Child {
             Err(error) => format!("cannot be waited for: {error}"),
         };
         let lived = now.saturating_sub(running.started);
+        let worked = running.spoke;
         self.running = None;
-        let wait = self.backoff.after(lived);
+        let wait = self.backoff.after(lived, worked);
         self.due = Some(now + wait);
-        Some(format!("{} ended ({status}); started again in {}", self.program, humantime::format_duration(wait)))
+        let when =
+            if wait.is_zero() { "at once".to_owned() } else { format!("in {}", humantime::format_duration(wait)) };
+        Some(format!("{} ended ({status}); started again {when}", self.program))
     }
 
     /// Sends it a signal, if it runs. It is reaped by [`Child::reap`], so its number is still its own.

@@ -32,7 +32,7 @@ output failed, 75 another one is running, 77 not permitted, 78 configuration pro
 
 #[derive(Clone, Debug, Subcommand)]
 enum Task {
-    /// The daemon: probe, decide, route and notify, in the foreground
+    /// The daemon: probe, decide, route and notify, in the foreground; -j prints its records
     Run(RunOptions),
     /// One cycle with remembered state, for cron and timers
     Once,

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use caps::Capability;
 use ftr_core::cli::{Common, Failure};
+use ftr_core::config::Uplink;
 use ftr_core::record::Record;
+use ftr_core::running::{self, Running};
 use ftr_core::{Config, Exit, Family};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
@@ -24,9 +26,11 @@ use crate::decide::Decider;
 use crate::hazards;
 use crate::instance::Instance;
 use crate::log::Log;
-use crate::memory::{own_run_dir, recall};
+use crate::memory::{Keeper, own_run_dir, recall};
 use crate::privilege;
 use crate::queue::{Newest, Unacknowledged};
+use crate::snapshot::Snapshot;
+use crate::stream::Stream;
 use crate::throttle::Throttle;
 
 /// How long children get to end by themselves, so that the whole daemon stops within a second.
@@ -42,22 +46,28 @@ const REMINDER: Duration = Duration::from_secs(10);
 
 /// Runs until a signal ends it.
 pub(crate) fn run(common: &Common, options: RunOptions) -> Result<Exit, Failure> {
-    let file = common.config_file()?;
-    let config = Config::load(&file)?;
+    let (config, text) = Config::load_with_text(&common.config_file()?)?;
+    let snapshot = Snapshot::of(&text);
+    let snapshot =
+        snapshot.map_err(|error| Failure::new(Exit::Io, format!("configuration: copy in memory: {error}")))?;
     let signals = watch_signals(&[Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGCHLD])?;
     let instance = Instance::claim_or_fail("run")?;
     // While it still can be done.
-    let owned = own_run_dir();
+    let mut keeper = Keeper::default();
+    let failed = keeper.keep(|| own_run_dir().and_then(|()| Running::this(&config)?.tell()));
     let mut log = Log::open(&config.log);
-    if let Err(error) = owned {
-        log.line(&format!("what is known cannot be remembered over a restart: {error}"));
+    if let Some(failed) = failed {
+        log.line(&failed);
     }
     let both = [Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW];
     privilege::keep_only(if options.dry_run { &both[1..] } else { &both })?;
     for warning in config.warning_lines().iter().chain(&hazards::of_this_host(&config)) {
         log.line(warning);
     }
-    Daemon::new(config, &file, options, log, instance).serve(&signals)
+    let records = common.json.then(Stream::to_stdout).transpose();
+    let records = records.map_err(|error| Failure::new(Exit::Io, format!("standard output: {error}")))?;
+    let outputs = Outputs { log, records, keeper };
+    Daemon::new(config, snapshot, options, outputs, instance).serve(&signals)
 }
 
 /// Blocks signals and has them read from a descriptor instead.
@@ -75,8 +85,15 @@ const NOTIFY: usize = 2;
 
 struct Daemon {
     config: Config,
+    /// The configuration as children read it.
+    _snapshot: Snapshot,
     options: RunOptions,
     log: Log,
+    /// Records are printed for whoever reads our standard output.
+    records: Option<Stream>,
+    keeper: Keeper,
+    /// Since when verdicts come in.
+    started: Duration,
     instance: Instance,
     decider: Decider,
     newest: Newest,
@@ -96,6 +113,13 @@ struct Daemon {
     probe_patience: Duration,
 }
 
+/// Where the daemon's words go.
+struct Outputs {
+    log: Log,
+    records: Option<Stream>,
+    keeper: Keeper,
+}
+
 /// Something that can become ready.
 #[derive(Clone, Copy)]
 enum Source {
@@ -105,9 +129,10 @@ enum Source {
 }
 
 impl Daemon {
-    fn new(config: Config, file: &std::path::Path, options: RunOptions, log: Log, instance: Instance) -> Self {
+    fn new(config: Config, snapshot: Snapshot, options: RunOptions, outputs: Outputs, instance: Instance) -> Self {
+        let Outputs { log, records, keeper } = outputs;
         let args = |more: &[&str]| -> Vec<OsString> {
-            [OsString::from("-c"), file.into()].into_iter().chain(more.iter().map(OsString::from)).collect()
+            [OsString::from("-c"), snapshot.path().into()].into_iter().chain(more.iter().map(OsString::from)).collect()
         };
         let mut children = [
             Child::new("ftr-route", args(&["apply", "-"]), Some(Capability::CAP_NET_ADMIN)),
@@ -121,7 +146,7 @@ impl Daemon {
         probe.due = options.dry_run.then_some(now);
         notify.due = (config.email.send && !options.dry_run).then_some(now);
         // The uplink that is checked most often is heard of most often.
-        let patience = config.uplinks.iter().map(|uplink| uplink.longest_interval() * 3 + uplink.tests.longest()).min();
+        let patience = config.uplinks.iter().map(Uplink::patience).min();
         let (memory, waiting) = recall(&config).unzip();
         let mut events = Unacknowledged::default();
         if config.email.send {
@@ -131,8 +156,12 @@ impl Daemon {
             decider: Decider::new(&config, memory),
             unprepared: config.families(),
             config,
+            _snapshot: snapshot,
             options,
             log,
+            records,
+            keeper,
+            started: now,
             instance,
             newest: Newest::default(),
             events,
@@ -210,13 +239,16 @@ impl Daemon {
         if self.stopping.is_some() {
             return;
         }
-        let [route, _, notify] = &mut self.children;
         if now >= self.reminder {
             self.reminder = now + REMINDER;
             if !self.newest.is_owed() {
                 self.newest.start_over();
             }
+            if !running::is_told() {
+                self.remember();
+            }
         }
+        let [route, _, notify] = &mut self.children;
         let (newest, answer_due, reminder) = (&mut self.newest, &mut self.answer_due, &mut self.reminder);
         route.feed(|| {
             let line = Record::Active(newest.take()?).line().ok();

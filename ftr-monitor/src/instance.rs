@@ -10,11 +10,10 @@ use std::time::Duration;
 
 use ftr_core::Exit;
 use ftr_core::cli::Failure;
+use ftr_core::running::directory as run_dir;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
-use nix::unistd::geteuid;
-
-use crate::memory::run_dir;
+use nix::unistd::{User, geteuid};
 
 const NAME: &[u8] = b"ftr-monitor";
 /// How many askers are answered in one go, so that a crowd does not hold up the checks.
@@ -85,7 +84,9 @@ pub(crate) fn ask() -> io::Result<Option<String>> {
     // The name belongs to whoever comes first: not everybody on this host is to be believed.
     let holder = getsockopt(&monitor, PeerCredentials)?;
     let owner = std::fs::metadata(run_dir()).ok().map(|dir| dir.uid());
-    if holder.uid() != 0 && Some(holder.uid()) != owner && holder.uid() != geteuid().as_raw() {
+    // The run directory may be gone, and the service still run.
+    let service = User::from_name("ftr").ok().flatten().map(|user| user.uid.as_raw());
+    if ![Some(0), Some(geteuid().as_raw()), owner, service].contains(&Some(holder.uid())) {
         let who = format!("process {} of user {} holds its name, and is not the monitor", holder.pid(), holder.uid());
         return Err(io::Error::new(ErrorKind::PermissionDenied, who));
     }

@@ -22,7 +22,9 @@ mod memory;
 mod once;
 mod privilege;
 mod queue;
+mod snapshot;
 mod status;
+mod stream;
 mod throttle;
 mod words;
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use ftr_core::Config;
 use ftr_core::record::Event;
+use ftr_core::running::directory as run_dir;
 use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 
@@ -26,12 +27,6 @@ struct Remembered {
     /// Events that nobody has taken charge of yet.
     #[serde(default)]
     events: Vec<Event>,
-}
-
-/// Where the memory is kept: `$FTR_RUN_DIR`, else `/run/ftr`.
-pub(crate) fn run_dir() -> PathBuf {
-    let stated = std::env::var_os("FTR_RUN_DIR").filter(|dir| !dir.is_empty());
-    stated.map_or_else(|| PathBuf::from("/run/ftr"), PathBuf::from)
 }
 
 /// What is remembered, if anything that holds for this boot, network namespace and configuration, and the events that
@@ -81,6 +76,32 @@ pub(crate) fn own_run_dir() -> io::Result<()> {
         chown(&dir, Some(0), Some(0)).map_err(named)?;
     }
     Ok(())
+}
+
+/// Writes into the run directory, which somebody may take away at any time: it is made again then, and where that cannot
+/// be done people are told once, not at every write.
+#[derive(Debug, Default)]
+pub(crate) struct Keeper {
+    failing: bool,
+}
+
+impl Keeper {
+    /// Calls `write`, and again after making the directory where it is gone. What there is to say to people, if anything.
+    pub(crate) fn keep(&mut self, mut write: impl FnMut() -> io::Result<()>) -> Option<String> {
+        let again = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                own_run_dir().map_err(|failed| io::Error::new(error.kind(), format!("{error}; {failed}")))
+            }
+            _ => Err(error),
+        };
+        let written = write().or_else(|error| again(error).and_then(|()| write()));
+        let before = std::mem::replace(&mut self.failing, written.is_err());
+        match written {
+            Err(error) if !before => Some(format!("what is known cannot be remembered over a restart: {error}")),
+            Ok(()) if before => Some("what is known is remembered over a restart again".to_owned()),
+            _ => None,
+        }
+    }
 }
 
 fn file() -> PathBuf {

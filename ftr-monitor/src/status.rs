@@ -5,11 +5,14 @@ use std::io::Write as _;
 use std::net::IpAddr;
 
 use ftr_core::clean::clean;
-use ftr_core::cli::{Common, Failure, colour};
+use ftr_core::cli::{Common, Failure, colour, say};
+use ftr_core::config::Uplink;
 use ftr_core::record::{Reason, Stamp};
-use ftr_core::{Exit, InterfaceName};
+use ftr_core::running;
+use ftr_core::{Config, Exit, InterfaceName};
 use serde::{Deserialize, Serialize};
 
+use crate::TOOL;
 use crate::decide::Decider;
 use crate::instance;
 
@@ -31,6 +34,16 @@ pub(crate) struct Status {
     pub(crate) events_dropped: u64,
 }
 
+impl Status {
+    /// Every uplink works, and what has to be running for it to stay so is running.
+    fn is_well(&self) -> bool {
+        let needed = |child: &&ChildStatus| child.program != "ftr-notify";
+        !self.uplinks.is_empty()
+            && self.uplinks.iter().all(UplinkStatus::is_well)
+            && self.children.iter().filter(needed).all(|child| child.pid.is_some())
+    }
+}
+
 /// One uplink, for one family.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct UplinkStatus {
@@ -48,6 +61,19 @@ pub(crate) struct UplinkStatus {
     pub(crate) rtt_ms: Option<f64>,
     pub(crate) address: Option<IpAddr>,
     pub(crate) gateway: Option<IpAddr>,
+    /// How long ago it was last checked, or the monitor started; in milliseconds.
+    #[serde(default)]
+    pub(crate) checked_ms: u64,
+    /// That is too long ago for the verdict to be believed.
+    #[serde(default)]
+    pub(crate) stale: bool,
+}
+
+impl UplinkStatus {
+    /// It works, as far as anybody can know.
+    fn is_well(&self) -> bool {
+        self.up == Some(true) && !self.stale
+    }
 }
 
 /// One program that the monitor keeps running.
@@ -58,10 +84,13 @@ pub(crate) struct ChildStatus {
     pub(crate) pid: Option<u32>,
 }
 
-/// What the decider knows, uplink by uplink.
-pub(crate) fn uplinks(decider: &Decider, now: u64) -> Vec<UplinkStatus> {
+/// What the decider knows, uplink by uplink, at `now`, of checks since `started` (milliseconds since boot).
+pub(crate) fn uplinks(decider: &Decider, config: &Config, started: u64, now: u64) -> Vec<UplinkStatus> {
+    let patience =
+        |name: &InterfaceName| config.uplinks.iter().find(|uplink| uplink.name == *name).map(Uplink::patience);
     let one = |(family, name, description, weight, judged): (u8, &InterfaceName, &str, u16, &crate::judge::Judged)| {
         let latest = judged.latest.as_ref();
+        let checked_ms = now.saturating_sub(latest.map_or(started, |check| check.at.mono));
         UplinkStatus {
             uplink: name.clone(),
             family,
@@ -74,6 +103,8 @@ pub(crate) fn uplinks(decider: &Decider, now: u64) -> Vec<UplinkStatus> {
             rtt_ms: latest.and_then(|check| check.rtt_ms),
             address: judged.address,
             gateway: judged.gateway,
+            checked_ms,
+            stale: patience(name).is_some_and(|patience| u128::from(checked_ms) > patience.as_millis()),
         }
     };
     decider.judged().map(one).collect()
@@ -91,8 +122,12 @@ pub(crate) fn show(common: &Common) -> Result<Exit, Failure> {
         (false, false) => table(&status, colour(&std::io::stdout())),
     };
     std::io::stdout().write_all(text.as_bytes()).map_err(|error| Failure::stdout(&error))?;
-    let all_up = !status.uplinks.is_empty() && status.uplinks.iter().all(|uplink| uplink.up == Some(true));
-    Ok(if all_up { Exit::Yes } else { Exit::No })
+    // Where the file cannot be read by whoever asks there is nothing to compare.
+    let other = common.config_file().ok().and_then(|file| Config::load(&file).ok());
+    if let Some(warning) = other.as_ref().and_then(running::difference).filter(|_| !common.quiet) {
+        say(TOOL, &warning);
+    }
+    Ok(if status.is_well() { Exit::Yes } else { Exit::No })
 }
 
 /// The status as a table of at most 80 columns.
@@ -103,6 +138,7 @@ fn table(status: &Status, colour: bool) -> String {
     );
     for uplink in &status.uplinks {
         let (word, code) = match uplink.up {
+            Some(true) if uplink.stale => ("up?", "33"),
             Some(true) => ("up", "32"),
             Some(false) => ("down", "31"),
             None => ("?", "33"),
@@ -112,7 +148,10 @@ fn table(status: &Status, colour: bool) -> String {
         let rtt = uplink.rtt_ms.map_or_else(|| "-".to_owned(), |rtt| format!("{rtt:.1}ms"));
         // Before the description, which may be cut off.
         let family = if uplink.family == 6 { "IPv6 " } else { "" };
-        let reason = uplink.reason.map(|reason| format!("[{reason}] ")).unwrap_or_default();
+        let reason = match (uplink.stale, uplink.reason) {
+            (true, _) => format!("[untested {}] ", short(uplink.checked_ms)),
+            (false, reason) => reason.map(|reason| format!("[{reason}] ")).unwrap_or_default(),
+        };
         let provider: String = format!("{family}{reason}{}", clean(&uplink.description)).chars().take(23).collect();
         // Writing to a String cannot fail.
         let _ = writeln!(
@@ -126,6 +165,9 @@ fn table(status: &Status, colour: bool) -> String {
     }
     let down: Vec<&str> =
         status.children.iter().filter(|child| child.pid.is_none()).map(|child| child.program.as_str()).collect();
+    if status.uplinks.iter().any(|uplink| uplink.stale) {
+        text.push_str("untested: nothing was heard of it for so long that what is shown may not hold\n");
+    }
     if status.uplinks.is_empty() {
         text.push_str("no check has come in yet\n");
     }
@@ -168,22 +210,52 @@ mod tests {
         }
     }
 
+    fn status(config: &Config, decider: &Decider, now: u64) -> Status {
+        Status {
+            at: check("eth1", true, now).at,
+            pid: 1,
+            uplinks: uplinks(decider, config, 0, now),
+            children: Vec::new(),
+            events_waiting: 0,
+            events_dropped: 0,
+        }
+    }
+
+    #[test]
+    fn what_is_not_tested_any_more_is_not_said_to_be_well() {
+        let config = config([""; 3], "");
+        let mut decider = Decider::new(&config, None);
+        for uplink in ["eth1", "eth2", "eth3"] {
+            decider.hear(&Record::Check(check(uplink, true, 1000)));
+        }
+        let patience = u64::try_from(config.uplinks[0].patience().as_millis()).unwrap();
+        assert!(status(&config, &decider, 1000 + patience).is_well());
+        decider.hear(&Record::Check(check("eth1", true, 2000)));
+        let stale = status(&config, &decider, 1001 + patience);
+        assert!(!stale.is_well());
+        let text = table(&stale, false);
+        assert!(text.contains("eth1            up ") && text.contains("eth2            up?"), "{text}");
+        assert!(text.contains("[untested 3m"), "{text}");
+        // The program that tests is away, and nothing is stale yet.
+        let mut away = status(&config, &decider, 2000);
+        away.children.push(ChildStatus { program: "ftr-probe".to_owned(), pid: None });
+        assert!(!away.is_well());
+    }
+
     #[test]
     fn a_line_fits_into_80_columns_and_says_what_is_wrong() {
         let ipv6 = "ip6: '2001:db8::2', gateway6: '2001:db8::1'";
         let config = config([&format!(", description: A provider with quite a long name, {ipv6}"), "", ""], "");
         let mut decider = Decider::new(&config, None);
-        for (uplink, up) in [("eth1", false), ("eth2", true), ("eth3", true)] {
-            decider.hear(&Record::Check(check(uplink, up, 1000)));
+        for at in [1000, 90_060_000] {
+            for (uplink, up) in [("eth1", false), ("eth2", true), ("eth3", true)] {
+                decider.hear(&Record::Check(check(uplink, up, at)));
+            }
+            decider.hear(&Record::Check(Check { family: Family::V6, ..check("eth1", false, at) }));
         }
-        decider.hear(&Record::Check(Check { family: Family::V6, ..check("eth1", false, 1000) }));
         let status = Status {
-            at: check("eth1", true, 0).at,
-            pid: 1,
-            uplinks: uplinks(&decider, 90_061_000),
             children: vec![ChildStatus { program: "ftr-notify".to_owned(), pid: None }],
-            events_waiting: 0,
-            events_dropped: 0,
+            ..status(&config, &decider, 90_061_000)
         };
         let text = table(&status, false);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");

@@ -31,6 +31,8 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family], clear: 
         routes.extend(some_routes);
     }
     // Not to know what parameters were is no reason to leave the rest behind.
+    let lock =
+        remembered.lock().inspect_err(|error| say(TOOL, &format!("others may change sysctls meanwhile: {error}")));
     let undo = remembered.paths(families).and_then(|paths| remembered.undo(&sysctl::read(paths)));
     let mut exit = Exit::Yes;
     let settings = undo.unwrap_or_else(|error| {
@@ -54,6 +56,7 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family], clear: 
     if is_known {
         remembered.forget(families)?;
     }
+    drop(lock);
     if common.verbose {
         answer(stages.iter().flatten().map(|operation| iproute::command(operation, &names)))?;
     }

@@ -38,6 +38,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use ftr_core::cli::{Failure, say};
+use ftr_core::running;
 use ftr_core::{Config, Exit, Family};
 
 use cli::{Cli, Command};
@@ -61,8 +62,8 @@ pub fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<Exit, Failure> {
     let config = cli.common.load()?;
     if !cli.common.quiet {
-        for line in config.warning_lines() {
-            say(TOOL, &line);
+        for line in config.warning_lines().iter().chain(&running::difference(&config)) {
+            say(TOOL, line);
         }
     }
     let asked = |family: &Family| match family {

@@ -112,6 +112,8 @@ impl<'a> Router<'a> {
 
     /// Looks at the kernel.
     pub(crate) fn look(&mut self) -> Result<Observed, Error> {
+        // Where it cannot be written now it is tried again at the next look.
+        let _ = self.remembered.keep();
         Observed::look(&mut self.kernel, self.config, self.family, self.search)
     }
 
@@ -150,12 +152,16 @@ impl<'a> Router<'a> {
                 std::thread::sleep(GRACE);
             }
             let settings: Vec<Setting> = stage.iter().filter_map(Operation::setting).cloned().collect();
+            // Held until the kernel has them, or somebody could put back in between what is only noted yet.
+            let mut lock = None;
             if !settings.is_empty() {
+                lock = self.remembered.lock().ok();
                 // Not to be able to undo it one day is no reason to leave people without a route now.
                 let noted = self.remembered.note(&settings, &observed.sysctls);
                 work.remarks.extend(noted.err().map(|error| error.to_string()));
             }
             let fate = self.kernel.make(stage)?;
+            drop(lock);
             work.writes += fate.made;
             for (place, operation) in stage.iter().enumerate() {
                 let command = iproute::command(operation, &names);

@@ -17,6 +17,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use ftr_core::cli::{Failure, say};
+use ftr_core::running;
 use ftr_core::{Config, Exit, Family};
 
 use cli::Cli;
@@ -45,6 +46,9 @@ fn print(cli: &Cli) -> Result<Exit, Failure> {
     let config = cli.common.load()?;
     if !cli.common.quiet && !cli.diff {
         warn(&config, &request);
+    }
+    if let Some(warning) = running::difference(&config).filter(|_| !cli.common.quiet) {
+        say(TOOL, &warning);
     }
     let rules = render::render(&config, &request);
     if !cli.diff {

@@ -48,6 +48,12 @@ impl Uplink {
         if self.metered { self.tests.max_interval } else { self.tests.interval }
     }
 
+    /// How long nothing may be heard of it before a probe that tests it counts as hung, and what was heard as outdated.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.longest_interval() * 3 + self.tests.longest()
+    }
+
     /// Whether it leads anywhere in the family. Every uplink has IPv4.
     #[must_use]
     pub const fn has(&self, family: Family) -> bool {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ftr_core::record::Record;
+use ftr_core::running::{self, Running};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 
@@ -77,7 +78,9 @@ impl Daemon {
                     let (writes, took) = (applied.writes, applied.took_us);
                     self.log.line(&format!("{} routing: {writes} changes in {took} us", applied.family));
                 }
-                self.decide(&Record::Applied(applied));
+                let applied = Record::Applied(applied);
+                self.show(&applied);
+                self.decide(&applied);
             }
             (NOTIFY, Ok(Record::Spooled(spooled))) => {
                 self.events.acknowledge(spooled.seq);
@@ -91,6 +94,7 @@ impl Daemon {
     fn decide(&mut self, record: &Record) {
         if let (true, Record::Check(check)) = (self.options.debug, record) {
             self.log.line(&words::check(check));
+            self.show(record);
         }
         let decided = self.decider.hear(record);
         if decided.is_empty() {
@@ -98,6 +102,7 @@ impl Daemon {
         }
         let mut said = Vec::new();
         for record in decided {
+            self.show(&record);
             match record {
                 Record::Active(active) => {
                     said.push(words::active(&active));
@@ -120,9 +125,20 @@ impl Daemon {
         self.remember();
     }
 
-    fn remember(&mut self) {
-        if let Err(error) = remember(&self.config, self.decider.memory(), self.events.all()) {
-            self.log.line(&format!("what is known cannot be remembered over a restart: {error}"));
+    /// Prints a record for those who read along.
+    fn show(&mut self, record: &Record) {
+        if let Some(lost) = self.records.as_mut().and_then(|records| records.put(record)) {
+            self.log.line(&format!("standard output: its reader was too slow, {lost} records are lost"));
+        }
+    }
+
+    pub(super) fn remember(&mut self) {
+        let said = self.keeper.keep(|| {
+            remember(&self.config, self.decider.memory(), self.events.all())?;
+            if running::is_told() { Ok(()) } else { Running::this(&self.config)?.tell() }
+        });
+        if let Some(said) = said {
+            self.log.line(&said);
         }
     }
 
@@ -173,12 +189,13 @@ impl Daemon {
     }
 
     fn status(&self) -> Status {
+        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         let at = clock::now();
         let wanted = self.children.iter().filter(|child| child.runs() || child.due.is_some());
         let children =
             wanted.map(|child| ChildStatus { program: child.program().to_owned(), pid: child.pid() }).collect();
         Status {
-            uplinks: status::uplinks(&self.decider, at.mono),
+            uplinks: status::uplinks(&self.decider, &self.config, millis(self.started), at.mono),
             at,
             pid: std::process::id(),
             children,

@@ -10,6 +10,8 @@ const LONGEST: usize = 1024;
 
 const FORMS: &str = "allowed: ADDRESS, tcp://ADDRESS:PORT, dns://ADDRESS[:PORT][/NAME], \
                      http://[HOST@]ADDRESS[:PORT]/PATH[#STATUS[:BODY]]";
+const HOST_NAME: &str = "allowed: the host's address instead of its name, for to look a name up takes an uplink that \
+                         works, and all uplinks have to ask the same host";
 const TEXT: &str = "allowed: up to 1024 bytes without control characters";
 const ADDRESS: &str = "allowed as its address: that of one host in the internet, such as 192.0.2.1 or 2001:db8::1, \
                        and behind a scheme [2001:db8::1]";
@@ -28,7 +30,7 @@ pub(super) fn target(text: &str) -> Result<Target> {
         return Err(TEXT);
     }
     match text.split_once("://") {
-        None => far(text.parse().map_err(|_| FORMS)?).map(Target::Echo),
+        None => far(text.parse().map_err(|_| if is_name_of_host(text) { HOST_NAME } else { FORMS })?).map(Target::Echo),
         Some(("tcp", rest)) => server(rest, None).map(Target::Tcp),
         Some(("dns", rest)) => dns(rest).map(Target::Dns),
         Some(("http", rest)) => http(rest).map(Target::Http),
@@ -88,7 +90,8 @@ fn server(text: &str, usual: Option<u16>) -> Result<SocketAddr> {
         (IpAddr::V6(address.parse().map_err(|_| ADDRESS)?), port)
     } else {
         let (address, port) = text.split_at(text.find(':').unwrap_or(text.len()));
-        (IpAddr::V4(address.parse().map_err(|_| ADDRESS)?), port)
+        let wrong = |_| if is_name_of_host(address) { HOST_NAME } else { ADDRESS };
+        (IpAddr::V4(address.parse().map_err(wrong)?), port)
     };
     let port = match port.strip_prefix(':') {
         Some(port) => number(port).filter(|port| *port > 0).ok_or(PORT)?,
@@ -115,6 +118,11 @@ fn domain(text: &str) -> Result<String> {
     };
     let is_name = name.is_empty() || name.len() <= 253 && name.split('.').all(is_label);
     if is_name { Ok(name.to_ascii_lowercase()) } else { Err(NAME) }
+}
+
+/// Whether somebody has written the name of a host where an address belongs.
+fn is_name_of_host(text: &str) -> bool {
+    domain(text).is_ok() && text.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
 /// Digits alone: `parse` would take a sign, too.

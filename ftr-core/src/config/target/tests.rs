@@ -58,6 +58,14 @@ fn what_goes_without_saying_is_not_written() {
 }
 
 #[test]
+fn a_name_instead_of_an_address_is_told_apart() {
+    for text in ["www.example.org", "tcp://www.example.org:443", "dns://resolver", "http://example.org/"] {
+        let error = text.parse::<Target>().unwrap_err().to_string();
+        assert!(error.contains("the host's address instead of its name"), "{text}: {error}");
+    }
+}
+
+#[test]
 fn an_error_says_what_is_allowed() {
     let long_label = format!("dns://9.9.9.9/{}", "a".repeat(64));
     let long_name = format!("dns://9.9.9.9/{}a", "a.".repeat(127));
@@ -66,7 +74,7 @@ fn an_error_says_what_is_allowed() {
         ("", "ADDRESS, tcp://"),
         ("8.8.8", "ADDRESS, tcp://"),
         ("010.1.1.1", "ADDRESS, tcp://"),
-        ("example.org", "ADDRESS, tcp://"),
+        ("example.org", "instead of its name"),
         ("[2001:db8::1]", "ADDRESS, tcp://"),
         ("https://192.0.2.1/", "ADDRESS, tcp://"),
         ("tcp://192.0.2.1", "tcp://ADDRESS:PORT"),
@@ -77,7 +85,7 @@ fn an_error_says_what_is_allowed() {
         ("tcp://2001:db8::1", "[2001:db8::1]"),
         ("tcp://[192.0.2.1]:80", "[2001:db8::1]"),
         ("tcp://[2001:db8::1:80", "[2001:db8::1]"),
-        ("dns://resolver.example", "one host"),
+        ("dns://resolver.example", "instead of its name"),
         ("dns://9.9.9.9/a..b", "letters, digits"),
         ("dns://9.9.9.9/a b", "letters, digits"),
         (&long_label, "letters, digits"),
