@@ -6,9 +6,12 @@
 //! table:    uplink base_table+i, balanced base_table+n, policy base_table+n+1+k
 //! mark:     uplink base_fwmark + step*i, policy base_fwmark + step*(n+k)
 //!           step is the lowest bit of the mask, 1 without a mask
-//! priority: from B+i, mark B+n+i, device B+2n+i, policy B+3n+k, balanced B+3n+p
+//! priority: mark B+i, policy B+n+k, from B+n+p+i, device B+2n+p+i, balanced B+3n+p
 //!           B = base_priority, and one more where the rule that looks into main comes first
 //! ```
+//!
+//! Marks come before addresses: two uplinks may have the same address, and what the router itself sends has an address of
+//! an uplink before it has a mark.
 
 use crate::config::Config;
 
@@ -112,34 +115,34 @@ impl Layout {
         if self.base_priority < MAIN_PRIORITY { Some(self.base_priority) } else { None }
     }
 
-    /// The priority of the rules for the source addresses of uplink `i`.
-    #[must_use]
-    pub fn from_priority(&self, i: usize) -> u32 {
-        self.block(0, i)
-    }
-
     /// The priority of the rule for the mark of uplink `i`.
     #[must_use]
     pub fn mark_priority(&self, i: usize) -> u32 {
-        self.block(1, i)
-    }
-
-    /// The priority of the rule for what is bound to the device of uplink `i`.
-    #[must_use]
-    pub fn device_priority(&self, i: usize) -> u32 {
-        self.block(2, i)
+        self.after(0, i)
     }
 
     /// The priority of the rule for the mark of policy `k`.
     #[must_use]
     pub fn policy_priority(&self, k: usize) -> u32 {
-        self.block(3, k)
+        self.after(self.uplinks, k)
+    }
+
+    /// The priority of the rules for the source addresses of uplink `i`.
+    #[must_use]
+    pub fn from_priority(&self, i: usize) -> u32 {
+        self.after(self.uplinks.saturating_add(self.policies), i)
+    }
+
+    /// The priority of the rule for what is bound to the device of uplink `i`.
+    #[must_use]
+    pub fn device_priority(&self, i: usize) -> u32 {
+        self.after(self.uplinks.saturating_mul(2).saturating_add(self.policies), i)
     }
 
     /// The priority of the rule for new connections, the last of ours.
     #[must_use]
     pub fn balanced_priority(&self) -> u32 {
-        self.block(3, 0).saturating_add(self.policies)
+        self.after(self.uplinks.saturating_mul(3).saturating_add(self.policies), 0)
     }
 
     /// The first of our priorities.
@@ -148,9 +151,10 @@ impl Layout {
         self.base_priority
     }
 
-    fn block(&self, block: u32, i: usize) -> u32 {
+    /// The priority so many rules after the first one that is there under every `base_priority`.
+    fn after(&self, count: u32, i: usize) -> u32 {
         let first = self.base_priority.saturating_add(u32::from(self.local_priority().is_some()));
-        first.saturating_add(self.uplinks.saturating_mul(block)).saturating_add(index(i))
+        first.saturating_add(count).saturating_add(index(i))
     }
 }
 
@@ -169,8 +173,8 @@ mod tests {
         assert_eq!(layout.balanced_table(), 4);
         assert_eq!((0..3).map(|i| layout.mark(i)).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(layout.local_priority(), None);
-        assert_eq!(layout.from_priority(2), 40002);
-        assert_eq!(layout.mark_priority(0), 40003);
+        assert_eq!(layout.mark_priority(2), 40002);
+        assert_eq!(layout.from_priority(0), 40003);
         assert_eq!(layout.device_priority(0), 40006);
         assert_eq!(layout.balanced_priority(), 40009);
     }
@@ -180,18 +184,19 @@ mod tests {
         let layout = Layout::new((2, 0), 100, 20000, 0x100, Some(0xff00));
         assert_eq!(layout.local_priority(), Some(20000));
         assert_eq!(
-            (layout.from_priority(0), layout.mark_priority(0), layout.balanced_priority()),
+            (layout.mark_priority(0), layout.from_priority(0), layout.balanced_priority()),
             (20001, 20003, 20007)
         );
         assert_eq!((layout.mark(0), layout.mark(1)), (0x100, 0x200));
     }
 
     #[test]
-    fn policies_come_after_the_uplinks_and_before_the_last_rule() {
+    fn policies_come_after_the_marks_of_uplinks_and_before_addresses() {
         let layout = Layout::new((2, 2), 100, 20000, 0x100, Some(0xff00));
         assert_eq!((layout.policy_table(0), layout.policy_table(1), layout.tables()), (103, 104, 100..=104));
         assert_eq!((layout.policy_mark(0), layout.policy_mark(1)), (0x300, 0x400));
-        assert_eq!((layout.policy_priority(0), layout.policy_priority(1)), (20007, 20008));
+        assert_eq!((layout.policy_priority(0), layout.policy_priority(1)), (20003, 20004));
+        assert_eq!((layout.from_priority(0), layout.device_priority(1)), (20005, 20008));
         assert_eq!((layout.balanced_table(), layout.balanced_priority()), (102, 20009));
     }
 }

@@ -101,24 +101,11 @@ pub(crate) fn desired(config: &Config, family: Family, standings: &[Standing], g
     let way = |uplink: usize| {
         standings.get(uplink).and_then(|standing| standing.way.as_ref()).filter(|_| !goal.refused.contains(&uplink))
     };
-    let mut tables: Vec<Table> = configured(standings)
-        .map(|(i, _)| Table {
-            number: layout.table(i),
-            routes: Some(uplink_routes(family, layout.table(i), i, way(i))),
-        })
-        .collect();
-    if tables.is_empty() {
-        return Desired {
-            rules: Vec::new(),
-            tables,
-            priorities: (layout.first_priority(), layout.balanced_priority()),
-        };
+    let priorities = (layout.first_priority(), layout.balanced_priority());
+    if configured(standings).next().is_none() {
+        return Desired { rules: Vec::new(), tables: Vec::new(), priorities };
     }
-    let balanced = layout.balanced_table();
-    let routes = goal.balanced.as_ref().map(|parts| {
-        let ways: Vec<(Part, &Way)> = parts.iter().filter_map(|part| Some((*part, way(part.uplink)?))).collect();
-        balanced_routes(family, balanced, &ways)
-    });
+    let mut tables = Vec::new();
     for (k, policy) in config.policies.iter().enumerate() {
         let number = layout.policy_table(k);
         let works = |uplink: &usize| goal.policies.get(k).is_some_and(|works| works.contains(uplink));
@@ -126,8 +113,16 @@ pub(crate) fn desired(config: &Config, family: Family, standings: &[Standing], g
         let ways = ways.filter_map(|(nth, uplink)| Some((nth, *uplink, way(*uplink)?)));
         tables.push(Table { number, routes: Some(policy_routes(family, number, ways, policy.otherwise)) });
     }
+    tables.extend(configured(standings).map(|(i, _)| {
+        let number = layout.table(i);
+        Table { number, routes: Some(uplink_routes(family, number, i, way(i))) }
+    }));
+    let balanced = layout.balanced_table();
+    let routes = goal.balanced.as_ref().map(|parts| {
+        let ways: Vec<(Part, &Way)> = parts.iter().filter_map(|part| Some((*part, way(part.uplink)?))).collect();
+        balanced_routes(family, balanced, &ways)
+    });
     tables.push(Table { number: balanced, routes });
-    let priorities = (layout.first_priority(), layout.balanced_priority());
     Desired { rules: rules(config, &layout, family, standings), tables, priorities }
 }
 
@@ -148,10 +143,10 @@ fn rules(config: &Config, layout: &Layout, family: Family, standings: &[Standing
         let addresses = standing.addresses.iter().copied().map(Prefix::host);
         let delegated = config.uplinks.get(i).map_or(&[][..], |uplink| &uplink.prefixes6);
         let delegated = delegated.iter().copied().filter(|prefix| prefix.family() == family);
+        rules.push(Rule { mark: layout.mark(i), mask, ..lookup(layout.mark_priority(i), table) });
         for from in addresses.chain(delegated) {
             rules.push(Rule { from: Some(from), ..lookup(layout.from_priority(i), table) });
         }
-        rules.push(Rule { mark: layout.mark(i), mask, ..lookup(layout.mark_priority(i), table) });
         let oif = Some(standing.name.to_string());
         rules.push(Rule { oif, ..lookup(layout.device_priority(i), table) });
     }
@@ -298,13 +293,13 @@ mod tests {
     #[test]
     fn everything_for_three_uplinks() {
         let expected = "\
-priority 40000 from 1.0.0.2 lookup 1 protocol 117
-priority 40000 from 1.0.0.3 lookup 1 protocol 117
-priority 40001 from 2.0.0.2 lookup 2 protocol 117
-priority 40002 from 9.0.0.2 lookup 3 protocol 117
-priority 40003 fwmark 0x1 lookup 1 protocol 117
-priority 40004 fwmark 0x2 lookup 2 protocol 117
-priority 40005 fwmark 0x3 lookup 3 protocol 117
+priority 40000 fwmark 0x1 lookup 1 protocol 117
+priority 40001 fwmark 0x2 lookup 2 protocol 117
+priority 40002 fwmark 0x3 lookup 3 protocol 117
+priority 40003 from 1.0.0.2 lookup 1 protocol 117
+priority 40003 from 1.0.0.3 lookup 1 protocol 117
+priority 40004 from 2.0.0.2 lookup 2 protocol 117
+priority 40005 from 9.0.0.2 lookup 3 protocol 117
 priority 40006 oif eth1 lookup 1 protocol 117
 priority 40007 oif eth2 lookup 2 protocol 117
 priority 40008 oif ppp0 lookup 3 protocol 117
@@ -340,7 +335,7 @@ default table 4 proto 117 metric 1000000 nexthop via 1.0.0.1 dev eth1 weight 1 n
         let text = CONFIG.replace("40000", "20000").replace("base_fwmark: 1", "base_fwmark: 256\nfwmark_mask: 0xff00");
         let lines = lines(&text, None);
         assert_eq!(lines[0], "priority 20000 lookup 254 suppress_prefixlength 0 protocol 117");
-        assert!(lines.contains(&"priority 20005 fwmark 0x200/0xff00 lookup 2 protocol 117".to_owned()), "{lines:#?}");
+        assert!(lines.contains(&"priority 20002 fwmark 0x200/0xff00 lookup 2 protocol 117".to_owned()), "{lines:#?}");
         assert!(!lines.iter().any(|line| line.contains("table 4 ")));
     }
 }

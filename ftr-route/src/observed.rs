@@ -151,10 +151,10 @@ impl Observed {
     /// is that of another list of uplinks: what is missing there tells nothing of who works.
     fn policy_as_found(&self, config: &Config, k: usize) -> Option<BTreeSet<usize>> {
         let layout = Layout::of(config);
-        let (priority, table) = (layout.policy_priority(k), layout.policy_table(k));
-        let is_its = |rule: &Rule| {
-            iproute::is_ours(rule.protocol) && (rule.priority, rule.action) == (priority, Action::Lookup(table))
-        };
+        let (mark, table) = (layout.policy_mark(k), layout.policy_table(k));
+        // By its mark: another version gave it another priority.
+        let is_its =
+            |rule: &Rule| iproute::is_ours(rule.protocol) && (rule.mark, rule.action) == (mark, Action::Lookup(table));
         if self.moved_from(config).is_some() || !self.rules.iter().any(is_its) {
             return None;
         }
@@ -274,12 +274,12 @@ mod tests {
 
     #[test]
     fn a_policy_table_of_another_list_tells_nothing_of_who_works() {
-        // The policy's table is 5, its priority 40009; eth2 is in it.
+        // The policy's table is 5, its mark 4; eth2 is in it.
         let policies = |list: &str| {
             let config = config(&format!("{CONFIG}policies: [{{name: voip, uplinks: [{list}], otherwise: none}}]\n"));
             let mut observed = observed(5);
             let rule = |priority, table| Rule { protocol: PROTOCOL, ..Rule::lookup(Family::V4, priority, table) };
-            observed.rules = vec![rule(40009, 5), rule(40010, 4)];
+            observed.rules = vec![Rule { mark: 4, mask: u32::MAX, ..rule(40003, 5) }, rule(40010, 4)];
             observed.policies(&config, &Carriers::AsFound)
         };
         assert_eq!(policies("eth1, eth2"), [[1].into()]);

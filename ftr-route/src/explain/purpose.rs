@@ -78,14 +78,14 @@ mod tests {
         let told: Vec<String> = rules.iter().map(|rule| purpose(&config, rule)).collect();
         let expected = [
             "local networks first, but no default route of main",
-            "what comes from an address of eth1 leaves by it",
             "connections of eth1 stay on it",
             "connections of eth2 stay on it",
             "connections of ppp0 stay on it",
+            "policy voip",
+            "what comes from an address of eth1 leaves by it",
             "what is bound to eth1 leaves by it",
             "what is bound to eth2 leaves by it",
             "what is bound to ppp0 leaves by it",
-            "policy voip",
             "new connections",
         ];
         assert_eq!(told, expected);

@@ -100,7 +100,7 @@ fn a_connection_is_told_with_its_uplink_and_source() {
     let expected = "\
 flow      tcp 10.0.0.5:40000 to 203.0.113.9:443, comes in by eth0
 mark      0x2, of its connection
-rule      priority 40004 fwmark 0x2 lookup 2 protocol 117
+rule      priority 40001 fwmark 0x2 lookup 2 protocol 117
 for       connections of eth2 stay on it
 route     default via 2.0.0.1 dev eth2 table 2 proto 117 src 2.0.0.2 metric
           1000000
