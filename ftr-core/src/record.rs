@@ -142,6 +142,12 @@ pub struct Check {
     pub required: u32,
     /// How many were asked.
     pub asked: u32,
+    /// How many questions they were asked in all: in doubt each is asked several times.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub questions: u32,
+    /// How many of the questions were answered.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replies: u32,
     /// Mean round trip of the answers, in milliseconds.
     pub rtt_ms: Option<f64>,
     /// Mean deviation of the round trips from their mean, in milliseconds.
@@ -190,6 +196,8 @@ impl Check {
             answered: 0,
             required: 0,
             asked: 0,
+            questions: 0,
+            replies: 0,
             rtt_ms: None,
             jitter_ms: None,
             loss: None,
@@ -319,9 +327,37 @@ pub struct Event {
     /// How many were asked.
     #[serde(default)]
     pub asked: u32,
+    /// How many questions they were asked in all.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub questions: u32,
+    /// How many of the questions were answered.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replies: u32,
     /// Who carries new connections from now on.
     #[serde(default)]
     pub active: Vec<InterfaceName>,
+}
+
+impl Event {
+    /// What came back of what was asked, in words; none where nobody was asked.
+    #[must_use]
+    pub fn count_in_words(&self) -> Option<String> {
+        let Self { answered, required, asked, questions, replies, .. } = *self;
+        let hosts = if asked == 1 { "host" } else { "hosts" };
+        match (questions, asked) {
+            (0, 0) => None,
+            // Of a program that does not count questions.
+            (0, _) if answered >= required => None,
+            (0, _) => Some(format!("{answered} of {asked} {hosts} answered, {required} needed")),
+            _ => Some(format!("{replies} of {questions} questions to {asked} {hosts} came back")),
+        }
+    }
+}
+
+/// Counts that say nothing are left out of records.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over by reference")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// Who shall carry new connections of one family.

@@ -294,6 +294,8 @@ impl Decider {
             answered: if verdict { check.answered } else { 0 },
             required: if verdict { check.required } else { 0 },
             asked: if verdict { check.asked } else { 0 },
+            questions: if verdict { check.questions } else { 0 },
+            replies: if verdict { check.replies } else { 0 },
             active: carriers.to_vec(),
         })
     }

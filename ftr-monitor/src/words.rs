@@ -13,13 +13,8 @@ pub(crate) fn event(event: &Event) -> String {
     match event.kind {
         EventKind::State => {
             let why = event.reason.map_or_else(String::new, |reason| format!(": {reason}"));
-            // Nobody is asked through a device that is not fit to ask.
-            let (answered, asked, required) = (event.answered, event.asked, event.required);
-            let counts = if asked > 0 && event.reason.is_some() {
-                format!(", {answered} of {asked} asked answered, {required} needed")
-            } else {
-                String::new()
-            };
+            let counts = event.count_in_words().filter(|_| event.reason.is_some());
+            let counts = counts.map_or_else(String::new, |counts| format!(", {counts}"));
             // Before the first decision nobody is known to carry anything.
             let carriers = match event.active.as_slice() {
                 [] => String::new(),

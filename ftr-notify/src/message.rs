@@ -95,6 +95,8 @@ pub(crate) mod tests {
             answered: 1,
             required: 4,
             asked: 6,
+            questions: 24,
+            replies: 3,
             active: vec!["eth1".parse().unwrap(), "eth3".parse().unwrap()],
         }
     }
@@ -124,7 +126,7 @@ pub(crate) mod tests {
         assert_eq!(
             mail.body,
             "eth2 (Provider 2) is DOWN since 2026-11-01 10:00:01 UTC.\n  \
-             no-answer: the gateway is there, but only 1 of 6 hosts answered, 4 needed\n\n\
+             no-answer: the gateway is there, but 3 of 24 questions to 6 hosts came back\n\n\
              New connections go by eth1 and eth3.\n\n\
              In order:\n  \
              2026-11-01 10:00:01 UTC  eth2 up -> down (no-answer)\n  \

@@ -11,6 +11,7 @@ mod devices;
 mod echo;
 mod error;
 mod estimate;
+mod evidence;
 mod figures;
 mod host;
 mod icmp;

@@ -34,7 +34,7 @@ pub(crate) fn asked(
     (round, now): (&Round, Duration),
     circumstances: Circumstances,
 ) -> Check {
-    let figures = round.figures(now);
+    let (figures, tally) = (round.figures(now), round.tally(now));
     let targets: Vec<_> = round
         .answers(now)
         .map(|answer| TargetResult {
@@ -44,8 +44,10 @@ pub(crate) fn asked(
         })
         .collect();
     Check {
-        answered: count(round.tally(now).answered),
+        answered: count(tally.answered),
         asked: count(targets.len()),
+        questions: count(tally.sent),
+        replies: count(tally.back),
         rtt_ms: figures.rtt_ms,
         jitter_ms: figures.jitter_ms,
         loss: figures.loss,
@@ -66,6 +68,8 @@ fn check(plan: &Plan, reason: Option<Reason>, circumstances: Circumstances) -> C
         answered: 0,
         required: count(plan.timing.required),
         asked: 0,
+        questions: 0,
+        replies: 0,
         rtt_ms: None,
         jitter_ms: None,
         loss: None,
@@ -86,6 +90,10 @@ pub(crate) fn text(check: &Check, verbose: bool) -> String {
     let mut text = format!("{}{family} {state} {}/{}", check.uplink, check.answered, check.asked);
     // Writing to a String never fails.
     let _ = match (check.reason, check.rtt_ms) {
+        // Enough hosts answered something, and still most of what they were asked was lost.
+        (Some(Reason::NoAnswer), _) if check.answered >= check.required => {
+            write!(text, " no-answer {}/{} back", check.replies, check.questions)
+        }
         (Some(reason), _) => write!(text, " {reason}"),
         (None, Some(rtt)) => write!(text, " rtt {}", time(rtt)),
         (None, None) => Ok(()),

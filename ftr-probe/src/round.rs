@@ -11,6 +11,7 @@ use ftr_core::config::Target;
 use ftr_core::record::Ignored;
 
 use crate::estimate::Estimate;
+use crate::evidence::{Evidence, Proof};
 use crate::icmp::{Echo, Quote, Token};
 use crate::probes::{Fate, Probe, Probes};
 use crate::schedule::{Schedule, Timing};
@@ -31,6 +32,9 @@ pub(crate) struct Round {
     check: u64,
     near: Near,
     window: Window,
+    evidence: Evidence,
+    /// What a line that was down has to show in this check.
+    proof: Option<Proof>,
     ignored: Ignored,
     /// The line carries replies, so that what does not answer is probably late.
     busy: bool,
@@ -104,6 +108,8 @@ impl Round {
             check: 0,
             near: Near::default(),
             window,
+            evidence: Evidence::default(),
+            proof: None,
             ignored: Ignored::default(),
             busy: false,
         }
@@ -132,7 +138,8 @@ impl Round {
         }
         let questions = &self.questions;
         let estimates = self.order.iter().filter_map(|&place| questions.get(place)).map(|question| question.estimate);
-        self.schedule.begin(estimates, now);
+        self.proof = self.evidence.wanted(now);
+        self.schedule.begin(estimates, now, self.proof.map(Proof::questions));
         self.begin_near(test);
     }
 

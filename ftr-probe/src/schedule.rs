@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::estimate::Estimate;
-use crate::verdict::{Doubt, Tally};
+use crate::verdict::{Doubt, Tally, Trust};
 
 /// How long a check may take, and how much it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,10 @@ impl Timing {
 
 /// How often all targets are asked again when a check does not go well.
 const DOUBTS: u32 = 3;
+/// How often they are at most, where a line that was down has much to prove.
+const MOST_DOUBTS: u32 = 16;
+/// A check asks no more than this.
+const MOST_QUESTIONS: u32 = 100;
 /// From one of these times to the next.
 const STEP: Duration = Duration::from_millis(10);
 /// Before this an answer of a target that was never heard is not called late, however short the timeout is.
@@ -42,7 +46,11 @@ pub(crate) struct Schedule {
     timing: Timing,
     start: Duration,
     reserve_called: bool,
+    /// The line was down: as soon as anything comes back all are asked again, to see whether it works.
+    proving: bool,
     doubts: u32,
+    /// How many doubts there may be.
+    most_doubts: u32,
     next_doubt: Option<Duration>,
     /// When time was last let pass.
     seen: Duration,
@@ -74,15 +82,23 @@ impl Schedule {
             timing,
             start: Duration::ZERO,
             reserve_called: false,
+            proving: false,
             doubts: 0,
+            most_doubts: DOUBTS,
             next_doubt: None,
             seen: Duration::ZERO,
             asks: Vec::new(),
         }
     }
 
-    /// Begins a check of the targets with these estimates, forgetting the last one.
-    pub(crate) fn begin(&mut self, estimates: impl Iterator<Item = Estimate> + Clone, now: Duration) {
+    /// Begins a check of the targets with these estimates, forgetting the last one. `proof`: how many questions a line
+    /// that was down has to answer at the least; none where it was not.
+    pub(crate) fn begin(
+        &mut self,
+        estimates: impl Iterator<Item = Estimate> + Clone,
+        now: Duration,
+        proof: Option<usize>,
+    ) {
         let Timing { required, timeout, .. } = self.timing;
         let longest = estimates.clone().filter_map(|estimate| estimate.timeout()).max();
         // A target that was never heard is given more time than the others take: perhaps it is only far away.
@@ -100,6 +116,12 @@ impl Schedule {
             ..Ask::default()
         }));
         self.reserve_called = self.asks.len() <= required;
+        self.proving = proof.is_some();
+        let targets = self.asks.len().max(1);
+        // Twice as many questions leave room for some that are lost.
+        let wanted = proof.map_or(0, |questions| u32::try_from((2 * questions).div_ceil(targets)).unwrap_or(u32::MAX));
+        let room = MOST_QUESTIONS / u32::try_from(targets).unwrap_or(u32::MAX);
+        self.most_doubts = wanted.min(room).clamp(DOUBTS, MOST_DOUBTS);
     }
 
     /// Whether this target is to be asked now.
@@ -161,12 +183,14 @@ impl Schedule {
             self.call_reserve(now);
         }
         let hopeful = self.asks.iter().filter(|ask| ask.answered || ask.is_hopeful(self.timing.tries, now)).count();
-        if self.doubts == 0 && (hopeful < self.timing.required || now >= self.last_hope()) {
+        let lives = self.proving && self.asks.iter().any(|ask| ask.answered);
+        if self.doubts == 0 && (hopeful < self.timing.required || now >= self.last_hope() || lives) {
+            self.call_reserve(now);
             self.next_doubt = Some(now);
         }
         if self.next_doubt.is_some_and(|at| at <= now) && now < self.last_call() {
             self.doubts += 1;
-            self.next_doubt = (self.doubts < DOUBTS).then(|| now + self.step());
+            self.next_doubt = (self.doubts < self.most_doubts).then(|| now + self.step());
             for ask in self.asks.iter_mut().filter(|ask| !ask.is_refused()) {
                 ask.next = Some(now);
             }
@@ -185,7 +209,7 @@ impl Schedule {
     /// The moment until which answers count on a line that carries nothing else either.
     pub(crate) fn deadline(&self) -> Duration {
         let cap = self.cap();
-        if self.doubts < DOUBTS {
+        if self.doubts < self.most_doubts {
             return cap;
         }
         let heard = self.asks.iter().filter(|ask| ask.made > 0 && !ask.is_refused());
@@ -194,7 +218,7 @@ impl Schedule {
 
     /// How the targets stand. `probes`: how many were sent, came back, and are awaited.
     pub(crate) fn tally(&self, (sent, back, pending): (usize, usize, usize), now: Duration) -> Tally {
-        let doubting = self.doubts < DOUBTS || self.asks.iter().any(|ask| ask.next.is_some());
+        let doubting = self.doubts < self.most_doubts || self.asks.iter().any(|ask| ask.next.is_some());
         let count = |fits: &dyn Fn(&Ask) -> bool| self.asks.iter().filter(|ask| fits(ask)).count();
         Tally {
             required: self.timing.required,
@@ -208,6 +232,7 @@ impl Schedule {
                 _ if doubting => Doubt::Asking,
                 _ => Doubt::Asked,
             },
+            trust: Trust::default(),
         }
     }
 

@@ -31,6 +31,8 @@ pub(crate) use next::Next;
 const BATCH: usize = 256;
 /// After so many checks in a row in which this host could not ask, something has to be said.
 const ATTEMPTS: u32 = 3;
+/// Targets that limit how often they answer do so once a second or more often.
+const LIMIT: Duration = Duration::from_millis(1100);
 /// How often it is said that this host is at fault.
 const COMPLAIN: Duration = Duration::from_secs(60);
 /// A busy line that answers nothing is looked at again after this.
@@ -262,6 +264,11 @@ impl Uplink {
             Verdict::Void if self.begin_again(shared.watch)? => {
                 self.drop_exchanges(now);
                 self.phase = Phase::Waiting(now);
+                return Ok(None);
+            }
+            Verdict::Unsettled => {
+                self.drop_exchanges(now);
+                self.phase = Phase::Waiting(now + LIMIT);
                 return Ok(None);
             }
             Verdict::Down | Verdict::Void => false,

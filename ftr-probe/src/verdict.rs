@@ -17,6 +17,20 @@ pub(crate) struct Tally {
     pub(crate) pending: usize,
     /// How far the check is doubted.
     pub(crate) doubt: Doubt,
+    /// What the line has to prove.
+    pub(crate) trust: Trust,
+}
+
+/// What a line has to prove in a check.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// Nothing: it worked until now, as far as is known.
+    #[default]
+    Given,
+    /// It was down, and has not shown enough yet.
+    Wanted,
+    /// It was down, and has shown that it works.
+    Earned,
 }
 
 /// A check that does not go well is doubted: all targets are asked again in quick succession.
@@ -42,6 +56,8 @@ pub(crate) enum Verdict {
     Down,
     /// The time is over, but this host asked too little to blame the uplink: ask again.
     Void,
+    /// Too little came back, but perhaps because targets answer one question a second: ask again when that is over.
+    Unsettled,
 }
 
 impl Tally {
@@ -50,18 +66,19 @@ impl Tally {
     /// A check that was doubted is up if enough targets answered in the end *and* half of all probes came back. A line
     /// that loses one packet in ten fails the first pass now and then, but brings back most of what it is asked; one
     /// that loses half of all packets in either direction brings back a quarter. With some twenty probes these two are
-    /// not mistaken for each other.
+    /// not mistaken for each other. A line that was down is up when it has earned the trust: see [`crate::evidence`].
     pub(crate) const fn verdict(self, over: bool) -> Verdict {
         let enough = self.answered >= self.required;
         // What was asked too late to be answered by the deadline says nothing.
         let asked = if over { self.sent.saturating_sub(self.pending) } else { self.sent };
-        match self.doubt {
-            Doubt::None if enough => Verdict::Up,
-            Doubt::Asked if enough && 2 * self.back >= asked => Verdict::Up,
+        match (self.doubt, self.trust) {
+            (Doubt::None, Trust::Given) | (_, Trust::Earned) if enough => Verdict::Up,
+            (Doubt::Asked, Trust::Given) if enough && 2 * self.back >= asked => Verdict::Up,
             // Down at once where every target was said to be unreachable: that is no loss by chance.
             _ if self.answered + self.open < self.required => Verdict::Down,
-            Doubt::Asked if over || 2 * (self.back + self.pending) < self.sent => Verdict::Down,
-            Doubt::None | Doubt::Asking if over => Verdict::Void,
+            (Doubt::Asked, Trust::Wanted) if self.pending == 0 => Verdict::Down,
+            (Doubt::Asked, _) if over || 2 * (self.back + self.pending) < self.sent => Verdict::Down,
+            (Doubt::None | Doubt::Asking, _) if over => Verdict::Void,
             _ => Verdict::Undecided,
         }
     }
@@ -69,7 +86,7 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use super::{Doubt, Tally, Verdict};
+    use super::{Doubt, Tally, Trust, Verdict};
 
     #[test]
     fn certain_as_soon_as_nothing_can_change_it() {
@@ -84,7 +101,8 @@ mod tests {
     fn in_doubt_half_of_the_probes_have_to_come_back() {
         let of = |answered, back, pending, over| {
             let open = 6 - answered;
-            Tally { required: 4, answered, open, sent: 24, back, pending, doubt: Doubt::Asked }.verdict(over)
+            let tally = Tally { required: 4, answered, open, sent: 24, back, pending, ..Tally::default() };
+            Tally { doubt: Doubt::Asked, ..tally }.verdict(over)
         };
         assert_eq!(of(5, 12, 2, false), Verdict::Up);
         assert_eq!(of(5, 11, 2, false), Verdict::Undecided);
@@ -92,6 +110,18 @@ mod tests {
         assert_eq!(of(5, 11, 2, true), Verdict::Up, "two were asked too late");
         assert_eq!(of(5, 10, 2, true), Verdict::Down);
         assert_eq!(of(3, 12, 2, true), Verdict::Down);
+    }
+
+    #[test]
+    fn one_that_was_down_has_to_earn_trust() {
+        let of = |doubt, trust, pending| {
+            let tally = Tally { required: 4, answered: 5, open: 1, sent: 24, back: 20, pending, ..Tally::default() };
+            Tally { doubt, trust, ..tally }.verdict(false)
+        };
+        assert_eq!(of(Doubt::None, Trust::Wanted, 2), Verdict::Undecided);
+        assert_eq!(of(Doubt::Asking, Trust::Earned, 2), Verdict::Up);
+        assert_eq!(of(Doubt::Asked, Trust::Wanted, 2), Verdict::Undecided);
+        assert_eq!(of(Doubt::Asked, Trust::Wanted, 0), Verdict::Down);
     }
 
     #[test]

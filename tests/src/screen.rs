@@ -112,8 +112,7 @@ mod tests {
 
     #[test]
     fn long_messages_are_wrapped() {
-        let text =
-            "eth2 (Provider 2) is down: no-answer, 0 of 6 asked answered, 4 needed; new connections use eth1, eth3";
+        let text = "eth2 (Provider 2) is down: no-answer, 0 of 24 questions to 6 hosts came back; new connections use eth1, eth3";
         let shown = Paint::Plain.word(text);
         assert_eq!(shown.lines().count(), 2);
         assert!(shown.lines().all(|line| line.chars().count() <= COLUMNS));

@@ -26,10 +26,7 @@ fn meaning(reason: Reason, event: &Event) -> String {
 }
 
 fn unanswered(event: &Event) -> String {
-    let Event { answered, asked, required, .. } = event;
-    match (answered, asked) {
-        (_, 0) => "the gateway is there, but too few hosts in the internet answered".to_owned(),
-        (0, _) => format!("the gateway is there, but none of {asked} hosts answered, {required} needed"),
-        _ => format!("the gateway is there, but only {answered} of {asked} hosts answered, {required} needed"),
-    }
+    let count = event.count_in_words();
+    let count = count.unwrap_or_else(|| "too few hosts in the internet answered".to_owned());
+    format!("the gateway is there, but {count}")
 }

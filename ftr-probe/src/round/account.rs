@@ -4,8 +4,44 @@ use std::time::Duration;
 
 use super::{Answer, Fate, Probe, Round, Standing};
 use crate::figures::Figures;
-use crate::verdict::{Tally, Verdict};
+use crate::verdict::{Doubt, Tally, Trust, Verdict};
 use crate::window::Window;
+
+/// What became of the questions to one target in a check.
+#[derive(Clone, Copy, Debug, Default)]
+struct Fates {
+    asked: usize,
+    answers: usize,
+    lost: usize,
+    /// How many questions were asked after the earliest that was answered.
+    behind: usize,
+}
+
+impl Fates {
+    /// Whether the target may be one that answers one question a second, as many do.
+    const fn limits(self) -> bool {
+        self.answers == 1 && self.asked >= 3
+    }
+
+    /// Whether it was the first question that it answered, or the second: such a target answers what reaches it first.
+    const fn is_early(self) -> bool {
+        self.behind + 2 >= self.asked
+    }
+
+    /// Whether it answers what it is asked in quick succession.
+    const fn is_prompt(self) -> bool {
+        4 * self.answers >= 3 * self.asked
+    }
+}
+
+/// What the questions of a check came to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    answers: usize,
+    lost: usize,
+    /// Targets seem to answer one question a second. What else they were asked is left out.
+    limited: bool,
+}
 
 impl Round {
     /// How it stands. `busy`: the line carries replies, so that what does not answer is probably late.
@@ -13,6 +49,7 @@ impl Round {
         self.busy = busy;
         let (tally, over) = (self.tally(now), self.is_over(now));
         match tally.verdict(over) {
+            Verdict::Down if !busy && self.is_unsettled(tally, now) => Verdict::Unsettled,
             Verdict::Down if busy && tally.answered >= tally.required => Verdict::Up,
             Verdict::Down if busy && self.is_silent() && !self.is_captive() => Verdict::Undecided,
             verdict => verdict,
@@ -33,8 +70,53 @@ impl Round {
             pending += usize::from(probe.fate == Fate::Open && now < probe.sent + probe.wait);
         }
         let tally = self.schedule.tally((sent, back, pending), now);
+        let trust = self.proof.map_or(Trust::Given, |proof| {
+            let Sum { answers, lost, .. } = self.sum(now);
+            let over = tally.doubt == Doubt::Asked && pending == 0;
+            if proof.is_given(answers, lost + pending, over) { Trust::Earned } else { Trust::Wanted }
+        });
         let doubted = self.count(|standing| matches!(standing, Standing::Doubted(_)));
-        Tally { answered: tally.answered.saturating_sub(doubted), open: tally.open + doubted, ..tally }
+        Tally { answered: tally.answered.saturating_sub(doubted), open: tally.open + doubted, trust, ..tally }
+    }
+
+    /// What the questions came to, apart from those to targets that have not answered at all: a target may be dead by
+    /// itself. Where targets seem to answer one question a second, a silent one may be one of them, whose answer was lost.
+    fn sum(&self, now: Duration) -> Sum {
+        let all = || (0..self.questions.len()).map(|target| self.fates(target, now)).filter(|fates| fates.asked > 0);
+        let heard = || all().filter(|fates| fates.answers > 0);
+        // On a line that loses packets others would answer twice, and not the first question more often than the rest.
+        let limiting = heard().filter(|fates| fates.limits()).count();
+        let early = heard().filter(|fates| fates.limits() && fates.is_early()).count();
+        let others = heard().all(|fates| fates.limits() || fates.is_prompt());
+        let limited = limiting > 0 && 2 * early >= limiting && others;
+        let silent = if limited { all().filter(|fates| fates.answers == 0).count() } else { 0 };
+        heard().fold(Sum { answers: 0, lost: silent, limited }, |sum, fates| {
+            let lost = if limited && fates.limits() { 0 } else { fates.lost };
+            Sum { answers: sum.answers + fates.answers, lost: sum.lost + lost, ..sum }
+        })
+    }
+
+    fn fates(&self, target: usize, now: Duration) -> Fates {
+        let mut fates = Fates::default();
+        // The latest one first.
+        for probe in self.probes.of_check(self.check).filter(|probe| probe.target == target) {
+            if probe.fate == Fate::Answered {
+                fates.answers += 1;
+                fates.behind = fates.asked;
+            }
+            fates.asked += 1;
+            fates.lost += usize::from(self.is_lost(probe, now));
+        }
+        fates
+    }
+
+    /// Whether a check that has gone badly has to be made again, because targets seem to answer one question a second.
+    fn is_unsettled(&mut self, tally: Tally, now: Duration) -> bool {
+        if self.proof.is_some() || tally.doubt != Doubt::Asked || self.is_captive() {
+            return false;
+        }
+        let Sum { answers, lost, limited } = self.sum(now);
+        limited && self.evidence.is_unsettled(answers, lost)
     }
 
     /// Whether only the gateway's own answers are to blame.
@@ -79,6 +161,8 @@ impl Round {
     /// keep the window bad long after it.
     pub(crate) fn finish(&mut self, now: Duration, up: bool) -> &mut Window {
         let (check, over) = (self.check, self.is_over(now));
+        let Sum { answers, lost, .. } = if up { Sum::default() } else { self.sum(now) };
+        self.evidence.ended(up, (answers, lost), now);
         for probe in self.probes.all_mut().filter(|probe| probe.check == check) {
             if !up && probe.fate == Fate::Open {
                 probe.telling = false;

@@ -19,7 +19,7 @@ fn heard(rtt: Duration) -> Estimate {
 /// A check of targets that usually take `rtt`, or were never heard.
 fn begun(required: usize, count: usize, tries: u32, timeout: u64, rtt: Option<Duration>) -> Schedule {
     let mut schedule = Schedule::new(Timing { required, tries, timeout: ms(timeout) });
-    schedule.begin((0..count).map(|_| rtt.map(heard).unwrap_or_default()), START);
+    schedule.begin((0..count).map(|_| rtt.map(heard).unwrap_or_default()), START, None);
     schedule
 }
 
@@ -99,7 +99,7 @@ fn a_slow_line_is_not_doubted_before_its_answers_can_be_there() {
 fn a_target_that_never_answered_calls_the_reserve_and_no_more() {
     let mut schedule = Schedule::new(Timing { required: 2, tries: 1, timeout: ms(2000) });
     let fast = heard(ms(1));
-    schedule.begin([fast, Estimate::default(), fast].into_iter(), START);
+    schedule.begin([fast, Estimate::default(), fast].into_iter(), START, None);
     assert_eq!(ask(&mut schedule, 3, START), [0, 1]);
     schedule.answered(0);
     assert_eq!(ask(&mut schedule, 3, START + ms(500)), [2]);
