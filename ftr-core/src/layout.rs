@@ -10,6 +10,9 @@
 //!           B = base_priority, and one more where the rule that looks into main comes first
 //! ```
 //!
+//! B-1 is the rule that looks into main; it is there above 32766 too where the kernel's own rule for main does not come
+//! before ours. Where that for the table local does not, one of ours has B-2.
+//!
 //! Marks come before addresses: two uplinks may have the same address, and what the router itself sends has an address of
 //! an uplink before it has a mark.
 
@@ -115,6 +118,23 @@ impl Layout {
         if self.base_priority < MAIN_PRIORITY { Some(self.base_priority) } else { None }
     }
 
+    /// The priority of that rule where it is needed for another reason: the kernel's own rule for main has been moved behind
+    /// ours, or is gone.
+    #[must_use]
+    pub const fn networks_priority(&self) -> u32 {
+        match self.local_priority() {
+            Some(priority) => priority,
+            None => self.base_priority.saturating_sub(1),
+        }
+    }
+
+    /// The priority of the rule for what is for this host itself, where the kernel's own has been moved behind ours or is
+    /// gone.
+    #[must_use]
+    pub const fn host_priority(&self) -> u32 {
+        self.networks_priority().saturating_sub(1)
+    }
+
     /// The priority of the rule for the mark of uplink `i`.
     #[must_use]
     pub fn mark_priority(&self, i: usize) -> u32 {
@@ -172,7 +192,7 @@ mod tests {
         assert_eq!((0..3).map(|i| layout.table(i)).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(layout.balanced_table(), 4);
         assert_eq!((0..3).map(|i| layout.mark(i)).collect::<Vec<_>>(), [1, 2, 3]);
-        assert_eq!(layout.local_priority(), None);
+        assert_eq!((layout.local_priority(), layout.networks_priority(), layout.host_priority()), (None, 39999, 39998));
         assert_eq!(layout.mark_priority(2), 40002);
         assert_eq!(layout.from_priority(0), 40003);
         assert_eq!(layout.device_priority(0), 40006);
@@ -182,7 +202,10 @@ mod tests {
     #[test]
     fn before_main_everything_moves_by_one_for_the_local_rule() {
         let layout = Layout::new((2, 0), 100, 20000, 0x100, Some(0xff00));
-        assert_eq!(layout.local_priority(), Some(20000));
+        assert_eq!(
+            (layout.local_priority(), layout.networks_priority(), layout.host_priority()),
+            (Some(20000), 20000, 19999)
+        );
         assert_eq!(
             (layout.mark_priority(0), layout.from_priority(0), layout.balanced_priority()),
             (20001, 20003, 20007)

@@ -8,6 +8,7 @@ use ftr_netlink::{Route, Rule, Write};
 
 use crate::cli::Clear;
 use crate::error::Error;
+use crate::foundation::last_way;
 use crate::iproute::{self, is_ours};
 use crate::kernel::Kernel;
 use crate::legacy;
@@ -21,26 +22,30 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family], clear: 
     let remembered = Remembered::usual();
     let links = kernel.links()?;
     let names = |index| links.iter().find(|link| link.index == index).map(|link| link.name.as_str());
+    let mut exit = Exit::Yes;
     let (mut rules, mut routes) = (Vec::new(), Vec::new());
     for &family in families {
         if !kernel.has(family)? {
             continue;
         }
-        let (some_rules, some_routes) = deletions(&mut kernel, config, family, clear.legacy)?;
-        rules.extend(some_rules);
-        routes.extend(some_routes);
+        let deletions = deletions(&mut kernel, config, family, clear.legacy)?;
+        rules.extend(deletions.rules);
+        routes.extend(deletions.routes);
+        for line in deletions.kept {
+            say(TOOL, &line);
+            exit = Exit::No;
+        }
     }
     // Not to know what parameters were is no reason to leave the rest behind.
     let lock =
         remembered.lock().inspect_err(|error| say(TOOL, &format!("others may change sysctls meanwhile: {error}")));
     let undo = remembered.paths(families).and_then(|paths| remembered.undo(&sysctl::read(paths)));
-    let mut exit = Exit::Yes;
+    let is_known = undo.is_ok();
     let settings = undo.unwrap_or_else(|error| {
         say(TOOL, &format!("sysctls stay as they are: {error}"));
         exit = Exit::No;
         Vec::new()
     });
-    let is_known = exit == Exit::Yes;
     let stages = [rules, routes, settings.into_iter().map(Operation::Sysctl).collect()];
     if clear.dry.dry_run {
         answer(stages.iter().flatten().map(|operation| iproute::command(operation, &names)))?;
@@ -63,19 +68,63 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family], clear: 
     Ok(exit)
 }
 
-fn deletions(
-    kernel: &mut Kernel,
-    config: &Config,
-    family: Family,
-    legacy: bool,
-) -> Result<(Vec<Operation>, Vec<Operation>), Error> {
-    let mut rules: Vec<Rule> = kernel.rules(family)?;
-    rules.retain(|rule| is_ours(rule.protocol) || (legacy && legacy::is_rule(config, rule)));
-    // The last one first: what an earlier one has kept to its uplink stays there until its own rule goes.
-    rules.sort_by_key(|rule| Reverse(rule.priority));
+/// What to delete of one family.
+struct Deletions {
+    rules: Vec<Operation>,
+    routes: Vec<Operation>,
+    /// Which rules stay, and why.
+    kept: Vec<String>,
+}
+
+fn deletions(kernel: &mut Kernel, config: &Config, family: Family, legacy: bool) -> Result<Deletions, Error> {
+    let rules: Vec<Rule> = kernel.rules(family)?;
+    let (rules, left): (Vec<Rule>, Vec<Rule>) =
+        rules.into_iter().partition(|rule| is_ours(rule.protocol) || (legacy && legacy::is_rule(config, rule)));
+    let (rules, kept) = deletable(rules, &left);
     let mut routes: Vec<Route> = kernel.all_routes(family)?;
     routes.retain(|route| is_ours(route.protocol) || (legacy && legacy::is_route(config, route)));
     let rules = rules.into_iter().map(|rule| Operation::write(Write::DeleteRule(rule))).collect();
     let routes = routes.into_iter().map(|route| Operation::write(Write::DeleteRoute(route))).collect();
-    Ok((rules, routes))
+    Ok(Deletions { rules, routes, kept })
+}
+
+/// Those of the rules that may go, in their order, and why the others stay. `left` are those of others.
+fn deletable(mut rules: Vec<Rule>, left: &[Rule]) -> (Vec<Rule>, Vec<String>) {
+    // The last one first: what an earlier one has kept to its uplink stays there until its own rule goes, and so does
+    // what is for this host itself.
+    rules.sort_by_key(|rule| Reverse(rule.priority));
+    let mut kept = Vec::new();
+    rules.retain(|rule| {
+        let reason = last_way(rule, left);
+        kept.extend(reason.map(|what| {
+            let words = iproute::rule(rule);
+            format!("rule {words}: stays, for no other leads to {what}; add the kernel's own again and clear once more")
+        }));
+        reason.is_none()
+    });
+    (rules, kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::deletable;
+    use ftr_core::Family;
+    use ftr_netlink::Rule;
+
+    #[test]
+    fn rules_go_from_the_last_to_the_first_unless_nothing_else_leads_to_this_host() {
+        let rule = |priority, table| Rule::lookup(Family::V4, priority, table);
+        let ours = || {
+            [rule(20003, 4), rule(19999, 255), rule(20000, 254), rule(20001, 1)]
+                .map(|rule| Rule { protocol: 117, ..rule })
+        };
+        let order = |rules: &[Rule]| rules.iter().map(|rule| rule.priority).collect::<Vec<u32>>();
+        let kernel = [rule(32765, 255), rule(32766, 254)];
+        let (rules, kept) = deletable(ours().to_vec(), &kernel);
+        assert_eq!((order(&rules), kept), (vec![20003, 20001, 20000, 19999], Vec::new()));
+        let (rules, kept) = deletable(ours().to_vec(), &kernel[1..]);
+        assert_eq!(order(&rules), [20003, 20001, 20000]);
+        assert!(kept[0].starts_with("rule priority 19999 lookup 255 protocol 117: stays"), "{kept:?}");
+        assert_eq!(deletable(ours().to_vec(), &[]).1.len(), 2);
+    }
 }

@@ -9,7 +9,7 @@ use ftr_core::layout::{Layout, PROTOCOL};
 use ftr_netlink::{Nexthop, Prefix, Route, RouteKind, Rule};
 
 use crate::balance::Part;
-use crate::kernel::MAIN_TABLE;
+use crate::foundation::Foundation;
 use crate::standing::{Standing, Way};
 
 /// The metrics of the route that packets take. Each new one goes below the one before.
@@ -22,6 +22,14 @@ const FIRST: Metrics = Metrics::Falling { highest: 1_000_000 };
 const LAST: Metrics = Metrics::Either([u32::MAX, u32::MAX - 1]);
 /// Metrics from here on are those of the single routes behind the one that packets take: two for each.
 const SINGLES: u32 = 2_000_000;
+
+/// Routes of main whose prefix is as long as this or shorter are passed over: the default, and the two halves of one that
+/// some VPNs add.
+///
+/// The default alone would do, but wg-quick's rule is the one that suppresses just that, and its `down` deletes every rule
+/// of main that does. The kernel compares for a deletion what the request names, and nothing but this length, the table
+/// and the action would keep it from ours.
+pub(crate) const SUPPRESSED: u32 = 1;
 
 /// A gateway for IPv6 next hops of point-to-point devices in a multipath route, where the kernel wants one. Such a
 /// device has no neighbours to ask for it: any link-local address will do.
@@ -93,6 +101,8 @@ pub(crate) struct Goal {
     pub(crate) policies: Vec<BTreeSet<usize>>,
     /// Uplinks whose routes the kernel has refused: they are treated as if they had no way out.
     pub(crate) refused: BTreeSet<usize>,
+    /// What others have of the rules that have to stand before ours.
+    pub(crate) foundation: Foundation,
 }
 
 /// What the kernel should have.
@@ -123,7 +133,10 @@ pub(crate) fn desired(config: &Config, family: Family, standings: &[Standing], g
         balanced_routes(family, balanced, &ways)
     });
     tables.push(Table { number: balanced, routes });
-    Desired { rules: rules(config, &layout, family, standings), tables, priorities }
+    let mut rules = rules(config, &layout, family, standings);
+    rules.extend(goal.foundation.rules(&layout, family));
+    rules.sort_by_key(|rule| rule.priority);
+    Desired { rules, tables, priorities }
 }
 
 /// The uplinks that the configuration gives the family, by place.
@@ -134,9 +147,6 @@ fn configured(standings: &[Standing]) -> impl Iterator<Item = (usize, &Standing)
 fn rules(config: &Config, layout: &Layout, family: Family, standings: &[Standing]) -> Vec<Rule> {
     let lookup = |priority, table| Rule { protocol: PROTOCOL, ..Rule::lookup(family, priority, table) };
     let mut rules = Vec::new();
-    if let Some(priority) = layout.local_priority() {
-        rules.push(Rule { suppress_prefixlength: Some(0), ..lookup(priority, MAIN_TABLE) });
-    }
     let mask = layout.mask().unwrap_or(u32::MAX);
     for (i, standing) in configured(standings) {
         let table = layout.table(i);
@@ -155,7 +165,6 @@ fn rules(config: &Config, layout: &Layout, family: Family, standings: &[Standing
         rules.push(Rule { mark: layout.policy_mark(k), mask, ..lookup });
     }
     rules.push(lookup(layout.balanced_priority(), layout.balanced_table()));
-    rules.sort_by_key(|rule| rule.priority);
     rules
 }
 
@@ -334,7 +343,7 @@ default table 4 proto 117 metric 1000000 nexthop via 1.0.0.1 dev eth1 weight 1 n
     fn before_main_the_local_networks_come_first_and_marks_have_their_mask() {
         let text = CONFIG.replace("40000", "20000").replace("base_fwmark: 1", "base_fwmark: 256\nfwmark_mask: 0xff00");
         let lines = lines(&text, None);
-        assert_eq!(lines[0], "priority 20000 lookup 254 suppress_prefixlength 0 protocol 117");
+        assert_eq!(lines[0], "priority 20000 lookup 254 suppress_prefixlength 1 protocol 117");
         assert!(lines.contains(&"priority 20002 fwmark 0x200/0xff00 lookup 2 protocol 117".to_owned()), "{lines:#?}");
         assert!(!lines.iter().any(|line| line.contains("table 4 ")));
     }

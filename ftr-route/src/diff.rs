@@ -9,6 +9,7 @@ use std::cmp::Reverse;
 use ftr_netlink::{Route, RouteKind, Rule, Write};
 
 use crate::desired::{Desired, Metrics, Table, Wish};
+use crate::foundation::is_of_foundation;
 use crate::iproute::is_ours;
 use crate::operation::Operation;
 
@@ -60,24 +61,23 @@ pub(crate) fn diff(desired: &Desired, rules: &[Rule], routes: &[Route]) -> Plan 
         changes.delete(route);
     }
     let (wanted, obsolete, conflicts) = diff_rules(desired, rules);
-    // IPv6 looks up each gateway by the rules that are there. Without the one for the local networks it may meet one of
-    // ours whose table refuses, and then no route would ever be taken. It leads to nothing but those networks, so it
-    // keeps nobody from a way out.
-    let (local, wanted) = wanted.into_iter().partition(is_for_local_networks);
+    // Before anything else: without them the others would cut this host off from itself or from its networks. Besides,
+    // IPv6 looks up each gateway by the rules that are there, and may meet one of ours whose table refuses. They lead to
+    // nothing but this host and those networks, so they keep nobody from a way out.
+    let (foundation, wanted) = wanted.into_iter().partition(adds_foundation);
     let takes_over = obsolete.iter().any(|rule| rule.protocol == UNTAGGED);
     let obsolete = obsolete.into_iter().map(|rule| Operation::write(Write::DeleteRule(rule))).collect();
     // Tables are filled in the order in which they are asked, and emptied the other way round: what finds nothing in a
     // policy's table falls on, and must not find the routes of others there before or after its own.
     changes.obsolete.reverse();
     let Changes { freed, singles, multipaths, ends, obsolete: routes, foreign } = changes;
-    let stages = [local, freed, singles, multipaths, wanted, obsolete, ends, routes];
+    let stages = [foundation, freed, singles, multipaths, wanted, obsolete, ends, routes];
     let stages = stages.into_iter().filter(|stage| !stage.is_empty()).collect();
     Plan { stages, conflicts, foreign, takes_over }
 }
 
-/// Whether it adds the rule that looks into main without its default routes.
-fn is_for_local_networks(operation: &Operation) -> bool {
-    matches!(operation, Operation::Write { write: Write::AddRule(rule), .. } if rule.suppress_prefixlength.is_some())
+fn adds_foundation(operation: &Operation) -> bool {
+    matches!(operation, Operation::Write { write: Write::AddRule(rule), .. } if is_of_foundation(rule))
 }
 
 /// The rules to add, in this order; to delete, in this order; and those in the way.

@@ -15,10 +15,12 @@ use crate::operation::Operation;
 use crate::sysctl;
 
 /// `RT_TABLE_DEFAULT`, `RT_TABLE_MAIN`, `RT_TABLE_LOCAL`: never ours, whatever rule points there.
-const SYSTEM_TABLES: std::ops::RangeInclusive<u32> = 253..=255;
+pub(crate) const SYSTEM_TABLES: std::ops::RangeInclusive<u32> = 253..=255;
 
 /// `RT_TABLE_MAIN`.
 pub(crate) const MAIN_TABLE: u32 = 254;
+/// `RT_TABLE_LOCAL`.
+pub(crate) const LOCAL_TABLE: u32 = 255;
 
 /// The kernel's routing.
 #[derive(Debug)]

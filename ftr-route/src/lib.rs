@@ -16,6 +16,7 @@ mod error;
 mod explain;
 mod flush;
 mod follow;
+mod foundation;
 mod hazards;
 mod inbox;
 mod iproute;

@@ -11,6 +11,7 @@ use crate::balance::{self, Part};
 use crate::desired::{Goal, desired};
 use crate::diff::{Plan, diff};
 use crate::error::Error;
+use crate::foundation::{Foundation, is_of_foundation};
 use crate::iproute;
 use crate::kernel::Kernel;
 use crate::operation::Operation;
@@ -112,7 +113,7 @@ impl Observed {
     /// The balanced table of an earlier configuration, with another number, where it is still in use.
     fn moved_from(&self, config: &Config) -> Option<u32> {
         let now = Layout::of(config).balanced_table();
-        let last = |rule: &&Rule| iproute::is_ours(rule.protocol) && rule.suppress_prefixlength.is_none();
+        let last = |rule: &&Rule| iproute::is_ours(rule.protocol) && !is_of_foundation(rule);
         let rule = self.rules.iter().filter(last).max_by_key(|rule| rule.priority)?;
         match rule.action {
             Action::Lookup(table) if table != now => {
@@ -169,6 +170,7 @@ impl Observed {
             balanced: self.parts(config, carriers),
             policies: self.policies(config, carriers),
             refused: refused.clone(),
+            foundation: Foundation::of(&Layout::of(config), &self.rules),
         };
         let desired = desired(config, family, &self.standings, &goal);
         let mut plan = diff(&desired, &self.rules, &self.routes);

@@ -7,6 +7,7 @@ use ftr_core::config::{Config, Ipv6Kind, UplinkKind};
 use ftr_core::layout::Layout;
 use ftr_netlink::{Event, Group, Route, Rule};
 
+use crate::foundation::is_of_foundation;
 use crate::iproute::is_ours;
 use crate::kernel::MAIN_TABLE;
 
@@ -85,7 +86,8 @@ impl<'a> Watched<'a> {
     }
 
     fn rule(&self, rule: &Rule) -> Option<Call> {
-        (self.priorities.contains(&rule.priority) || is_ours(rule.protocol)).then_some(Call::Drift)
+        let concerns = self.priorities.contains(&rule.priority) || is_ours(rule.protocol) || is_of_foundation(rule);
+        concerns.then_some(Call::Drift)
     }
 }
 
@@ -122,6 +124,7 @@ mod tests {
             (Event::RuleGone(rule(1, 117)), Some(Call::Drift)),
             (Event::Rule(rule(40005, 0)), Some(Call::Drift)),
             (Event::Rule(rule(1, 0)), None),
+            (Event::RuleGone(Rule::lookup(Family::V4, 0, 255)), Some(Call::Drift)),
             (Event::Lost, Some(Call::Everything)),
         ] {
             assert_eq!(watched.judge(&event), call, "{event:?}");

@@ -5,11 +5,10 @@ use ftr_core::layout::{DEFAULT_PRIORITY, Layout, MAIN_PRIORITY};
 use ftr_netlink::{Action, Prefix, Rule};
 
 use crate::iproute::is_ours;
-use crate::kernel::MAIN_TABLE;
+use crate::kernel::{LOCAL_TABLE, MAIN_TABLE};
 
-/// `RT_TABLE_DEFAULT` and `RT_TABLE_LOCAL`.
+/// `RT_TABLE_DEFAULT`.
 const DEFAULT_TABLE: u32 = 253;
-const LOCAL_TABLE: u32 = 255;
 
 /// What a rule is there for, in words.
 pub(super) fn purpose(config: &Config, rule: &Rule) -> String {
@@ -31,7 +30,10 @@ pub(super) fn purpose(config: &Config, rule: &Rule) -> String {
 fn ours(config: &Config, rule: &Rule, table: u32) -> Option<String> {
     let layout = Layout::of(config);
     let is = |priority, number| (rule.priority, table) == (priority, number);
-    if layout.local_priority().is_some_and(|priority| is(priority, MAIN_TABLE)) {
+    if is(layout.host_priority(), LOCAL_TABLE) {
+        return Some("what is for this host itself, which the kernel's own rule comes too late for".to_owned());
+    }
+    if is(layout.networks_priority(), MAIN_TABLE) {
         return Some("local networks first, but no default route of main".to_owned());
     }
     for (i, uplink) in config.uplinks.iter().enumerate() {

@@ -7,6 +7,7 @@ use ftr_netlink::{Action, Prefix, Route, RouteKind, Rule};
 
 use super::owner::{self, Owner};
 use super::{Hazard, Kind};
+use crate::desired::SUPPRESSED;
 use crate::iproute::{self, Names, is_ours};
 use crate::kernel::MAIN_TABLE;
 
@@ -32,12 +33,11 @@ impl Tables<'_> {
     /// The routes of a table that lead more or less everywhere, and whose prefix is longer than what is suppressed.
     fn everywhere(&self, table: u32, suppressed: Option<u32>) -> Vec<&Route> {
         let leads = |route: &&Route| {
-            let length = route.destination.map_or(0, |prefix| u32::from(prefix.length()));
             route.table == table
                 && route.kind != RouteKind::Throw
                 && route.from.is_none()
                 && is_wide(route.destination)
-                && suppressed.is_none_or(|suppressed| length > suppressed)
+                && suppressed.is_none_or(|suppressed| length(route) > suppressed)
         };
         self.routes.iter().filter(leads).collect()
     }
@@ -66,27 +66,32 @@ fn is_wide(destination: Option<Prefix>) -> bool {
     }
 }
 
-/// The table main leads everywhere, and is asked first.
+/// The table main leads everywhere, and is asked first; or it has the halves of a default, which ours pass over.
 pub(super) fn main(config: &Config, layout: &Layout, tables: &Tables<'_>) -> Vec<Hazard> {
     let before = layout.local_priority().is_some();
-    let mut hazards = Vec::new();
     let mut routes = tables.everywhere(MAIN_TABLE, before.then_some(0));
     if !before {
         routes.extend(tables.everywhere(DEFAULT_TABLE, None));
     }
-    for route in routes {
+    let hazard = |route: &Route| {
         let words = iproute::route(route, tables.names);
         let delete = tables.command(&format!("route del {words}"));
-        let (what, advice) = if before {
-            ("takes new connections past the uplinks, for it is more specific than a default", delete)
-        } else {
+        let (what, advice) = if !before {
             let own = format!("set base_priority: 20000 in {} and restart ftr-monitor", config.file.display());
             ("takes all new connections, for the table main is asked before ours", format!("{own}, or {delete}"))
+        } else if length(route) <= SUPPRESSED {
+            let own = format!("name its device as an uplink in {}", config.file.display());
+            ("is passed over: what somebody wants sent that way leaves by the uplinks", format!("{own}, or {delete}"))
+        } else {
+            ("takes new connections past the uplinks, for it is more specific than a default", delete)
         };
-        let object = format!("route {words}");
-        hazards.push(Hazard::new(Kind::DefaultInMain, object, what, advice));
-    }
-    hazards
+        Hazard::new(Kind::DefaultInMain, format!("route {words}"), what, advice)
+    };
+    routes.into_iter().map(hazard).collect()
+}
+
+fn length(route: &Route) -> u32 {
+    route.destination.map_or(0, |prefix| prefix.length().into())
 }
 
 /// Rules of others that take packets before ours see them, or share a table with us that they fill as well. Those between

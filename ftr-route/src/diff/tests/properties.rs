@@ -170,3 +170,32 @@ proptest! {
         prop_assert_eq!(foreign(&kernel), before);
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_host_in_the_former_order_moves_without_a_hole(change in prop_oneof![events(), edit()], strays in strays()) {
+        let Change { family, from, to } = &change;
+        let mut kernel = kernel(*family, &from.formerly(), to, strays);
+        let plan = kernel.plan(&to.desired);
+        unbroken(&mut kernel, &plan, *family, &change.looks());
+        prop_assert_eq!(kernel.plan(&to.desired), Plan::default());
+    }
+
+    #[test]
+    fn nobody_goes_astray_while_a_host_moves_from_the_former_order(
+        change in events(), stop in any::<prop::sample::Index>(),
+    ) {
+        let Change { family, from: now, .. } = &change;
+        let looks: Vec<Look> = now.looks.iter().cloned().collect();
+        let mut kernel = kernel(*family, &now.formerly(), now, Vec::new());
+        let plan = kernel.plan(&now.desired);
+        straight(&mut kernel.clone(), &plan, *family, &looks);
+        let stop = stop.index(plan.len() + 1);
+        plan.stages.iter().flatten().take(stop).for_each(|operation| kernel.make(operation));
+        let rest = kernel.plan(&now.desired);
+        straight(&mut kernel, &rest, *family, &looks);
+        prop_assert_eq!(kernel.plan(&now.desired), Plan::default());
+    }
+}

@@ -74,6 +74,34 @@ pub(super) struct State {
     pub(super) looks: BTreeSet<Look>,
     /// The default routes that others have put into the table main.
     pub(super) main: Vec<Route>,
+    /// How many uplinks and policies the configuration has.
+    pub(super) counts: (u32, u32),
+}
+
+impl State {
+    /// The same with its rules in the order of former versions: addresses, marks, devices, policies.
+    pub(super) fn formerly(&self) -> Self {
+        let (n, p) = self.counts;
+        let mut former = self.clone();
+        let local = former.desired.rules.iter().any(|rule| rule.suppress_prefixlength.is_some());
+        let first = former.desired.priorities.0 + u32::from(local);
+        for rule in &mut former.desired.rules {
+            if rule.suppress_prefixlength.is_some() {
+                rule.suppress_prefixlength = Some(0);
+                continue;
+            }
+            rule.priority = first
+                + match rule.priority - first {
+                    mark if mark < n => n + mark,
+                    policy if policy < n + p => 3 * n + policy - n,
+                    from if from < 2 * n + p => from - n - p,
+                    device if device < 3 * n + p => device - p,
+                    last => last,
+                };
+        }
+        former.desired.rules.sort_by_key(|rule| rule.priority);
+        former
+    }
 }
 
 /// Two states, one after the other.
@@ -251,9 +279,11 @@ impl Draft {
             balanced: world.balanced.as_ref().map(parts),
             policies: world.working.clone(),
             refused: world.refused.clone(),
+            ..Goal::default()
         };
         let looks = looks(&config, &standings, &links);
-        State { desired: desired(&config, family, &standings, &goal), looks, main }
+        let counts = (u32::try_from(self.lines.len()).unwrap(), u32::try_from(self.policies.len()).unwrap());
+        State { desired: desired(&config, family, &standings, &goal), looks, main, counts }
     }
 }
 

@@ -42,10 +42,17 @@ fn a_default_in_main_is_a_hazard_only_where_main_is_asked_first() {
 }
 
 #[test]
-fn halves_of_a_default_are_not_suppressed() {
+fn halves_of_a_default_are_passed_over_and_told() {
     let halves = [to(254, [0, 0, 0, 0], 1), to(254, [128, 0, 0, 0], 1)];
-    assert_eq!(told(&before_main(), &[], &halves).len(), 2);
+    let lines = told(&before_main(), &[], &halves);
+    assert_eq!(lines.len(), 2);
+    assert!(
+        lines[0].contains("is passed over") && lines[0].contains("name its device as an uplink in test"),
+        "{lines:?}"
+    );
     assert_eq!(told(CONFIG, &[], &halves).len(), 2);
+    let lines = told(&before_main(), &[], &[to(254, [0, 0, 0, 0], 2)]);
+    assert!(lines[0].contains("takes new connections past the uplinks"), "{lines:?}");
 }
 
 #[test]
