@@ -3,7 +3,7 @@
 use ftr_lab::bench::route::back::{self, Return};
 use ftr_lab::bench::route::drift::{self, Fight};
 use ftr_lab::bench::route::stepwise::{self, CHANGES};
-use ftr_lab::bench::route::{flush, foreign, killed, lookups, pipeline};
+use ftr_lab::bench::route::{flush, foreign, killed, lookups, order, pipeline};
 use ftr_lab::suite;
 use libtest_mimic::{Failed, Trial};
 use std::process::ExitCode;
@@ -12,12 +12,17 @@ use std::time::Duration;
 type Test = fn(u64) -> Result<(), Failed>;
 
 fn main() -> ExitCode {
-    let all: [(&str, Test); 8] = [
+    let all: [(&str, Test); 10] = [
         ("what_others_made_stays", what_others_made_stays),
         ("what_is_taken_away_is_back_and_nothing_else_changes", what_is_taken_away_is_back_and_nothing_else_changes),
         ("a_fight_gets_ever_fewer_repairs_and_one_word", a_fight_gets_ever_fewer_repairs_and_one_word),
         ("records_become_routes", records_become_routes),
         ("no_look_up_fails_while_the_active_set_changes", no_look_up_fails_while_the_active_set_changes),
+        (
+            "no_look_up_fails_while_a_host_leaves_the_former_order",
+            no_look_up_fails_while_a_host_leaves_the_former_order,
+        ),
+        ("the_former_order_and_half_of_it_is_cleared", the_former_order_and_half_of_it_is_cleared),
         ("killed_at_random_moments", killed_at_random_moments),
         ("connections_of_a_dead_uplink_move_when_flushed", connections_of_a_dead_uplink_move_when_flushed),
         ("connections_of_a_dead_uplink_wait_when_kept", connections_of_a_dead_uplink_wait_when_kept),
@@ -72,6 +77,21 @@ fn records_become_routes(seed: u64) -> Result<(), Failed> {
 fn no_look_up_fails_while_the_active_set_changes(_: u64) -> Result<(), Failed> {
     let outcome = lookups::measure(200_000)?;
     assert!(outcome.failed.is_empty() && outcome.asked >= 200_000 && outcome.changes > 100, "{outcome:?}");
+    Ok(())
+}
+
+fn no_look_up_fails_while_a_host_leaves_the_former_order(_: u64) -> Result<(), Failed> {
+    let outcome = order::measure(10_000)?;
+    assert_eq!((outcome.failed, outcome.astray, outcome.incomplete), (0, 0, 0), "{outcome:?}");
+    assert!(outcome.asked >= 10_000 && outcome.writes >= outcome.moves * 40, "{outcome:?}");
+    Ok(())
+}
+
+fn the_former_order_and_half_of_it_is_cleared(seed: u64) -> Result<(), Failed> {
+    let half = 1 + usize::try_from(seed % 30).unwrap_or_default();
+    for steps in [0, half] {
+        assert_eq!(order::cleared(steps)?, 0, "after {steps} steps");
+    }
     Ok(())
 }
 

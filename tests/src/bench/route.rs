@@ -13,6 +13,7 @@ pub mod foreign;
 mod host;
 pub mod killed;
 pub mod lookups;
+pub mod order;
 pub mod pipeline;
 pub mod rows;
 pub mod stepwise;

@@ -2,7 +2,7 @@
 
 use super::back::{self, Return};
 use super::stepwise::{self, CHANGES};
-use super::{cost, drift, flush, foreign, killed, lookups, pipeline};
+use super::{cost, drift, flush, foreign, killed, lookups, order, pipeline};
 use crate::bench::figure::Figure;
 use crate::bench::rows::{Effort, Line, dash, failure, with_mean};
 use crate::error::Result;
@@ -26,6 +26,8 @@ pub enum RouteRow {
     RouteApply,
     /// Route: 10 million look-ups while the active set changes (a tenth of them a run).
     RouteLookups,
+    /// Route: look-ups while a host moves from the former order of the rules.
+    RouteOrder,
     /// Route: killed between any two steps, and at random moments.
     RouteKill,
     /// Route: established connections at a failover, flushed and kept.
@@ -43,6 +45,7 @@ pub fn measure(row: RouteRow, effort: Effort) -> Vec<Line> {
         RouteRow::RoutePipeline => through(effort),
         RouteRow::RouteApply => runs(effort),
         RouteRow::RouteLookups => ways(effort),
+        RouteRow::RouteOrder => moves(effort),
         RouteRow::RouteKill => kills(effort),
         RouteRow::RouteFailoverFlush => established(effort),
         RouteRow::RouteReturn => returns(effort),
@@ -113,6 +116,15 @@ fn ways(effort: Effort) -> Result<Vec<Line>> {
         if failed > 0 { format!("; {:?}", seen.failed) } else { String::new() }
     );
     Ok(vec![line("route look-ups while the active set changes continuously", cell)])
+}
+
+fn moves(effort: Effort) -> Result<Vec<Line>> {
+    let seen = order::measure(u64::try_from(effort.runs).unwrap_or(1) * 10_000)?;
+    let cell = format!(
+        "{} of {} failed, {} by another uplink; {} moves with {} writes, {} not completed at once",
+        seen.failed, seen.asked, seen.astray, seen.moves, seen.writes, seen.incomplete
+    );
+    Ok(vec![line("route look-ups while a host moves from the former order of the rules", cell)])
 }
 
 fn kills(effort: Effort) -> Result<Vec<Line>> {

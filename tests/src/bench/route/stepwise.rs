@@ -4,6 +4,7 @@
 use super::applied;
 use super::host::{Host, Shape, configuration};
 use super::killed::index;
+use super::order;
 use super::ways;
 use crate::error::{LabError, Result};
 use crate::namespace::feed;
@@ -17,8 +18,8 @@ pub struct Change {
     was: &'static [(&'static str, &'static str)],
     /// What `ftr-route` did before; nothing where it never ran.
     before: Option<&'static [&'static str]>,
-    /// What happens to the host then, in words for `ip`.
-    then: &'static str,
+    /// What happens to the host then, where anything does.
+    then: Option<fn(&Host) -> Result<()>>,
     /// What `ftr-route` does now.
     now: &'static [&'static str],
 }
@@ -26,32 +27,33 @@ pub struct Change {
 const EVERYTHING: &[&str] = &["apply"];
 
 /// The changes, each of both families.
-pub const CHANGES: [Change; 8] = [
-    Change { name: "first", was: &[], before: None, then: "", now: EVERYTHING },
-    Change { name: "failover", was: &[], before: Some(EVERYTHING), then: "", now: &["apply", "--failed", "eth3"] },
-    Change { name: "failback", was: &[], before: Some(&["apply", "--failed", "eth3"]), then: "", now: EVERYTHING },
-    Change { name: "exchange", was: &[], before: Some(&["apply", "eth1"]), then: "", now: &["apply", "eth2", "eth3"] },
+pub const CHANGES: [Change; 9] = [
+    Change { name: "first", was: &[], before: None, then: None, now: EVERYTHING },
+    Change { name: "failover", was: &[], before: Some(EVERYTHING), then: None, now: &["apply", "--failed", "eth3"] },
+    Change { name: "failback", was: &[], before: Some(&["apply", "--failed", "eth3"]), then: None, now: EVERYTHING },
+    Change {
+        name: "exchange",
+        was: &[],
+        before: Some(&["apply", "eth1"]),
+        then: None,
+        now: &["apply", "eth2", "eth3"],
+    },
     Change {
         name: "address",
         was: &[("ip: 10.1.0.9", "ip: 10.1.0.2"), ("2001:db8:1::9", "2001:db8:1::2")],
         before: Some(EVERYTHING),
-        then: "",
+        then: None,
         now: EVERYTHING,
     },
     // With the address the kernel deletes the routes that name it, and tells nobody.
-    Change {
-        name: "renewal",
-        was: &[],
-        before: Some(EVERYTHING),
-        then: "addr del 10.1.0.9/24 dev eth1\naddr add 10.1.0.9/24 dev eth1\n\
-               addr del 2001:db8:1::9/64 dev eth1\naddr add 2001:db8:1::9/64 dev eth1\n",
-        now: EVERYTHING,
-    },
+    Change { name: "renewal", was: &[], before: Some(EVERYTHING), then: Some(renew), now: EVERYTHING },
+    // The rules are in the order of former versions.
+    Change { name: "order", was: &[], before: Some(EVERYTHING), then: Some(order::restore), now: EVERYTHING },
     Change {
         name: "policy",
         was: &[("[eth3, eth1], otherwise: none", "[eth2], otherwise: any")],
         before: Some(EVERYTHING),
-        then: "",
+        then: None,
         now: EVERYTHING,
     },
     Change {
@@ -61,10 +63,16 @@ pub const CHANGES: [Change; 8] = [
             "",
         )],
         before: Some(EVERYTHING),
-        then: "",
+        then: None,
         now: EVERYTHING,
     },
 ];
+
+fn renew(host: &Host) -> Result<()> {
+    let lines = "addr del 10.1.0.9/24 dev eth1\naddr add 10.1.0.9/24 dev eth1\n\
+                 addr del 2001:db8:1::9/64 dev eth1\naddr add 2001:db8:1::9/64 dev eth1\n";
+    host.space.ip(lines).map(drop)
+}
 
 /// What stopping a change showed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -121,7 +129,9 @@ fn stop(change: Change, taken: usize) -> Result<Stop> {
         host.route(before)?;
     }
     host.configure(&whole)?;
-    host.space.ip(change.then)?;
+    if let Some(then) = change.then {
+        then(&host)?;
+    }
     let mut dry = change.now.to_vec();
     dry.push("-n");
     let steps: Vec<String> = host.route(&dry)?.lines().map(str::to_owned).collect();
