@@ -15,8 +15,9 @@ use crate::kernel::MAIN_TABLE;
 pub(super) const DEFAULT_TABLE: u32 = 253;
 /// `RTPROT_KERNEL`: the rules that a kernel begins with, and those for virtual routing domains.
 const KERNEL: u8 = 2;
-/// Tables whose numbers are taken: the kernel's, and those of programs that people run beside us.
-const TAKEN: [u32; 7] = [52, 205, 220, 253, 254, 255, 7120];
+/// Tables whose numbers are taken: the kernel's, that of every TPROXY recipe, and those of programs that people run beside
+/// us.
+const TAKEN: [u32; 8] = [52, 100, 205, 220, 253, 254, 255, 7120];
 
 /// What the kernel has of one family.
 pub(super) struct Tables<'a> {
@@ -137,11 +138,17 @@ fn taking(layout: &Layout, tables: &Tables<'_>, rule: &Rule) -> Option<(String, 
     match rule.action {
         Action::Lookup(table) => {
             let routes = tables.everywhere(table, rule.suppress_prefixlength);
-            if own_mark || own_destination || routes.is_empty() {
+            if own_destination || routes.is_empty() {
                 return None;
             }
-            let routes = tables.routes_in_words(&routes);
-            Some((format!("comes before ours and takes {whom} past the uplinks ({routes})"), None))
+            let words = tables.routes_in_words(&routes);
+            if own_mark {
+                let cure = detour(layout, tables, rule, table)?;
+                let what =
+                    format!("comes before ours: packets with that mark go by {words}, whether that works or not");
+                return Some((what, Some(cure)));
+            }
+            Some((format!("comes before ours and takes {whom} past the uplinks ({words})"), None))
         }
         Action::Other(6..=8) if own_mark => {
             // Its owner means it to be met only by what has found no way in main, where we let nobody keep a default.
@@ -168,6 +175,33 @@ fn taking(layout: &Layout, tables: &Tables<'_>, rule: &Rule) -> Option<(String, 
         }
         _ => None,
     }
+}
+
+/// The rule that leads what a program has marked for the table main to ours instead, local networks included; none where
+/// there is no need. A table of its own is a program's own affair, but nobody keeps the default in main at work.
+fn detour(layout: &Layout, tables: &Tables<'_>, rule: &Rule, table: u32) -> Option<String> {
+    let first = layout.local_priority()?;
+    let ours = first..=layout.balanced_priority();
+    let leads_to_ours = |action: Action| match action {
+        Action::Goto(target) => ours.contains(&target),
+        Action::Lookup(table) => layout.tables().contains(&table),
+        Action::Other(_) => false,
+    };
+    let covers = |other: &Rule| {
+        other.priority <= rule.priority
+            && !other.invert
+            && other.mask & rule.mask == other.mask
+            && rule.mark & other.mask == other.mark
+            && !is_selective(other)
+            && leads_to_ours(other.action)
+    };
+    let is_plain = rule.others.is_empty() && rule.tos == 0;
+    if !matches!(table, MAIN_TABLE | DEFAULT_TABLE) || !is_plain || tables.rules.iter().any(covers) {
+        return None;
+    }
+    let way = Rule { action: Action::Goto(first), suppress_prefixlength: None, ..rule.clone() };
+    let way = iproute::rule(&Rule { priority: rule.priority.saturating_sub(1), ..way });
+    Some(tables.command(&format!("rule add {way}")))
 }
 
 /// Whether a rule is for some packets only.

@@ -91,9 +91,35 @@ fn marked_packets_of_others_that_find_no_way_get_one() {
     let rules = [marked(5210, Action::Lookup(254)), marked(5250, Action::Other(7))];
     let lines = told(&before_main(), &rules, &[]);
     assert!(lines[0].ends_with("ip -4 rule add priority 5249 fwmark 0x80000/0xff0000 lookup 4"), "{lines:?}");
-    assert_eq!(told(&before_main(), &rules, &[default(254)]), [""; 0]);
+    // Above 32766 main is asked before ours anyway.
+    assert!(
+        told(CONFIG, &rules, &[default(254)]).iter().all(|line| line.contains("for the table main is asked before"))
+    );
     let cured = [marked(5210, Action::Lookup(254)), marked(5249, Action::Lookup(4)), marked(5250, Action::Other(7))];
     assert_eq!(told(&before_main(), &cured, &[Route { protocol: 117, ..default(4) }]), [""; 0]);
+}
+
+#[test]
+fn marked_packets_of_others_that_go_by_the_default_of_main_are_led_to_ours() {
+    let marked = |priority, action| Rule { action, mark: 0x80000, mask: 0xff_0000, ..rule(priority, 0) };
+    let to_main = marked(5210, Action::Lookup(254));
+    let lines = told(&before_main(), std::slice::from_ref(&to_main), &[default(254)]);
+    assert!(lines[0].starts_with("warning: rule priority 5210 fwmark 0x80000/0xff0000 lookup 254"), "{lines:?}");
+    assert!(lines[0].contains("(tailscale)") && lines[0].contains("go by default via 9.0.0.1 dev tun0"), "{lines:?}");
+    let cure = "ip -4 rule add priority 5209 fwmark 0x80000/0xff0000 goto 20000 protocol 0";
+    assert!(lines[0].ends_with(cure), "{lines:?}");
+    assert_eq!(told(&before_main(), std::slice::from_ref(&to_main), &[]), [""; 0]);
+    for cure in [marked(5209, Action::Goto(20000)), marked(100, Action::Lookup(4))] {
+        assert_eq!(told(&before_main(), &[cure, to_main.clone()], &[default(254)]), [""; 0]);
+    }
+    let late = marked(5211, Action::Goto(20000));
+    let elsewhere = marked(5209, Action::Goto(30000));
+    let narrow = Rule { iif: Some("eth9".to_owned()), ..marked(5209, Action::Goto(20000)) };
+    for other in [late, elsewhere, narrow] {
+        assert_eq!(told(&before_main(), &[other, to_main.clone()], &[default(254)]).len(), 1);
+    }
+    // A table of the program's own is not ours to judge.
+    assert_eq!(told(&before_main(), &[marked(5210, Action::Lookup(99))], &[default(99)]), [""; 0]);
 }
 
 #[test]
