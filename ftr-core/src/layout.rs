@@ -6,7 +6,7 @@
 //! table:    uplink base_table+i, balanced base_table+n, policy base_table+n+1+k
 //! mark:     uplink base_fwmark + step*i, policy base_fwmark + step*(n+k)
 //!           step is the lowest bit of the mask, 1 without a mask
-//! priority: mark B+i, policy B+n+k, from B+n+p+i, device B+2n+p+i, balanced B+3n+p
+//! priority: mark B+i, device B+n+i, policy B+2n+k, from B+2n+p+i, balanced B+3n+p
 //!           B = base_priority, and one more where the rule that looks into main comes first
 //! ```
 //!
@@ -14,7 +14,8 @@
 //! before ours. Where that for the table local does not, one of ours has B-2.
 //!
 //! Marks come before addresses: two uplinks may have the same address, and what the router itself sends has an address of
-//! an uplink before it has a mark.
+//! an uplink before it has a mark. Devices come before policies: of what is bound to one, a policy that refuses would make
+//! packets for hosts on the link.
 
 use crate::config::Config;
 
@@ -144,19 +145,19 @@ impl Layout {
     /// The priority of the rule for the mark of policy `k`.
     #[must_use]
     pub fn policy_priority(&self, k: usize) -> u32 {
-        self.after(self.uplinks, k)
+        self.after(self.uplinks.saturating_mul(2), k)
     }
 
     /// The priority of the rules for the source addresses of uplink `i`.
     #[must_use]
     pub fn from_priority(&self, i: usize) -> u32 {
-        self.after(self.uplinks.saturating_add(self.policies), i)
+        self.after(self.uplinks.saturating_mul(2).saturating_add(self.policies), i)
     }
 
     /// The priority of the rule for what is bound to the device of uplink `i`.
     #[must_use]
     pub fn device_priority(&self, i: usize) -> u32 {
-        self.after(self.uplinks.saturating_mul(2).saturating_add(self.policies), i)
+        self.after(self.uplinks, i)
     }
 
     /// The priority of the rule for new connections, the last of ours.
@@ -194,8 +195,8 @@ mod tests {
         assert_eq!((0..3).map(|i| layout.mark(i)).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!((layout.local_priority(), layout.networks_priority(), layout.host_priority()), (None, 39999, 39998));
         assert_eq!(layout.mark_priority(2), 40002);
-        assert_eq!(layout.from_priority(0), 40003);
-        assert_eq!(layout.device_priority(0), 40006);
+        assert_eq!(layout.device_priority(0), 40003);
+        assert_eq!(layout.from_priority(0), 40006);
         assert_eq!(layout.balanced_priority(), 40009);
     }
 
@@ -208,18 +209,18 @@ mod tests {
         );
         assert_eq!(
             (layout.mark_priority(0), layout.from_priority(0), layout.balanced_priority()),
-            (20001, 20003, 20007)
+            (20001, 20005, 20007)
         );
         assert_eq!((layout.mark(0), layout.mark(1)), (0x100, 0x200));
     }
 
     #[test]
-    fn policies_come_after_the_marks_of_uplinks_and_before_addresses() {
+    fn policies_come_after_marks_and_devices_of_uplinks_and_before_addresses() {
         let layout = Layout::new((2, 2), 100, 20000, 0x100, Some(0xff00));
         assert_eq!((layout.policy_table(0), layout.policy_table(1), layout.tables()), (103, 104, 100..=104));
         assert_eq!((layout.policy_mark(0), layout.policy_mark(1)), (0x300, 0x400));
-        assert_eq!((layout.policy_priority(0), layout.policy_priority(1)), (20003, 20004));
-        assert_eq!((layout.from_priority(0), layout.device_priority(1)), (20005, 20008));
+        assert_eq!((layout.policy_priority(0), layout.policy_priority(1)), (20005, 20006));
+        assert_eq!((layout.from_priority(0), layout.device_priority(1)), (20007, 20004));
         assert_eq!((layout.balanced_table(), layout.balanced_priority()), (102, 20009));
     }
 }

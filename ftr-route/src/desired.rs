@@ -305,13 +305,13 @@ mod tests {
 priority 40000 fwmark 0x1 lookup 1 protocol 117
 priority 40001 fwmark 0x2 lookup 2 protocol 117
 priority 40002 fwmark 0x3 lookup 3 protocol 117
-priority 40003 from 1.0.0.2 lookup 1 protocol 117
-priority 40003 from 1.0.0.3 lookup 1 protocol 117
-priority 40004 from 2.0.0.2 lookup 2 protocol 117
-priority 40005 from 9.0.0.2 lookup 3 protocol 117
-priority 40006 oif eth1 lookup 1 protocol 117
-priority 40007 oif eth2 lookup 2 protocol 117
-priority 40008 oif ppp0 lookup 3 protocol 117
+priority 40003 oif eth1 lookup 1 protocol 117
+priority 40004 oif eth2 lookup 2 protocol 117
+priority 40005 oif ppp0 lookup 3 protocol 117
+priority 40006 from 1.0.0.2 lookup 1 protocol 117
+priority 40006 from 1.0.0.3 lookup 1 protocol 117
+priority 40007 from 2.0.0.2 lookup 2 protocol 117
+priority 40008 from 9.0.0.2 lookup 3 protocol 117
 priority 40009 lookup 4 protocol 117
 default via 1.0.0.1 dev eth1 table 1 proto 117 src 1.0.0.2 metric 1000000
 unreachable default table 1 proto 117 metric 4294967295

@@ -83,11 +83,11 @@ mod tests {
             "connections of eth1 stay on it",
             "connections of eth2 stay on it",
             "connections of ppp0 stay on it",
-            "policy voip",
-            "what comes from an address of eth1 leaves by it",
             "what is bound to eth1 leaves by it",
             "what is bound to eth2 leaves by it",
             "what is bound to ppp0 leaves by it",
+            "policy voip",
+            "what comes from an address of eth1 leaves by it",
             "new connections",
         ];
         assert_eq!(told, expected);

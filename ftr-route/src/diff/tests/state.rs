@@ -92,10 +92,8 @@ impl State {
             }
             rule.priority = first
                 + match rule.priority - first {
-                    mark if mark < n => n + mark,
-                    policy if policy < n + p => 3 * n + policy - n,
-                    from if from < 2 * n + p => from - n - p,
-                    device if device < 3 * n + p => device - p,
+                    other if other < 2 * n + p => n + other,
+                    from if from < 3 * n + p => from - 2 * n - p,
                     last => last,
                 };
         }

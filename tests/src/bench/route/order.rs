@@ -135,10 +135,8 @@ fn former(rule: &Rule, first: u32, n: u32) -> Rule {
     }
     former.priority = first
         + match rule.priority - first {
-            mark if mark < n => n + mark,
-            policy if policy < n + POLICIES => 2 * n + policy,
-            from if from < 2 * n + POLICIES => from - n - POLICIES,
-            bound if bound < 3 * n + POLICIES => bound - POLICIES,
+            other if other < 2 * n + POLICIES => n + other,
+            from if from < 3 * n + POLICIES => from - 2 * n - POLICIES,
             last => last,
         };
     former
