@@ -2,7 +2,7 @@
 //!
 //! What the kernel reports and what it is asked to do are the same types, so that a caller can compare what it wants
 //! with what it sees. The codecs are pure (bytes in, values out, and back); [`Rtnetlink`], [`Listener`] and
-//! [`Ctnetlink`] are the only parts that touch a socket.
+//! [`Ctnetlink`] are the only parts that touch a socket. [`egress`] tells where an uplink leads, by what the kernel has.
 //!
 //! Sources: netlink(7), rtnetlink(7), and the kernel's `include/uapi/linux/{netlink,rtnetlink,fib_rules,if_link}.h`.
 
@@ -10,6 +10,7 @@ mod address;
 mod attribute;
 mod connection;
 mod counters;
+pub mod egress;
 mod error;
 mod event;
 mod family;

@@ -4,8 +4,10 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use ftr_netlink::{Address, Counters, Error, Event, Family, Group, Listener, Lookup, Route, Rtnetlink};
+use ftr_netlink::egress::{Device, Terms};
+use ftr_netlink::{Address, Counters, Error, Event, Family, Group, Listener, Lookup, Rtnetlink};
 
+use crate::path::{self, Break, Way};
 use crate::solicit::Question;
 use crate::survey::Survey;
 
@@ -86,13 +88,18 @@ impl Host {
         Ok(Changes::Of(changed))
     }
 
-    /// The route to a target through a device; none where the kernel has none.
-    pub(crate) fn route(&mut self, target: IpAddr, index: u32) -> Result<Option<Route>, Error> {
-        match self.netlink.lookup(&Lookup { oif: Some(index), ..Lookup::to(target) }) {
-            Ok(route) => Ok(Some(route)),
-            Err(Error::Refused { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+    /// The way to a target through the device of an uplink.
+    pub(crate) fn way(&mut self, terms: Terms<'_>, target: IpAddr) -> Result<Result<Way, Break>, Error> {
+        let device = match Device::find(terms, &self.survey.links, &self.survey.addresses) {
+            Ok(device) => device,
+            Err(reason) => return Ok(Err(Break { reason, address: None })),
+        };
+        let answer = match self.netlink.lookup(&Lookup { oif: Some(device.index()), ..Lookup::to(target) }) {
+            Ok(route) => Some(route),
+            Err(Error::Refused { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(path::way(&device, answer.as_ref()))
     }
 
     /// What to ask a gateway for its link-layer address with, if it is known to have one.

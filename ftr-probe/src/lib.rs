@@ -68,6 +68,6 @@ fn probe(command: &Command) -> Result<Exit, Failure> {
     };
     let plans = plan::plans(command, config.as_ref())?;
     let form = watch::Form { json: command.common.json, quiet: command.common.quiet, verbose: command.common.verbose };
-    let all_up = watch::run(plans, command.watch, form)?;
+    let all_up = watch::run(plans, config, command.watch, form)?;
     Ok(if all_up { Exit::Yes } else { Exit::No })
 }

@@ -1,11 +1,11 @@
 //! What to check: the configuration and the command line, brought together.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use ftr_core::cli::Failure;
-use ftr_core::config::{Config, Ipv6Kind, Limits, Target, Tests, Uplink, UplinkKind};
+use ftr_core::config::{Config, Limits, Target, Tests, Uplink};
 use ftr_core::{Exit, Family, InterfaceName};
+use ftr_netlink::egress::Terms;
 
 use crate::cli::Command;
 use crate::schedule::Timing;
@@ -15,10 +15,6 @@ use crate::schedule::Timing;
 pub(crate) struct Plan {
     pub(crate) uplink: InterfaceName,
     pub(crate) family: Family,
-    /// The address that it has to have; none where any will do.
-    pub(crate) ip: Option<IpAddr>,
-    /// Its gateway is learned from what a DHCP client or a router tells.
-    pub(crate) learns: bool,
     pub(crate) targets: Vec<Target>,
     pub(crate) timing: Timing,
     pub(crate) interval: Duration,
@@ -30,6 +26,18 @@ pub(crate) struct Plan {
     /// The probes over which limits are judged.
     pub(crate) window: usize,
     pub(crate) watch_traffic: bool,
+}
+
+impl Plan {
+    /// What the configuration says of the uplink, where there is one.
+    pub(crate) fn terms<'a>(&'a self, config: Option<&'a Config>) -> Terms<'a> {
+        let name = self.uplink.as_str();
+        let configured = config.and_then(|config| Some((config, config.uplinks.get(config.position(name)?)?)));
+        match configured {
+            Some((config, uplink)) => Terms::of(config, uplink, self.family),
+            None => Terms::unconfigured(name, self.family),
+        }
+    }
 }
 
 /// The plans of a command: for each uplink named, or for each that is configured where none is named, one for each
@@ -113,25 +121,9 @@ fn plan(
         return Err(usage(what));
     }
     let interval = command.interval.unwrap_or(tests.interval);
-    let ip = uplink.and_then(|uplink| match family {
-        Family::V4 => match uplink.kind {
-            UplinkKind::Static { ip, .. } => Some(IpAddr::V4(ip)),
-            UplinkKind::Ppp | UplinkKind::Dhcp => None,
-        },
-        Family::V6 => match uplink.ipv6 {
-            Some(Ipv6Kind::Static { ip, .. }) => Some(IpAddr::V6(ip)),
-            Some(Ipv6Kind::Advertised) | None => None,
-        },
-    });
-    let learns = uplink.is_some_and(|uplink| match family {
-        Family::V4 => uplink.kind == UplinkKind::Dhcp,
-        Family::V6 => uplink.ipv6 == Some(Ipv6Kind::Advertised),
-    });
     Ok(Plan {
         uplink: name.clone(),
         family,
-        ip,
-        learns,
         targets,
         timing: Timing {
             required,
@@ -188,7 +180,6 @@ tests: {ips: [198.51.100.1, 198.51.100.2, 198.51.100.3], required_successful: 3,
     fn the_configuration_alone() {
         let plans = planned("", Some(FILE)).unwrap();
         let [eth1, ppp0] = &plans[..] else { panic!("{plans:?}") };
-        assert_eq!((eth1.ip, ppp0.ip), (Some([192, 0, 2, 2].into()), None));
         assert_eq!((eth1.metered, ppp0.metered), (None, Some(Duration::from_secs(50))));
         assert_eq!((eth1.timing.required, eth1.timing.tries, eth1.targets.len()), (3, 2, 3));
         assert_eq!((ppp0.timing.required, ppp0.interval), (1, Duration::from_secs(5)));
@@ -206,7 +197,7 @@ tests: {ips: [198.51.100.1, 198.51.100.2, 198.51.100.3], required_successful: 3,
     #[test]
     fn without_a_configuration_an_uplink_is_an_interface_and_all_targets_are_required() {
         let plans = planned("wan7 -t 203.0.113.1 -t 203.0.113.2", None).unwrap();
-        assert_eq!((plans[0].uplink.as_str(), plans[0].ip, plans[0].timing.required), ("wan7", None, 2));
+        assert_eq!((plans[0].uplink.as_str(), plans[0].timing.required), ("wan7", 2));
     }
 
     #[test]

@@ -170,8 +170,6 @@ mod tests {
         Plan {
             uplink: "eth2".parse().unwrap(),
             family,
-            ip: None,
-            learns: false,
             targets: vec![Target::Echo(IpAddr::from([198, 51, 100, 1])); 3],
             timing: Timing { required: 2, tries: 1, timeout: SECOND },
             interval: SECOND,

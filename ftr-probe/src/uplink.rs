@@ -7,15 +7,17 @@ mod way;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ftr_core::config::LATE;
+use ftr_core::Family;
+use ftr_core::config::{Config, LATE};
 use ftr_core::record::{Check, Prompt, Reason};
+use ftr_netlink::egress::Device;
 use nix::sys::epoll::{Epoll, EpollFlags};
 
 use crate::echo::{EchoSocket, Inbox, Mail, Outbox};
 use crate::host::Host;
 use crate::icmp::{self, Echo};
 use crate::method::Exchange;
-use crate::path::{Device, Way};
+use crate::path::{Break, Way};
 use crate::plan::Plan;
 use crate::report::{self, Circumstances};
 use crate::round::{Heard, Round};
@@ -46,6 +48,7 @@ const PROHIBITED: &str = "prohibited-here";
 /// What all uplinks share.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    pub(crate) config: Option<Config>,
     pub(crate) host: Host,
     pub(crate) epoll: Epoll,
     pub(crate) inbox: Inbox,
@@ -71,11 +74,13 @@ pub(crate) struct Uplink {
     solicitor: Option<Solicitor>,
     /// When the gateway was asked for its link-layer address in this check.
     solicited: Option<Duration>,
-    /// The way that was found last, and when.
-    known: Option<(Duration, Device, Way)>,
+    /// When a way was found last, through the device with which number, and which.
+    known: Option<(Duration, u32, Way)>,
     exchanges: Vec<Running>,
     phase: Phase,
     next: Next,
+    /// Why the last check failed.
+    reason: Option<Reason>,
     voids: u32,
     /// When it was last said that this host is at fault.
     complained: Option<Duration>,
@@ -122,6 +127,7 @@ impl Uplink {
             known: None,
             exchanges: Vec::new(),
             phase: Phase::Waiting(start),
+            reason: None,
             voids: 0,
             complained: None,
             restless: None,
@@ -158,9 +164,17 @@ impl Uplink {
         self.next.is_down()
     }
 
+    /// Whether an address of another device could be what it lacks.
+    pub(crate) fn wants_address(&self) -> bool {
+        self.plan.family == Family::V6 && self.reason == Some(Reason::NoAddress)
+    }
+
     /// Something has happened: check now. A check that runs already goes on, unless the way may be another now. A device
     /// that changes without end is judged all the same: no check is begun anew for longer than one may take.
     pub(crate) fn prompt(&mut self, prompt: Prompt, now: Duration) {
+        if prompt == Prompt::Event {
+            self.known = None;
+        }
         let waiting = matches!(self.phase, Phase::Waiting(start) if start > now);
         let interrupted = self.asking_since().filter(|_| prompt == Prompt::Event);
         if let Some(since) = interrupted {
@@ -188,18 +202,24 @@ impl Uplink {
         let test = self.next.start(now);
         self.solicited = None;
         let survey = shared.host.survey(now)?;
-        let found = survey.device(self.plan.uplink.as_str(), self.plan.family, self.plan.ip);
-        let way = match found {
-            Ok(device) => {
-                // What the gateway has, and what is on the link, cannot be told from a gateway that answers itself.
-                self.round.begin(now, &mut shared.rng, |target| device.is_near(target), test);
-                let way = match self.way(&device, shared, now) {
-                    // It says nothing about the uplink, and may have passed by the next check.
-                    Err(error) if error.is_room() => return self.give_up(error, shared.watch, now).map(|()| None),
-                    way => way?,
-                };
-                way.map(|way| (way, device.index))
-            }
+        let terms = self.plan.terms(shared.config.as_ref());
+        let index = match Device::find(terms, &survey.links, &survey.addresses) {
+            Ok(device) => match device.ready() {
+                Ok(()) => {
+                    // What the gateway has, and what is on the link, cannot be told from a gateway that answers itself.
+                    self.round.begin(now, &mut shared.rng, |target| device.is_near(target), test);
+                    Ok(device.index())
+                }
+                Err(reason) => Err(Break::of(&device, reason)),
+            },
+            Err(reason) => Err(Break { reason, address: None }),
+        };
+        let way = match index {
+            Ok(index) => match self.way(index, shared, now) {
+                // It says nothing about the uplink, and may have passed by the next check.
+                Err(error) if error.is_room() => return self.give_up(error, shared.watch, now).map(|()| None),
+                way => way?.map(|way| (way, index)),
+            },
             Err(broken) => Err(broken),
         };
         match way {
@@ -305,6 +325,7 @@ impl Uplink {
 
     fn end(&mut self, reason: Option<Reason>, watch: bool, now: Duration) {
         self.voids = 0;
+        self.reason = reason;
         self.known = self.known.take().filter(|_| reason.is_none());
         let mut next = self.next.end(reason, now);
         self.restless = None;

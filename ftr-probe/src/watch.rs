@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ftr_core::Config;
 use ftr_core::record::{Check, Prompt, Record};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -64,9 +65,9 @@ enum Heard {
 }
 
 /// Checks the uplinks, once or for ever, and prints each result. Whether all were up.
-pub(crate) fn run(plans: Vec<Plan>, watch: bool, form: Form) -> Result<bool, Error> {
+pub(crate) fn run(plans: Vec<Plan>, config: Option<Config>, watch: bool, form: Form) -> Result<bool, Error> {
     raise_open_files();
-    let mut watch = Watch::new(plans, watch, form)?;
+    let mut watch = Watch::new(plans, config, watch, form)?;
     let mut events = vec![EpollEvent::empty(); watch.uplinks.len() + 4];
     loop {
         let now = clock::since_boot()?;
@@ -94,7 +95,7 @@ pub(crate) fn run(plans: Vec<Plan>, watch: bool, form: Form) -> Result<bool, Err
 }
 
 impl Watch {
-    fn new(plans: Vec<Plan>, watch: bool, form: Form) -> Result<Self, Error> {
+    fn new(plans: Vec<Plan>, config: Option<Config>, watch: bool, form: Form) -> Result<Self, Error> {
         let failed = |operation| move |errno| Error::System { operation, errno };
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(failed("open epoll"))?;
         let timer = TimerFd::new(ClockId::CLOCK_BOOTTIME, TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK)
@@ -116,6 +117,7 @@ impl Watch {
         let lines = vec![None; uplinks.len()];
         let wakes = uplinks.iter().map(|uplink| uplink.wake(now)).collect();
         let shared = Shared {
+            config,
             host,
             epoll,
             inbox: Inbox::new(),
@@ -281,7 +283,7 @@ impl Watch {
                 Changes::Any => true,
                 Changes::Of(indexes) => [before, after].into_iter().flatten().any(|index| indexes.contains(&index)),
             };
-            if touched {
+            if touched || uplink.wants_address() {
                 uplink.prompt(Prompt::Event, now);
                 if let Some(wake) = self.wakes.get_mut(place) {
                     *wake = uplink.wake(now);

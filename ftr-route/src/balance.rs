@@ -27,14 +27,30 @@ pub(crate) fn of(config: &Config, uplinks: impl IntoIterator<Item = usize>) -> V
 /// The uplinks that the configuration lets carry new connections now: of the lowest-numbered priority group that has a
 /// working one, those that work. If none works at all, every eligible one.
 pub(crate) fn eligible(config: &Config, standings: &[Standing], failed: &[usize]) -> Vec<Part> {
+    let has_way = |i: &usize| standings.get(*i).is_some_and(|standing| standing.way.is_some());
+    let (all, asked) = by_configuration(config, standings, failed);
+    let working: Vec<usize> = asked.into_iter().filter(has_way).collect();
+    of(config, if working.is_empty() { all } else { working })
+}
+
+/// The uplinks that would carry new connections if each had a way out: those that have not failed, of the groups up to
+/// that which carries them.
+pub(crate) fn hoped(config: &Config, standings: &[Standing], failed: &[usize]) -> Vec<usize> {
+    by_configuration(config, standings, failed).1
+}
+
+/// All that the configuration lets carry new connections; and of them those that have not failed and are of no higher
+/// group than the first with a way out.
+fn by_configuration(config: &Config, standings: &[Standing], failed: &[usize]) -> (Vec<usize>, Vec<usize>) {
     let configured = |i: &usize| standings.get(*i).is_some_and(|standing| standing.configured);
     let eligible = |i: &usize| configured(i) && config.uplinks.get(*i).is_some_and(|uplink| config.eligible(uplink));
-    let works = |i: &usize| !failed.contains(i) && standings.get(*i).is_some_and(|standing| standing.way.is_some());
+    let has_way = |i: &&usize| standings.get(**i).is_some_and(|standing| standing.way.is_some());
     let group = |i: &usize| config.uplinks.get(*i).and_then(|uplink| config.group(uplink));
     let all: Vec<usize> = (0..config.uplinks.len()).filter(eligible).collect();
-    let working: Vec<usize> = all.iter().copied().filter(works).collect();
-    let first = working.iter().filter_map(group).min();
-    if working.is_empty() { of(config, all) } else { of(config, working.into_iter().filter(|i| group(i) == first)) }
+    let intact: Vec<usize> = all.iter().copied().filter(|i| !failed.contains(i)).collect();
+    let first = intact.iter().filter(has_way).filter_map(group).min();
+    let asked = intact.into_iter().filter(|i| first.is_none() || group(i) <= first).collect();
+    (all, asked)
 }
 
 /// What an `active` record asks for, and the names in it that the configuration does not have.
@@ -71,7 +87,7 @@ pub(crate) fn seen(config: &Config, standings: &[Standing], routes: &[Route]) ->
 
 #[cfg(test)]
 mod tests {
-    use super::{Part, asked, eligible, of, seen};
+    use super::{Part, asked, eligible, hoped, of, seen};
     use crate::desired::{Goal, desired};
     use crate::standing::tests::{CONFIG, address, config, link};
     use crate::standing::{Host, Standing, standings};
@@ -151,6 +167,19 @@ mod tests {
         assert_eq!(eligible(&config, &standing(), &[0]), of(&config, [1]));
         // ppp0 states no group, so it takes no new connections even when nothing works.
         assert_eq!(eligible(&config, &standing(), &[0, 1]), of(&config, [0, 1]));
+    }
+
+    #[test]
+    fn one_of_the_best_group_without_a_way_out_is_hoped_for_all_the_same() {
+        let text = CONFIG
+            .replace("gateway: 1.0.0.1", "gateway: 1.0.0.1, priority_group: 2")
+            .replace("weight: 2", "weight: 2, priority_group: 3")
+            .replace("type: ppp", "type: ppp, priority_group: 1");
+        let config = config(&text);
+        // ppp0 is absent, so eth1 carries.
+        assert_eq!(eligible(&config, &standing(), &[]), of(&config, [0]));
+        assert_eq!(hoped(&config, &standing(), &[]), [0, 2]);
+        assert_eq!(hoped(&config, &standing(), &[2]), [0]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use ftr_core::cli::{Common, Failure, say};
+use ftr_core::record::{NoWay, Reason};
 use ftr_core::{Config, Exit, Family};
 use serde::Serialize;
 
@@ -22,6 +23,8 @@ struct Difference {
     commands: Vec<String>,
     /// What others have put where ours should be.
     foreign: Vec<String>,
+    /// The uplinks that have no way out although nothing is wrong with their lines.
+    no_way: Vec<NoWay>,
 }
 
 /// What works against us, of all families together.
@@ -30,7 +33,8 @@ struct Hazards {
     hazards: Vec<Hazard>,
 }
 
-/// Compares, and prints what differs. Hazards are told beside it, and do not count as a difference.
+/// Compares, and prints what differs. An uplink whose line is fine and that has no way out all the same is no difference
+/// that a command would mend, but nothing is as wanted then. Hazards are told beside it, and do not count.
 pub(crate) fn run(config: &Config, common: &Common, families: &[Family]) -> Result<Exit, Failure> {
     let mut exit = Exit::Yes;
     let mut seen = Vec::new();
@@ -42,15 +46,16 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family]) -> Resu
         let commands: Vec<String> =
             plan.stages.iter().flatten().map(|operation| iproute::command(operation, &names)).collect();
         let differs = !commands.is_empty() || !foreign.is_empty();
-        if differs {
+        let no_way = observed.stranded();
+        if differs || !no_way.is_empty() {
             exit = Exit::No;
         }
         if common.json && !common.quiet {
-            answer_json(&Difference { family, differs, commands, foreign })?;
+            answer_json(&Difference { family, differs, commands, foreign, no_way })?;
         } else if !common.quiet {
             answer(commands)?;
-            for line in &foreign {
-                say(TOOL, line);
+            for line in foreign.into_iter().chain(no_way.iter().map(|one| stranded(one, family))) {
+                say(TOOL, &line);
             }
         }
         seen.push((family, observed));
@@ -73,6 +78,16 @@ fn tell(common: &Common, hazards: Vec<Hazard>) -> Result<(), Failure> {
 
 fn answer_json(object: &impl Serialize) -> Result<(), Failure> {
     answer([serde_json::to_string(object).map_err(|error| Failure::new(Exit::Bug, error.to_string()))?])
+}
+
+/// That an uplink has no way out, in words.
+pub(crate) fn stranded(NoWay { uplink, reason }: &NoWay, family: Family) -> String {
+    let advice = match reason {
+        Reason::NoAddress => "the device does not have the configured address",
+        Reason::NoGateway => "no gateway is stated or learned, and the device needs one",
+        _ => "see ftr-probe",
+    };
+    format!("{uplink}: {family}: no way out, so its table refuses all: {reason}: {advice}")
 }
 
 /// The changes that are missing. Who carries new connections is for others to decide: whoever does now may. But if

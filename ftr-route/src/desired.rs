@@ -6,11 +6,12 @@ use std::net::Ipv6Addr;
 use ftr_core::Family;
 use ftr_core::config::{Config, Otherwise};
 use ftr_core::layout::{Layout, PROTOCOL};
+use ftr_netlink::egress::Egress;
 use ftr_netlink::{Nexthop, Prefix, Route, RouteKind, Rule};
 
 use crate::balance::Part;
 use crate::foundation::Foundation;
-use crate::standing::{Standing, Way};
+use crate::standing::Standing;
 
 /// The metrics of the route that packets take. Each new one goes below the one before.
 ///
@@ -129,7 +130,7 @@ pub(crate) fn desired(config: &Config, family: Family, standings: &[Standing], g
     }));
     let balanced = layout.balanced_table();
     let routes = goal.balanced.as_ref().map(|parts| {
-        let ways: Vec<(Part, &Way)> = parts.iter().filter_map(|part| Some((*part, way(part.uplink)?))).collect();
+        let ways: Vec<(Part, &Egress)> = parts.iter().filter_map(|part| Some((*part, way(part.uplink)?))).collect();
         balanced_routes(family, balanced, &ways)
     });
     tables.push(Table { number: balanced, routes });
@@ -168,10 +169,10 @@ fn rules(config: &Config, layout: &Layout, family: Family, standings: &[Standing
     rules
 }
 
-fn uplink_routes(family: Family, table: u32, uplink: usize, way: Option<&Way>) -> Vec<Wish> {
+fn uplink_routes(family: Family, table: u32, uplink: usize, way: Option<&Egress>) -> Vec<Wish> {
     let mut wishes = Vec::new();
     if let Some(way) = way {
-        let route = Route { source: Some(way.source), ..single(family, table, way) };
+        let route = Route { source: way.source, ..single(family, table, way) };
         wishes.push(Wish::new(route, FIRST, Some(uplink)));
     }
     wishes.push(end(family, table, Some(uplink)));
@@ -189,7 +190,7 @@ fn end(family: Family, table: u32, uplink: Option<usize>) -> Wish {
 fn policy_routes<'a>(
     family: Family,
     table: u32,
-    ways: impl Iterator<Item = (usize, usize, &'a Way)>,
+    ways: impl Iterator<Item = (usize, usize, &'a Egress)>,
     otherwise: Otherwise,
 ) -> Vec<Wish> {
     let mut wishes = Vec::new();
@@ -213,7 +214,7 @@ fn singles(nth: usize) -> Metrics {
 
 /// The balanced route, and behind it a single one for each uplink: the kernel deletes a whole IPv4 multipath route when
 /// one of its devices goes. They name no source, because the kernel would delete them with that address.
-fn balanced_routes(family: Family, table: u32, ways: &[(Part, &Way)]) -> Vec<Wish> {
+fn balanced_routes(family: Family, table: u32, ways: &[(Part, &Egress)]) -> Vec<Wish> {
     let mut wishes: Vec<Wish> = ways
         .iter()
         .map(|(part, way)| Wish::new(single(family, table, way), singles(part.uplink), Some(part.uplink)))
@@ -232,17 +233,17 @@ fn balanced_routes(family: Family, table: u32, ways: &[(Part, &Way)]) -> Vec<Wis
 }
 
 /// A next hop among others.
-fn leg(family: Family, way: &Way) -> Nexthop {
+fn leg(family: Family, way: &Egress) -> Nexthop {
     let nexthop = nexthop(way);
     let stand_in = (family == Family::V6).then_some(STAND_IN.into());
     Nexthop { gateway: nexthop.gateway.or(stand_in), ..nexthop }
 }
 
-fn nexthop(way: &Way) -> Nexthop {
+fn nexthop(way: &Egress) -> Nexthop {
     Nexthop { onlink: way.onlink, ..Nexthop::new(way.gateway, way.index) }
 }
 
-fn single(family: Family, table: u32, way: &Way) -> Route {
+fn single(family: Family, table: u32, way: &Egress) -> Route {
     let mut route = Route::default(family, table, RouteKind::Unicast);
     route.protocol = PROTOCOL;
     route.nexthops.push(nexthop(way));

@@ -249,17 +249,19 @@ impl<'a> Follower<'a> {
     /// Makes the changes that one family needs, and returns them as commands.
     fn apply(&mut self, place: usize, conflicts: Conflicts, why: Why) -> Result<Vec<String>, Error> {
         let Some(followed) = self.routers.get_mut(place) else { return Ok(Vec::new()) };
-        let Report { applied, remarks, warnings, devices, commands } =
+        let Report { applied, remarks, warnings, stranded, devices, commands } =
             followed.router.apply(&followed.carriers, conflicts)?;
         self.watched.devices = devices.into_iter().collect();
-        let sayings: Vec<String> = remarks.into_iter().chain(warnings).collect();
+        let sayings: Vec<String> = remarks.into_iter().chain(warnings).chain(stranded).collect();
         if sayings != followed.said {
             for saying in &sayings {
                 say(TOOL, saying);
             }
             followed.said = sayings;
         }
-        let same = |last: &Applied| (&last.active, &last.uplinks) == (&applied.active, &applied.uplinks);
+        let same = |last: &Applied| {
+            (&last.active, &last.uplinks, &last.no_way) == (&applied.active, &applied.uplinks, &applied.no_way)
+        };
         let silent = applied.writes == 0 && followed.applied.as_ref().is_some_and(same);
         if why != Why::Look || !silent {
             self.pipe.put(&Record::Applied(applied.clone()));

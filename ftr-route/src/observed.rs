@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use ftr_core::Family;
 use ftr_core::config::{Config, Ipv6Kind, Target, UplinkKind};
 use ftr_core::layout::{Layout, MAIN_PRIORITY};
+use ftr_core::record::NoWay;
 use ftr_netlink::{Action, Link, Route, Rule};
 
 use crate::balance::{self, Part};
@@ -132,6 +133,20 @@ impl Observed {
             Carriers::These { parts, .. } => Some(parts.clone()),
             Carriers::Eligible { failed } => Some(balance::eligible(config, &self.standings, failed)),
         }
+    }
+
+    /// Who is asked for, whether they can carry anything or not.
+    pub(crate) fn asked(&self, config: &Config, carriers: &Carriers) -> Vec<usize> {
+        match carriers {
+            Carriers::AsFound => Vec::new(),
+            Carriers::These { parts, .. } => parts.iter().map(|part| part.uplink).collect(),
+            Carriers::Eligible { failed } => balance::hoped(config, &self.standings, failed),
+        }
+    }
+
+    /// The uplinks that have no way out although nothing is wrong with their lines.
+    pub(crate) fn stranded(&self) -> Vec<NoWay> {
+        self.standings.iter().filter_map(Standing::unexplained).collect()
     }
 
     /// The uplinks that each policy may use.

@@ -51,7 +51,9 @@ fn carry_out(
         } else {
             let report = router.apply(carriers, Conflicts::Stop)?;
             tell(common, &report)?;
-            if !report.remarks.is_empty() {
+            // Who names an uplink wants that one. Of all that the configuration lets, some may have no way out yet.
+            let named = matches!(carriers, Carriers::These { .. });
+            if !report.remarks.is_empty() || (named && !report.stranded.is_empty()) {
                 exit = Exit::No;
             }
         }
@@ -62,6 +64,7 @@ fn carry_out(
 fn tell(common: &Common, report: &Report) -> Result<(), Failure> {
     remark(&report.remarks);
     warn(common, &report.warnings);
+    warn(common, &report.stranded);
     if common.quiet {
         Ok(())
     } else if common.json {

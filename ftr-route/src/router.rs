@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use ftr_core::Family;
 use ftr_core::config::Config;
-use ftr_core::record::{Applied, AppliedUplink};
+use ftr_core::record::{Applied, AppliedUplink, NoWay, Reason};
 use ftr_netlink::{Link, RouteKind, Write};
 
+use crate::check;
 use crate::clock;
 use crate::diff::Plan;
 use crate::error::Error;
@@ -37,6 +38,8 @@ pub(crate) struct Report {
     pub(crate) remarks: Vec<String>,
     /// What people should know although everything is as wanted.
     pub(crate) warnings: Vec<String>,
+    /// Which of the uplinks asked for have no way out although nothing is wrong with their lines.
+    pub(crate) stranded: Vec<String>,
     /// The numbers of the uplinks' devices.
     pub(crate) devices: Vec<u32>,
     /// The changes made, as commands.
@@ -185,7 +188,7 @@ impl<'a> Router<'a> {
         };
         let uplink = |standing: &Standing| AppliedUplink {
             uplink: standing.name.clone(),
-            address: standing.way.as_ref().map(|way| way.source),
+            address: standing.way.as_ref().and_then(|way| way.source),
             gateway: standing.far_end(),
         };
         let active = parts.iter().filter_map(|part| standing(part.uplink)).map(|standing| standing.name.clone());
@@ -196,20 +199,32 @@ impl<'a> Router<'a> {
             took_us: u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX),
             active: active.collect(),
             uplinks: observed.standings.iter().filter(|standing| standing.configured).map(uplink).collect(),
-            no_way: Vec::new(),
+            no_way: no_way(observed, &observed.asked(self.config, carriers), &work.refused),
         };
         let ours = |link: &&Link| self.config.position(&link.name).is_some();
         let devices = observed.links.iter().filter(ours).map(|link| link.index).collect();
         let warnings = observed.warnings.clone();
-        Report { applied, remarks: work.remarks, warnings, devices, commands: work.commands }
+        let stranded = observed.stranded().into_iter().filter(|one| applied.no_way.contains(one));
+        let stranded = stranded.map(|one| check::stranded(&one, self.family)).collect();
+        Report { applied, remarks: work.remarks, warnings, stranded, devices, commands: work.commands }
     }
+}
+
+/// Those of the uplinks asked for that have no way out, or one that the kernel has refused.
+fn no_way(observed: &Observed, asked: &[usize], refused: &BTreeSet<usize>) -> Vec<NoWay> {
+    let without = |i: &usize| {
+        let standing = observed.standings.get(*i).filter(|standing| standing.configured)?;
+        let reason = standing.missing.or(refused.contains(i).then_some(Reason::NoRoute))?;
+        Some(NoWay { uplink: standing.name.clone(), reason })
+    };
+    asked.iter().filter_map(without).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Denial, Refused, Work};
+    use super::{Denial, Refused, Work, no_way};
     use crate::observed::Observed;
-    use crate::standing::tests::{CONFIG, config};
+    use crate::standing::tests::{CONFIG, address, config, link};
     use crate::standing::{Host, standings};
     use crate::sysctl::Values;
     use ftr_core::Family;
@@ -222,6 +237,29 @@ mod tests {
         };
         assert_eq!((refused(true).uplink, refused(false).uplink), (None, Some(2)));
         assert_eq!(refused(true).words, "File exists (EEXIST): ip route add default");
+    }
+
+    #[test]
+    fn uplinks_without_a_way_are_named_with_what_is_missing() {
+        let links = [link(3, "eth1"), link(4, "eth2")];
+        let addresses = [address(3, "1.0.0.2", None, 24)];
+        let host = Host { links: &links, addresses: &addresses, ..Host::default() };
+        let observed = Observed {
+            standings: standings(&config(CONFIG), Family::V4, host),
+            links: Vec::new(),
+            rules: Vec::new(),
+            routes: Vec::new(),
+            sysctls: Values::new(),
+            warnings: Vec::new(),
+        };
+        let told = |asked: &[usize], refused: &[usize]| {
+            let refused = refused.iter().copied().collect();
+            let all = no_way(&observed, asked, &refused);
+            all.iter().map(|one| format!("{} {}", one.uplink, one.reason)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&[0, 1, 2], &[]), ["eth2 no-address", "ppp0 no-interface"]);
+        assert_eq!(told(&[0, 1], &[0, 1]), ["eth1 no-route", "eth2 no-address"]);
+        assert!(told(&[], &[0]).is_empty(), "nobody has asked for it");
     }
 
     #[test]

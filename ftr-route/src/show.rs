@@ -3,6 +3,7 @@
 use ftr_core::cli::{Common, Failure};
 use ftr_core::config::{Otherwise, Policy};
 use ftr_core::layout::Layout;
+use ftr_core::record::Reason;
 use ftr_core::{Config, Exit, Family, InterfaceName};
 use serde::Serialize;
 use std::net::IpAddr;
@@ -38,6 +39,8 @@ struct Row {
     /// Its part of the new connections, while it carries any.
     weight: Option<u16>,
     state: &'static str,
+    /// Why it has no way out.
+    reason: Option<Reason>,
 }
 
 /// One policy.
@@ -78,7 +81,8 @@ fn overview(config: &Config, family: Family, observed: &Observed) -> Overview {
         uplink: standing.name.clone(),
         table: layout.table(i),
         mark: layout.mark(i),
-        address: standing.way.as_ref().map(|way| way.source),
+        address: standing.way.as_ref().and_then(|way| way.source),
+        reason: standing.missing,
         gateway: standing.far_end(),
         weight: carrying.iter().find(|part| part.uplink == i).map(|part: &Part| part.weight),
         state: state(standing),
@@ -114,13 +118,14 @@ fn policies(config: &Config, observed: &Observed) -> Vec<PolicyRow> {
 }
 
 fn state(standing: &Standing) -> &'static str {
-    match (standing.device, &standing.way) {
+    match (standing.device, standing.missing) {
         (DeviceState::Absent, _) => "absent",
         (DeviceState::Off, _) => "switched off",
-        (_, None) if standing.addresses.is_empty() => "no address",
-        (_, None) => "no way",
+        (_, Some(Reason::NoAddress)) => "no address",
+        (_, Some(Reason::NoGateway)) => "no gateway",
         (DeviceState::NoCarrier, _) => "no carrier",
-        (DeviceState::Running, _) => "ready",
+        (DeviceState::Running, Some(_)) => "no way",
+        (DeviceState::Running, None) => "ready",
     }
 }
 
@@ -174,6 +179,7 @@ mod tests {
             gateway: None,
             weight,
             state: "switched off",
+            reason: None,
         };
         let uplinks = vec![row(Some(3)), row(Some(1)), row(None)];
         let lines = lines(&Overview {

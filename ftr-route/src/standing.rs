@@ -1,15 +1,14 @@
 //! How each uplink stands: its device, its addresses and the way out that they give it.
 
-mod device;
-
 use std::net::IpAddr;
 
 use ftr_core::config::{Config, Uplink};
 use ftr_core::layout::Layout;
+use ftr_core::record::{NoWay, Reason};
 use ftr_core::{Family, InterfaceName, Prefix};
-use ftr_netlink::{Address, Link, Route};
-
-use device::Device;
+pub(crate) use ftr_netlink::egress::Snapshot as Host;
+use ftr_netlink::egress::{Device, Egress, Terms};
+use ftr_netlink::{Address, LinkFlags};
 
 /// An uplink as the host has it now, for one family.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +22,11 @@ pub(crate) struct Standing {
     /// The networks that are reachable directly because of them.
     pub(crate) networks: Vec<Prefix>,
     /// The way out; none while there is no device, it is switched off, or its address or gateway is missing.
-    pub(crate) way: Option<Way>,
+    pub(crate) way: Option<Egress>,
+    /// Why there is no way out.
+    pub(crate) missing: Option<Reason>,
+    /// Its address comes by itself.
+    learned: bool,
 }
 
 /// How far the device of an uplink is.
@@ -45,75 +48,59 @@ impl Standing {
 
     /// What people call the far end: the gateway, or the peer of a point-to-point device.
     pub(crate) fn far_end(&self) -> Option<IpAddr> {
-        self.way.as_ref().and_then(|way| way.gateway.or(way.peer))
+        self.way.as_ref().and_then(Egress::far_end)
     }
-}
 
-/// A way out of the host.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Way {
-    /// The number of the device.
-    pub(crate) index: u32,
-    /// The address that packets are sent from.
-    pub(crate) source: IpAddr,
-    /// The router that packets are sent to; none on a point-to-point device.
-    pub(crate) gateway: Option<IpAddr>,
-    /// No network of the device holds the gateway.
-    pub(crate) onlink: bool,
-    /// The far end of a point-to-point device.
-    pub(crate) peer: Option<IpAddr>,
-}
-
-/// What the host has, of one family.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Host<'a> {
-    pub(crate) links: &'a [Link],
-    pub(crate) addresses: &'a [Address],
-    /// The default routes of the table main: what DHCP clients and router advertisements have brought.
-    pub(crate) defaults: &'a [Route],
-    /// The hosts that do not answer the kernel's question for their link-layer address, each with its device.
-    pub(crate) silent: &'a [(u32, IpAddr)],
-    /// The routes of our tables, which remember what was learned.
-    pub(crate) ours: &'a [Route],
+    /// What is missing for a way out, where there is none and no failure of the line explains it: the device is on and has
+    /// its link partner. That an address has not come, or was taken away, is such a failure.
+    pub(crate) fn unexplained(&self) -> Option<NoWay> {
+        let reason = self.missing.filter(|_| self.configured && self.device == DeviceState::Running)?;
+        let expired = self.learned && reason == Reason::NoAddress;
+        (!expired).then(|| NoWay { uplink: self.name.clone(), reason })
+    }
 }
 
 /// How every uplink of the configuration stands, in file order.
 pub(crate) fn standings(config: &Config, family: Family, host: Host<'_>) -> Vec<Standing> {
     let layout = Layout::of(config);
-    let standing = |(place, uplink)| standing(uplink, layout.table(place), family, host);
+    let standing = |(i, uplink)| standing(config, uplink, layout.table(i), family, host);
     config.uplinks.iter().enumerate().map(standing).collect()
 }
 
-fn standing(uplink: &Uplink, table: u32, family: Family, host: Host<'_>) -> Standing {
-    let link = host.links.iter().find(|link| link.name == uplink.name.as_str());
+fn standing(config: &Config, uplink: &Uplink, table: u32, family: Family, host: Host<'_>) -> Standing {
     let configured = uplink.has(family);
-    let own: Vec<&Address> = host
-        .addresses
-        .iter()
-        .filter(|address| configured && link.is_some_and(|link| link.index == address.index))
-        .filter(|address| address.family() == family && address.is_global() && !address.is_tentative())
-        .collect();
-    let mut reachable: Vec<IpAddr> = own.iter().map(|address| address.local).collect();
-    reachable.sort_unstable();
-    reachable.dedup();
-    let mut networks: Vec<Prefix> = own.iter().filter_map(|address| address.network()).collect();
+    let terms = Terms::of(config, uplink, family);
+    let device = Device::find(terms, host.links, host.addresses);
+    let own = device.as_ref().map(Device::addresses).unwrap_or_default();
+    let own = || own.iter().copied().filter(|_| configured);
+    let way = device.as_ref().map_err(|reason| *reason).and_then(|device| device.egress(table, host));
+    let mut addresses: Vec<IpAddr> = own().map(|address| address.local).collect();
+    // One of another device is the uplink's where that is said, and not merely the best that there is.
+    let stated = way.ok().and_then(|way| way.source).filter(|_| family == Family::V4 || !terms.learns_address());
+    addresses.extend(stated);
+    addresses.sort_unstable();
+    addresses.dedup();
+    let mut networks: Vec<Prefix> = own().filter_map(Address::network).collect();
     networks.sort_unstable();
     networks.dedup();
-    let way = link
-        .filter(|link| link.flags.is_up())
-        .and_then(|link| Device { link, own: &own, table, host }.way(uplink, family));
     Standing {
         name: uplink.name.clone(),
         configured,
-        device: match link.map(|link| link.flags) {
-            None => DeviceState::Absent,
-            Some(flags) if !flags.is_up() => DeviceState::Off,
-            Some(flags) if !flags.has_carrier() => DeviceState::NoCarrier,
-            Some(_) => DeviceState::Running,
-        },
-        addresses: reachable,
+        device: state(host.links.iter().find(|link| link.name == uplink.name.as_str()).map(|link| link.flags)),
+        addresses,
         networks,
-        way,
+        way: way.ok(),
+        missing: way.err(),
+        learned: terms.learns_address(),
+    }
+}
+
+const fn state(flags: Option<LinkFlags>) -> DeviceState {
+    match flags {
+        None => DeviceState::Absent,
+        Some(flags) if !flags.is_up() => DeviceState::Off,
+        Some(flags) if !flags.has_carrier() => DeviceState::NoCarrier,
+        Some(_) => DeviceState::Running,
     }
 }
 

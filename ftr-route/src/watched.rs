@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use ftr_core::config::{Config, Ipv6Kind, UplinkKind};
 use ftr_core::layout::Layout;
+use ftr_netlink::egress::Terms;
 use ftr_netlink::{Event, Group, Route, Rule};
 
 use crate::foundation::is_of_foundation;
@@ -62,7 +63,9 @@ impl<'a> Watched<'a> {
                 concerns.then_some(Call::Change)
             }
             Event::Address(address) | Event::AddressGone(address) => {
-                self.devices.contains(&address.index).then_some(Call::Change)
+                let source = |uplink| Terms::of(self.config, uplink, address.family()).may_use(address);
+                let concerns = self.devices.contains(&address.index) || self.config.uplinks.iter().any(source);
+                concerns.then_some(Call::Change)
             }
             Event::Route(route) | Event::RouteGone(route) => self.route(route),
             Event::Rule(rule) | Event::RuleGone(rule) => self.rule(rule),
@@ -129,6 +132,18 @@ mod tests {
         ] {
             assert_eq!(watched.judge(&event), call, "{event:?}");
         }
+    }
+
+    #[test]
+    fn addresses_of_other_devices_call_where_an_uplink_may_send_from_them() {
+        let config = config(&CONFIG.replace("gateway: 1.0.0.1", "gateway: 1.0.0.1, type6: ra"));
+        let mut watched = Watched::new(&config);
+        watched.devices = [3].into();
+        for (local, call) in [("2001:db8::1", Some(Call::Change)), ("2.0.0.2", Some(Call::Change)), ("9.9.9.9", None)] {
+            assert_eq!(watched.judge(&Event::Address(address(9, local, None, 24))), call, "{local}");
+        }
+        let local = Event::Address(ftr_netlink::Address { scope: 253, ..address(9, "fe80::1", None, 64) });
+        assert_eq!(watched.judge(&local), None);
     }
 
     #[test]

@@ -164,8 +164,6 @@ mod tests {
         let plan = Plan {
             uplink: "eth1".parse().unwrap(),
             family: Family::V4,
-            ip: None,
-            learns: false,
             targets: Vec::new(),
             timing: Timing { required: 1, tries: 1, timeout: Duration::from_secs(2) },
             interval: MINUTE,

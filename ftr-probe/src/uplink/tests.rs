@@ -16,8 +16,6 @@ fn uplink() -> Uplink {
     let plan = Plan {
         uplink: "eth1".parse().unwrap(),
         family: Family::V4,
-        ip: None,
-        learns: false,
         targets: Vec::new(),
         timing: Timing { required: 1, tries: 1, timeout: SECOND },
         interval: SECOND * 60,

@@ -10,38 +10,32 @@ use nix::sys::epoll::{EpollEvent, EpollFlags};
 use super::{STALE, Shared, Uplink};
 use crate::Error;
 use crate::echo::EchoSocket;
-use crate::path::{Break, Device, Way};
+use crate::path::{Break, Way};
 use crate::solicit::Solicitor;
 
 impl Uplink {
-    /// The way through the device, with the socket ready for it.
-    pub(super) fn way(
-        &mut self,
-        device: &Device,
-        shared: &mut Shared,
-        now: Duration,
-    ) -> Result<Result<Way, Break>, Error> {
-        let Some(target) = self.round.first_target() else { return Ok(Err(device.broken(Reason::NoRoute))) };
-        let known = self.known.as_ref().filter(|(at, known, _)| now < *at + STALE && known == device);
+    /// The way through the device with this number, with the socket ready for it.
+    pub(super) fn way(&mut self, index: u32, shared: &mut Shared, now: Duration) -> Result<Result<Way, Break>, Error> {
+        let no_route = Break { reason: Reason::NoRoute, address: None };
+        let Some(target) = self.round.first_target() else { return Ok(Err(no_route)) };
+        let known = self.known.filter(|(at, of, _)| now < *at + STALE && *of == index);
         let way = match known {
-            Some((_, _, way)) => *way,
-            None => match device.way(target, shared.host.route(target, device.index)?.as_ref()) {
+            Some((_, _, way)) => way,
+            None => match shared.host.way(self.plan.terms(shared.config.as_ref()), target)? {
                 Ok(way) => {
-                    self.known = Some((now, device.clone(), way));
+                    self.known = Some((now, index, way));
                     way
                 }
                 Err(broken) => {
                     self.known = None;
-                    let learned = self.plan.learns && broken.reason == Reason::NoRoute;
-                    let reason = if learned { Reason::NoGateway } else { broken.reason };
-                    return Ok(Err(Break { reason, ..broken }));
+                    return Ok(Err(broken));
                 }
             },
         };
-        if self.socket.as_ref().is_some_and(|socket| socket.is_bound_to(device.index)) {
+        if self.socket.as_ref().is_some_and(|socket| socket.is_bound_to(index)) {
             return Ok(Ok(way));
         }
-        match self.open(device.index, shared) {
+        match self.open(index, shared) {
             Ok(()) => Ok(Ok(way)),
             Err(Errno::ENODEV) => Ok(Err(Break { reason: Reason::NoInterface, address: None })),
             Err(Errno::EPERM | Errno::EACCES) => Err(Error::NotPermitted { uplink: self.plan.uplink.clone() }),

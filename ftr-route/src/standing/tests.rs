@@ -122,7 +122,7 @@ fn a_lease_keeps_its_gateway_while_its_address_is_there() {
     let learned = way(&told, &[], &addresses).unwrap();
     assert_eq!(learned.gateway.unwrap().to_string(), "1.0.0.1");
     // Ours names its source, so it tells for which lease it was.
-    let ours = [Route { source: Some(learned.source), ..default_by(3, 1, "1.0.0.1") }];
+    let ours = [Route { source: learned.source, ..default_by(3, 1, "1.0.0.1") }];
     assert_eq!(way(&[], &ours, &addresses), Some(learned));
     assert_eq!(way(&[], &ours, &[address(3, "1.0.0.3", None, 24)]), None);
     assert_eq!(way(&told[..1], &ours, &addresses).unwrap().gateway.unwrap().to_string(), "1.0.0.9");
@@ -148,10 +148,10 @@ fn advertisements_are_followed_and_the_best_address_is_used() {
         with("2001:db8:1::9", 0),
     ];
     let best = way(&all, &[]).unwrap();
-    assert_eq!((best.source.to_string(), best.onlink), ("2001:db8::9".to_owned(), false));
+    assert_eq!((best.source, best.onlink), (Some(all[3].local), false));
     let in_use = [Route { source: Some(all[4].local), ..default_by(3, 1, "fe80::1") }];
-    assert_eq!(way(&all, &in_use).unwrap().source, all[4].local);
-    assert_eq!(way(&all[..3], &in_use).unwrap().source.to_string(), "2001:db8::7");
+    assert_eq!(way(&all, &in_use).unwrap().source, Some(all[4].local));
+    assert_eq!(way(&all[..3], &in_use).unwrap().source, Some(all[1].local));
     let host = Host { links: &links, addresses: &all, ours: &in_use, ..Host::default() };
     assert_eq!(standings(&config, Family::V6, host)[0].way, None, "a router that has resigned");
     assert!(!standings(&config, Family::V6, host)[1].configured);
@@ -224,4 +224,35 @@ fn of_two_routers_the_one_that_answers_is_used() {
     assert_eq!(gateway(&[(3, "fe80::1")]), "fe80::2");
     assert_eq!(gateway(&[(4, "fe80::1")]), "fe80::1", "of another device");
     assert_eq!(gateway(&[(3, "fe80::1"), (3, "fe80::2")]), "fe80::1");
+}
+
+#[test]
+fn what_no_failure_of_the_line_explains_is_told() {
+    let config = config(&CONFIG.replace("ip: 2.0.0.2, gateway: 2.0.0.1, weight: 2", "type: dhcp"));
+    let unexplained = |flags: u32, addresses: &[Address]| {
+        let links: Vec<Link> = [(3, "eth1"), (4, "eth2"), (7, "ppp0")]
+            .map(|(i, name)| Link { flags: LinkFlags(flags), ..link(i, name) })
+            .into();
+        let all = standings(&config, Family::V4, Host { links: &links, addresses, ..Host::default() });
+        all.iter().filter_map(Standing::unexplained).map(|one| format!("{} {}", one.uplink, one.reason)).collect()
+    };
+    let told: Vec<String> = unexplained(UP, &[]);
+    assert_eq!(told, ["eth1 no-address"], "leases and PPP may have ended");
+    let own = [address(3, "1.0.0.2", None, 24), address(4, "2.0.0.2", None, 24), address(7, "9.0.0.2", None, 24)];
+    let told: Vec<String> = unexplained(UP, &own);
+    assert_eq!(told, ["eth2 no-gateway", "ppp0 no-gateway"]);
+    for flags in [0, 1] {
+        let told: Vec<String> = unexplained(flags, &own[1..]);
+        assert!(told.is_empty(), "off, or without cable: {told:?}");
+    }
+}
+
+#[test]
+fn a_stated_address_of_another_device_has_its_rule_too() {
+    let links = [link(3, "eth1"), link(1, "lo")];
+    let all = stand(&links, &[address(1, "1.0.0.2", None, 32)]);
+    assert_eq!(
+        (all[0].addresses.clone(), all[0].way.map(|way| way.onlink)),
+        (vec!["1.0.0.2".parse().unwrap()], Some(true))
+    );
 }
