@@ -10,7 +10,7 @@ use nix::sys::socket::{SockFlag, SockProtocol};
 
 use crate::frame::{Frames, Outcome, outcome};
 use crate::socket::{End, Socket};
-use crate::{Address, Counters, Error, Link, Lookup, Neighbour, Refusal, Route, Rule, Write, counters};
+use crate::{Address, Counters, Error, Label, Link, Lookup, Neighbour, Refusal, Route, Rule, Write, counters};
 
 /// How often a dump is begun anew because the table changed under it.
 const ATTEMPTS: u32 = 8;
@@ -99,6 +99,17 @@ impl Rtnetlink {
     /// The exchange fails.
     pub fn rules(&mut self, family: Family) -> Result<Vec<Rule>, Error> {
         self.dump("list rules", Rtm::Getrule, &Rule::request(family)?, Rule::decode)
+    }
+
+    /// Every address label (IPv6 only). Where the kernel has none of them the list is empty.
+    ///
+    /// # Errors
+    /// The exchange fails.
+    pub fn labels(&mut self) -> Result<Vec<Label>, Error> {
+        match self.dump("list address labels", Rtm::Getaddrlabel, &Label::request(), Label::decode) {
+            Err(Error::Refused { refusal: Refusal { errno: Errno::EOPNOTSUPP, .. }, .. }) => Ok(Vec::new()),
+            labels => labels,
+        }
     }
 
     /// Every neighbour of a family.

@@ -1,10 +1,10 @@
-//! Changes to routes and rules.
+//! Changes to routes, rules and address labels.
 
 use neli::consts::nl::NlmF;
 use neli::consts::rtnl::Rtm;
 
 use crate::frame::request;
-use crate::{Error, Route, Rule};
+use crate::{Error, Label, Route, Rule};
 
 /// A change to ask of the kernel. Nothing is ever replaced: an addition fails where its like is there already.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,10 @@ pub enum Write {
     AddRule(Rule),
     /// Deletes a rule.
     DeleteRule(Rule),
+    /// Adds an address label.
+    AddLabel(Label),
+    /// Deletes an address label, whatever its number.
+    DeleteLabel(Label),
 }
 
 impl Write {
@@ -28,10 +32,12 @@ impl Write {
             Self::DeleteRoute(route) => (Rtm::Delroute, route.encode_deletion()?),
             Self::AddRule(rule) => (Rtm::Newrule, rule.encode()?),
             Self::DeleteRule(rule) => (Rtm::Delrule, rule.encode()?),
+            Self::AddLabel(label) => (Rtm::Newaddrlabel, label.encode()?),
+            Self::DeleteLabel(label) => (Rtm::Deladdrlabel, label.encode()?),
         };
         let flags = match self {
-            Self::AddRoute(_) | Self::AddRule(_) => NlmF::ACK | NlmF::CREATE | NlmF::EXCL,
-            Self::DeleteRoute(_) | Self::DeleteRule(_) => NlmF::ACK,
+            Self::AddRoute(_) | Self::AddRule(_) | Self::AddLabel(_) => NlmF::ACK | NlmF::CREATE | NlmF::EXCL,
+            Self::DeleteRoute(_) | Self::DeleteRule(_) | Self::DeleteLabel(_) => NlmF::ACK,
         };
         request(kind.into(), flags, number, &body)
     }

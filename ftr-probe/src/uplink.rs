@@ -10,6 +10,7 @@ use std::time::Duration;
 use ftr_core::Family;
 use ftr_core::config::{Config, LATE};
 use ftr_core::record::{Check, Prompt, Reason};
+use ftr_netlink::Address;
 use ftr_netlink::egress::Device;
 use nix::sys::epoll::{Epoll, EpollFlags};
 
@@ -164,9 +165,12 @@ impl Uplink {
         self.next.is_down()
     }
 
-    /// Whether an address of another device could be what it lacks.
-    pub(crate) fn wants_address(&self) -> bool {
-        self.plan.family == Family::V6 && self.reason == Some(Reason::NoAddress)
+    /// Whether a change of another device may concern it: an address there could be what it lacks, or was the one that it
+    /// sends from.
+    pub(crate) fn depends_on(&self, addresses: &[Address]) -> bool {
+        let lacks = self.plan.family == Family::V6 && self.reason == Some(Reason::NoAddress);
+        let gone = |(_, _, way): (_, _, Way)| addresses.iter().all(|address| address.local != way.address);
+        lacks || self.known.is_some_and(gone)
     }
 
     /// Something has happened: check now. A check that runs already goes on, unless the way may be another now. A device

@@ -277,13 +277,14 @@ impl Watch {
         let before: Vec<_> = self.indexes(now)?;
         let changes = self.shared.host.hear()?;
         let after = self.indexes(now)?;
+        let addresses = &self.shared.host.survey(now)?.addresses;
         for (place, uplink) in self.uplinks.iter_mut().enumerate() {
             let [before, after] = [&before, &after].map(|indexes| indexes.get(place).copied().flatten());
             let touched = match &changes {
                 Changes::Any => true,
                 Changes::Of(indexes) => [before, after].into_iter().flatten().any(|index| indexes.contains(&index)),
             };
-            if touched || uplink.wants_address() {
+            if touched || uplink.depends_on(addresses) {
                 uplink.prompt(Prompt::Event, now);
                 if let Some(wake) = self.wakes.get_mut(place) {
                     *wake = uplink.wake(now);

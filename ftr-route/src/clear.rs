@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::foundation::last_way;
 use crate::iproute::{self, is_ours};
 use crate::kernel::Kernel;
+use crate::labels;
 use crate::legacy;
 use crate::operation::Operation;
 use crate::remembered::Remembered;
@@ -23,7 +24,7 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family], clear: 
     let links = kernel.links()?;
     let names = |index| links.iter().find(|link| link.index == index).map(|link| link.name.as_str());
     let mut exit = Exit::Yes;
-    let (mut rules, mut routes) = (Vec::new(), Vec::new());
+    let (mut rules, mut routes, mut labels) = (Vec::new(), Vec::new(), Vec::new());
     for &family in families {
         if !kernel.has(family)? {
             continue;
@@ -35,10 +36,14 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family], clear: 
             say(TOOL, &line);
             exit = Exit::No;
         }
+        let ours = kernel.labels(family)?.into_iter().filter(labels::is_ours);
+        labels.extend(ours.map(|label| Operation::write(Write::DeleteLabel(label))));
     }
     // Not to know what parameters were is no reason to leave the rest behind.
-    let lock =
-        remembered.lock().inspect_err(|error| say(TOOL, &format!("others may change sysctls meanwhile: {error}")));
+    let lock = if clear.dry.dry_run { None } else { Some(remembered.lock()) };
+    if let Some(Err(error)) = &lock {
+        say(TOOL, &format!("others may change sysctls meanwhile: {error}"));
+    }
     let undo = remembered.paths(families).and_then(|paths| remembered.undo(&sysctl::read(paths)));
     let is_known = undo.is_ok();
     let settings = undo.unwrap_or_else(|error| {
@@ -46,7 +51,7 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family], clear: 
         exit = Exit::No;
         Vec::new()
     });
-    let stages = [rules, routes, settings.into_iter().map(Operation::Sysctl).collect()];
+    let stages = [rules, routes, labels, settings.into_iter().map(Operation::Sysctl).collect()];
     if clear.dry.dry_run {
         answer(stages.iter().flatten().map(|operation| iproute::command(operation, &names)))?;
         return Ok(exit);

@@ -2,7 +2,7 @@
 
 use ftr_core::Family;
 use ftr_core::layout::PROTOCOL;
-use ftr_netlink::{Action, Nexthop, Prefix, Route, RouteKind, Rule, Write};
+use ftr_netlink::{Action, Label, Nexthop, Prefix, Route, RouteKind, Rule, Write};
 
 use crate::operation::Operation;
 
@@ -19,6 +19,8 @@ pub(crate) fn command(operation: &Operation, names: &Names<'_>) -> String {
                 Write::DeleteRoute(it) => (route_family(it), format!("route del {}", route(it, names))),
                 Write::AddRule(it) => (rule_family(it), format!("rule add {}", rule(it))),
                 Write::DeleteRule(it) => (rule_family(it), format!("rule del {}", rule(it))),
+                Write::AddLabel(it) => ("", format!("addrlabel add {}", label(it, names))),
+                Write::DeleteLabel(it) => ("", format!("addrlabel del {}", label(it, names))),
             };
             format!("ip {family}{words}")
         }
@@ -100,6 +102,14 @@ pub(crate) fn route(route: &Route, names: &Names<'_>) -> String {
         }
     }
     words.join(" ")
+}
+
+/// A label as `ip addrlabel add` takes it.
+fn label(label: &Label, names: &Names<'_>) -> String {
+    let device =
+        (label.index != 0).then(|| names(label.index).map_or_else(|| format!("if{}", label.index), str::to_owned));
+    let device = device.map(|device| format!(" dev {device}")).unwrap_or_default();
+    format!("prefix {}{device} label {}", label.prefix, label.number)
 }
 
 fn nexthop(nexthop: &Nexthop, family: Family, names: &Names<'_>) -> Vec<String> {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use ftr_core::Family;
 use ftr_core::layout::PROTOCOL;
-use ftr_netlink::{Action, Address, Link, Lookup, Neighbour, Refusal, Route, RouteKind, Rtnetlink, Rule, Write};
+use ftr_netlink::{Action, Address, Label, Link, Lookup, Neighbour, Refusal, Route, RouteKind, Rtnetlink, Rule, Write};
 use nix::errno::Errno;
 
 use crate::error::Error;
@@ -77,6 +77,14 @@ impl Kernel {
         // Without IPv6 the kernel answers for every family that it has.
         rules.retain(|rule| rule.family == family);
         Ok(rules)
+    }
+
+    /// Every address label, of which IPv4 has none.
+    pub(crate) fn labels(&mut self, family: Family) -> Result<Vec<Label>, Error> {
+        match family {
+            Family::V4 => Ok(Vec::new()),
+            Family::V6 => Ok(self.netlink.labels()?),
+        }
     }
 
     /// The default routes of the table main.
@@ -176,6 +184,6 @@ impl Kernel {
 }
 
 fn is_gone(write: &Write, refusal: &Refusal) -> bool {
-    let deletion = matches!(write, Write::DeleteRoute(_) | Write::DeleteRule(_));
+    let deletion = matches!(write, Write::DeleteRoute(_) | Write::DeleteRule(_) | Write::DeleteLabel(_));
     deletion && matches!(refusal.errno, Errno::ESRCH | Errno::ENOENT | Errno::ENODEV)
 }

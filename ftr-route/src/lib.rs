@@ -21,6 +21,7 @@ mod hazards;
 mod inbox;
 mod iproute;
 mod kernel;
+mod labels;
 mod legacy;
 mod observed;
 mod once;

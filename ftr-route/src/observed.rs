@@ -6,7 +6,7 @@ use ftr_core::Family;
 use ftr_core::config::{Config, Ipv6Kind, Target, UplinkKind};
 use ftr_core::layout::{Layout, MAIN_PRIORITY};
 use ftr_core::record::NoWay;
-use ftr_netlink::{Action, Link, Route, Rule};
+use ftr_netlink::{Action, Label, Link, Route, Rule};
 
 use crate::balance::{self, Part};
 use crate::desired::{Goal, desired};
@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::foundation::{Foundation, is_of_foundation};
 use crate::iproute;
 use crate::kernel::Kernel;
+use crate::labels;
 use crate::operation::Operation;
 use crate::standing::{Host, Standing, standings};
 use crate::sysctl::{self, Values};
@@ -28,6 +29,7 @@ pub(crate) struct Observed {
     /// Of the tables that are ours.
     pub(crate) routes: Vec<Route>,
     pub(crate) sysctls: Values,
+    pub(crate) labels: Vec<Label>,
     /// What works against us although nothing of ours is wrong.
     pub(crate) warnings: Vec<String>,
 }
@@ -90,8 +92,9 @@ impl Observed {
         let host = Host { links: &links, addresses: &addresses, defaults: &defaults, silent: &silent, ours: &routes };
         let standings = standings(config, family, host);
         let sysctls = sysctl::read(sysctl::relevant(config, family, &standings));
+        let labels = kernel.labels(family)?;
         let warnings = bypass(kernel, config, family)?.into_iter().collect();
-        Ok(Self { links, standings, rules, routes, sysctls, warnings })
+        Ok(Self { links, standings, rules, routes, sysctls, labels, warnings })
     }
 
     /// The name of a device.
@@ -190,6 +193,10 @@ impl Observed {
         let desired = desired(config, family, &self.standings, &goal);
         let mut plan = diff(&desired, &self.rules, &self.routes);
         let settings = sysctl::wanted(config, family, &self.standings, &self.sysctls);
+        let labels = labels::changes(family, &self.standings, &self.labels);
+        if !labels.is_empty() {
+            plan.stages.insert(0, labels);
+        }
         if !settings.is_empty() {
             plan.stages.insert(0, settings.into_iter().map(Operation::Sysctl).collect());
         }
@@ -275,6 +282,7 @@ mod tests {
             rules: vec![Rule { oif: Some("eth1".to_owned()), ..rule(40006, 1) }, rule(40009, table)],
             routes: vec![route],
             sysctls: Values::new(),
+            labels: Vec::new(),
             warnings: Vec::new(),
         }
     }

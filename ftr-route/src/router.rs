@@ -250,6 +250,7 @@ mod tests {
             rules: Vec::new(),
             routes: Vec::new(),
             sysctls: Values::new(),
+            labels: Vec::new(),
             warnings: Vec::new(),
         };
         let told = |asked: &[usize], refused: &[usize]| {
@@ -270,6 +271,7 @@ mod tests {
             rules: Vec::new(),
             routes: Vec::new(),
             sysctls: Values::new(),
+            labels: Vec::new(),
             warnings: Vec::new(),
         };
         let refused = |uplink, words: &str| Refused { uplink, words: words.to_owned() };

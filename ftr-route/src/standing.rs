@@ -27,6 +27,8 @@ pub(crate) struct Standing {
     pub(crate) missing: Option<Reason>,
     /// Its address comes by itself.
     learned: bool,
+    /// What the kernel would say of the address that packets leave with.
+    pub(crate) source: Source,
 }
 
 /// How far the device of an uplink is.
@@ -38,6 +40,27 @@ pub(crate) enum DeviceState {
     /// No link partner.
     NoCarrier,
     Running,
+}
+
+/// How the kernel would judge the address that packets leave with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// It would choose it, or there is none.
+    Good,
+    /// It would rather choose one of another device that is not deprecated.
+    Deprecated,
+    /// It is of another device itself, for this one has none.
+    Elsewhere,
+}
+
+impl Source {
+    const fn of(own: Option<&Address>) -> Self {
+        match own {
+            Some(address) if address.is_deprecated() => Self::Deprecated,
+            Some(_) => Self::Good,
+            None => Self::Elsewhere,
+        }
+    }
 }
 
 impl Standing {
@@ -76,7 +99,8 @@ fn standing(config: &Config, uplink: &Uplink, table: u32, family: Family, host: 
     let way = device.as_ref().map_err(|reason| *reason).and_then(|device| device.egress(table, host));
     let mut addresses: Vec<IpAddr> = own().map(|address| address.local).collect();
     // One of another device is the uplink's where that is said, and not merely the best that there is.
-    let stated = way.ok().and_then(|way| way.source).filter(|_| family == Family::V4 || !terms.learns_address());
+    let source = way.as_ref().ok().and_then(|way| way.source);
+    let stated = source.filter(|_| family == Family::V4 || !terms.learns_address());
     addresses.extend(stated);
     addresses.sort_unstable();
     addresses.dedup();
@@ -89,9 +113,10 @@ fn standing(config: &Config, uplink: &Uplink, table: u32, family: Family, host: 
         device: state(host.links.iter().find(|link| link.name == uplink.name.as_str()).map(|link| link.flags)),
         addresses,
         networks,
+        missing: way.as_ref().err().copied(),
         way: way.ok(),
-        missing: way.err(),
         learned: terms.learns_address(),
+        source: source.map_or(Source::Good, |source| Source::of(own().find(|address| address.local == source))),
     }
 }
 

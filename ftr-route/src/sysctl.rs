@@ -9,7 +9,7 @@ use ftr_core::config::{Config, Hash, Ipv6Kind, Uplink};
 use ftr_core::{Family, Prefix};
 use serde::{Deserialize, Serialize};
 
-use crate::standing::Standing;
+use crate::standing::{Source, Standing};
 
 /// Where the kernel shows its parameters.
 const ROOT: &str = "/proc/sys";
@@ -37,6 +37,7 @@ pub(crate) fn relevant(config: &Config, family: Family, standings: &[Standing]) 
         }
         Family::V6 => {
             paths.extend(advertised(config, standings).map(|name| net.device(name, ADVERTISED)));
+            paths.extend(present(standings).map(|name| net.device(name, OWN)));
             paths.push(net.forward());
         }
     }
@@ -71,6 +72,14 @@ pub(crate) fn wanted(config: &Config, family: Family, standings: &[Standing], se
             let deaf = |path: &String| seen.get(path).is_some_and(|value| value == "0");
             let paths = advertised(config, standings).map(|name| net.device(name, ADVERTISED));
             settings.extend(paths.filter(|path| !deaf(path)).map(|path| (path, "2")));
+            // The kernel would rather send from any other device's address than from a deprecated one; and by an uplink
+            // that has none it could not send at all.
+            let own = |standing: &Standing| match standing.source {
+                Source::Good => None,
+                Source::Deprecated => Some((net.device(standing.name.as_str(), OWN), "1")),
+                Source::Elsewhere => Some((net.device(standing.name.as_str(), OWN), "0")),
+            };
+            settings.extend(standings.iter().filter_map(own));
         }
     }
     settings.push((net.forward(), "1"));
@@ -99,6 +108,7 @@ const FILTER: &str = "rp_filter";
 const IGNORE: &str = "arp_ignore";
 const ANNOUNCE: &str = "arp_announce";
 const ADVERTISED: &str = "accept_ra";
+const OWN: &str = "use_oif_addrs_only";
 const REFLECT: &str = "fwmark_reflect";
 const POLICY: &str = "fib_multipath_hash_policy";
 const FIELDS: &str = "fib_multipath_hash_fields";

@@ -11,7 +11,7 @@ use nix::sys::eventfd::EventFd;
 use nix::sys::time::TimeSpec;
 use std::io;
 use std::iter::Cycle;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -29,7 +29,7 @@ pub struct Habit {
     pub families: Vec<Family>,
     /// New connections a second, of each family.
     pub rate: f64,
-    /// How many of the LAN's addresses it uses.
+    /// How many of the LAN's addresses it uses; none where the kernel is to choose.
     pub sources: u8,
     /// How many connections it holds, of each family.
     pub held: usize,
@@ -207,6 +207,8 @@ fn pairs(habit: &Habit) -> Vec<(IpAddr, IpAddr)> {
 fn of_family(family: Family, habit: &Habit, random: &mut fastrand::Rng) -> IntoIter<(IpAddr, IpAddr)> {
     let all = |addresses: Vec<Ipv4Addr>| addresses.into_iter().map(IpAddr::V4).collect::<Vec<_>>();
     let (sources, servers) = match family {
+        Family::V4 if habit.sources == 0 => (all(vec![Ipv4Addr::UNSPECIFIED]), all(plan::servers())),
+        Family::V6 if habit.sources == 0 => (vec![Ipv6Addr::UNSPECIFIED.into()], ipv6::servers()),
         Family::V4 => (all(plan::clients(habit.sources)), all(plan::servers())),
         Family::V6 => (ipv6::clients(habit.delegated, habit.sources), ipv6::servers()),
     };

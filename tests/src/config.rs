@@ -60,7 +60,7 @@ fn uplink_line(uplink: &Uplink, ipv6: bool) -> String {
         Kind::Static | Kind::Macvlan => {
             keys.push(format!("type: static, ip: {}, gateway: {}", uplink.address(), uplink.gateway()));
         }
-        Kind::Tunnel => keys.push(format!("type: static, ip: {}, gateway: none", uplink.address())),
+        Kind::Tunnel | Kind::Modem => keys.push(format!("type: static, ip: {}, gateway: none", uplink.address())),
         Kind::Ppp => keys.push("type: ppp".to_owned()),
         Kind::Dhcp => keys.push("type: dhcp".to_owned()),
     }

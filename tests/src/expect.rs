@@ -23,6 +23,8 @@ pub type Marks = BTreeMap<String, Instant>;
 pub struct Evidence<'a> {
     /// What the client saw.
     pub report: &'a Report,
+    /// What the router itself saw, where it opened connections.
+    pub own: Option<&'a Report>,
     /// What `ftr-probe --watch` said.
     pub checks: &'a [Seen],
     /// When what happened.
@@ -52,7 +54,8 @@ pub fn all(expectations: &[Expectation], evidence: &Evidence) -> Result<()> {
 fn one(expectation: &Expectation, evidence: &Evidence) -> Result<()> {
     let Evidence { report, marks, lab, .. } = evidence;
     match expectation {
-        Expectation::Failures { family, after, until, settled, at_most } => {
+        Expectation::Failures { router, family, after, until, settled, at_most } => {
+            let report = if *router { evidence.own.ok_or_else(idle)? } else { report };
             let from = mark(marks, report, after.as_deref())?;
             let end = until.as_deref().map_or(Ok(Instant::now()), |until| mark(marks, report, Some(until)))?;
             let failed = |from| report.failed(from, end).filter(|attempt| attempt.family.is_meant(*family)).count();
@@ -145,6 +148,10 @@ fn mark(marks: &Marks, report: &Report, name: Option<&str>) -> Result<Instant> {
         }
         None => Ok(report.attempts.first().map_or_else(Instant::now, |first| first.began)),
     }
+}
+
+fn idle() -> LabError {
+    LabError::Unexpected("the router opens no connections of its own".to_owned())
 }
 
 fn refuse(unmet: bool, why: impl FnOnce() -> String) -> Result<()> {

@@ -11,6 +11,9 @@ use serde::Deserialize;
 pub enum Expectation {
     /// New connections that failed.
     Failures {
+        /// Of the router's own connections, not of the client's.
+        #[serde(default)]
+        router: bool,
         /// Over IPv4 (4) or IPv6 (6); both when absent.
         #[serde(default)]
         family: Option<Family>,

@@ -175,6 +175,11 @@ impl Lab {
                 provider.join(&self.router, uplink, ours, theirs)?;
                 self.address(uplink)?;
             }
+            Kind::Modem => {
+                provider.join(&self.router, uplink, ours, theirs)?;
+                provider.resolve_nothing(&self.router, uplink)?;
+                self.address(uplink)?;
+            }
             Kind::Macvlan => {
                 segment::branch(&self.router, uplink)?;
                 self.address(uplink)?;

@@ -48,6 +48,8 @@ pub enum Kind {
     Macvlan,
     /// A point-to-point device with a fixed address, which needs no gateway.
     Tunnel,
+    /// An Ethernet device without address resolution (`NOARP`), as LTE modems have it, which needs no gateway either.
+    Modem,
 }
 
 /// A DHCP client that people use.
@@ -65,7 +67,7 @@ pub enum DhcpClient {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wish {
-    /// `static`, `ppp`, `dhcp`, `macvlan` or `tunnel`.
+    /// `static`, `ppp`, `dhcp`, `macvlan`, `tunnel` or `modem`.
     #[serde(rename = "type", default)]
     pub kind: Kind,
     /// The client of a `dhcp` uplink.
@@ -107,11 +109,12 @@ pub struct Uplink {
 }
 
 impl Uplink {
-    /// The router's device: `eth1`, `ppp1` for a point-to-point one, `tun1` for a tunnel.
+    /// The router's device: `eth1`, `ppp1` for a point-to-point one, `tun1` for a tunnel, `wwan1` for a modem.
     #[must_use]
     pub fn device(&self) -> String {
         let kind = match self.wish.kind {
             Kind::Static | Kind::Dhcp | Kind::Macvlan => "eth",
+            Kind::Modem => "wwan",
             Kind::Ppp => "ppp",
             Kind::Tunnel => "tun",
         };

@@ -36,10 +36,9 @@ impl Stage {
                 wait_for("the first active uplinks", Duration::from_secs(8), seen, some)?;
             }
         }
-        let habit = self.habit(&scenario.client)?;
-        // Printed by the test runner when the scenario fails.
-        eprintln!("seed of the client: {}", habit.seed);
-        self.client = Some(Client::start(&self.lab.lan, &habit)?);
+        if !scenario.client.waits {
+            self.begin_traffic()?;
+        }
         for (number, step) in (1..).zip(&scenario.steps) {
             let named = |error| LabError::Unexpected(format!("step {number}, {step:?}: {error}"));
             self.take(step).map_err(named)?;
@@ -47,9 +46,22 @@ impl Stage {
         if let Some(client) = self.client.take() {
             self.report = client.finish()?;
         }
+        let own = self.own.take().map(Client::finish).transpose()?;
         let checks = self.watch.as_ref().map(Watch::so_far).unwrap_or_default();
-        let evidence = Evidence { report: &self.report, checks: &checks, marks: &self.marks, lab: &self.lab };
+        let evidence =
+            Evidence { report: &self.report, own: own.as_ref(), checks: &checks, marks: &self.marks, lab: &self.lab };
         expect::all(&scenario.expect, &evidence)
+    }
+
+    fn begin_traffic(&mut self) -> Result<()> {
+        let habit = self.habit(&self.traffic)?;
+        // Printed by the test runner when the scenario fails.
+        eprintln!("seed of the client: {}", habit.seed);
+        if let Some(rate) = self.traffic.router {
+            self.own = Some(Client::start(&self.lab.router, &Habit { rate, sources: 0, held: 0, ..habit.clone() })?);
+        }
+        self.client = Some(Client::start(&self.lab.lan, &habit)?);
+        Ok(())
     }
 
     fn habit(&self, traffic: &Traffic) -> Result<Habit> {
@@ -85,6 +97,7 @@ impl Stage {
             Step::Keeps { uplinks, family, during } => self.keeps(uplinks, *family, *during)?,
             Step::Flow(time) => thread::sleep(time.0),
             Step::Start => self.router.start(&self.lab)?,
+            Step::Traffic => self.begin_traffic()?,
             Step::Stop => drop(self.router.stop(Signal::SIGTERM)?),
             Step::Restart => {
                 self.mark("restart".to_owned());

@@ -58,6 +58,16 @@ impl Provider {
         router.ip(&format!("link set {device} up")).map(drop)
     }
 
+    /// Switches address resolution off at both ends: each sends to its own link-layer address, which is the other's too.
+    ///
+    /// # Errors
+    /// When the kernel refuses it.
+    pub fn resolve_nothing(&self, router: &Namespace, uplink: &Uplink) -> Result<()> {
+        let set = |device: &str| format!("link set {device} address 02:00:00:00:00:{:02x} arp off", uplink.number);
+        self.space.ip(&set("access"))?;
+        router.ip(&set(&uplink.device())).map(drop)
+    }
+
     /// Gives the provider's end its address.
     ///
     /// # Errors

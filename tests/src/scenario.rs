@@ -71,11 +71,23 @@ pub struct Traffic {
     pub held: usize,
     /// The uplink whose delegated prefix its IPv6 addresses are of; absent: they are the LAN's own.
     pub delegated: Option<String>,
+    /// New connections a second that the router itself opens, of each family; none when absent.
+    pub router: Option<f64>,
+    /// Nothing is sent before the step `traffic`.
+    pub waits: bool,
 }
 
 impl Default for Traffic {
     fn default() -> Self {
-        Self { families: vec![Family::V4], rate: 40.0, sources: 64, held: 18, delegated: None }
+        Self {
+            families: vec![Family::V4],
+            rate: 40.0,
+            sources: 64,
+            held: 18,
+            delegated: None,
+            router: None,
+            waits: false,
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::noise::Noise;
 use crate::program::{self, Daemon};
 use crate::report::Report;
 use crate::router::Router;
-use crate::scenario::{MailServer, Scenario};
+use crate::scenario::{MailServer, Scenario, Traffic};
 use crate::server::Server;
 use crate::service::{self, Services};
 use crate::span::Span;
@@ -37,7 +37,10 @@ const SHOWN: usize = 40;
 
 /// What runs while a scenario is played. Fields drop in this order: traffic first, the lab last.
 pub(crate) struct Stage {
+    pub(crate) traffic: Traffic,
     pub(crate) client: Option<Client>,
+    /// The router's own connections.
+    pub(crate) own: Option<Client>,
     pub(crate) watch: Option<Watch>,
     uploads: BTreeMap<String, Upload>,
     noise: Vec<Noise>,
@@ -74,7 +77,9 @@ impl Stage {
             _ => None,
         };
         Ok(Self {
+            traffic: scenario.client.clone(),
             client: None,
+            own: None,
             watch: None,
             uploads: BTreeMap::new(),
             noise: Vec::new(),

@@ -108,6 +108,8 @@ pub enum Step {
     },
     /// Lets traffic flow.
     Flow(Span),
+    /// The client begins, where it was told to wait.
+    Traffic,
     /// Stops the monitor and starts it again.
     Restart,
     /// Starts the monitor.

@@ -24,6 +24,7 @@ impl Routing {
             match write {
                 Write::AddRule(rule) => routing.rules.push(rule.clone()),
                 Write::DeleteRule(rule) => remove(&mut routing.rules, rule),
+                Write::AddLabel(_) | Write::DeleteLabel(_) => {}
                 Write::DeleteRoute(route) => remove(&mut routing.routes, route),
                 Write::AddRoute(route) => {
                     let hop = |hop: &Nexthop| Nexthop { dead: dead(hop.index), ..hop.clone() };

@@ -55,6 +55,7 @@ impl World {
             rules: now.rules.clone(),
             routes: now.routes.clone(),
             sysctls: Values::new(),
+            labels: Vec::new(),
             warnings: Vec::new(),
         };
         Self { config, observed, now }

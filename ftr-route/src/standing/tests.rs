@@ -58,14 +58,14 @@ fn a_static_uplink_needs_its_own_address() {
     let all = stand(&links, std::slice::from_ref(&other));
     assert_eq!((all[0].addresses.len(), &all[0].way), (1, &None));
     let all = stand(&links, &[other, address(3, "1.0.0.2", None, 24)]);
-    let way = all[0].way.clone().unwrap();
+    let way = all[0].way.unwrap();
     assert_eq!((way.gateway.unwrap().to_string(), way.onlink, way.index), ("1.0.0.1".to_owned(), false, 3));
 }
 
 #[test]
 fn a_gateway_outside_every_network_is_onlink() {
     let all = stand(&[link(3, "eth1")], &[address(3, "1.0.0.2", None, 32)]);
-    assert!(all[0].way.clone().unwrap().onlink);
+    assert!(all[0].way.unwrap().onlink);
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_device_that_is_switched_off_has_no_way_but_keeps_its_addresses() {
 fn ppp_learns_address_and_peer_and_needs_no_gateway() {
     let links = [link(7, "ppp0")];
     assert_eq!(stand(&links, &[])[2].way, None);
-    let way = stand(&links, &[address(7, "9.0.0.2", Some("9.0.0.1"), 32)])[2].way.clone().unwrap();
+    let way = stand(&links, &[address(7, "9.0.0.2", Some("9.0.0.1"), 32)])[2].way.unwrap();
     assert_eq!((way.gateway, way.peer.unwrap().to_string()), (None, "9.0.0.1".to_owned()));
 }
 
@@ -88,7 +88,7 @@ fn ppp_learns_address_and_peer_and_needs_no_gateway() {
 fn ppp_on_a_device_with_neighbours_sends_to_the_peer() {
     let mut ether = link(7, "ppp0");
     ether.flags = LinkFlags(UP);
-    let way = stand(&[ether.clone()], &[address(7, "9.0.0.2", Some("9.0.0.1"), 32)])[2].way.clone().unwrap();
+    let way = stand(&[ether.clone()], &[address(7, "9.0.0.2", Some("9.0.0.1"), 32)])[2].way.unwrap();
     assert_eq!((way.gateway, way.onlink), (way.peer, false));
     assert_eq!(stand(&[ether], &[address(7, "9.0.0.2", None, 24)])[2].way, None);
 }
@@ -113,9 +113,7 @@ fn a_lease_keeps_its_gateway_while_its_address_is_there() {
     let config = config(&CONFIG.replace("ip: 1.0.0.2, gateway: 1.0.0.1", "type: dhcp"));
     let (links, addresses) = ([link(3, "eth1")], [address(3, "1.0.0.2", None, 24)]);
     let way = |defaults: &[Route], ours: &[Route], addresses: &[Address]| {
-        standings(&config, Family::V4, Host { links: &links, addresses, defaults, ours, ..Host::default() })[0]
-            .way
-            .clone()
+        standings(&config, Family::V4, Host { links: &links, addresses, defaults, ours, ..Host::default() })[0].way
     };
     assert_eq!(way(&[], &[], &addresses), None);
     let told = [Route { metric: 200, ..default_by(3, 254, "1.0.0.9") }, default_by(3, 254, "1.0.0.1")];
@@ -137,7 +135,7 @@ fn advertisements_are_followed_and_the_best_address_is_used() {
     let way = |addresses: &[Address], ours: &[Route]| {
         let defaults = [default_by(3, 254, "fe80::1")];
         let host = Host { links: &links, addresses, defaults: &defaults, ours, ..Host::default() };
-        standings(&config, Family::V6, host)[0].way.clone()
+        standings(&config, Family::V6, host)[0].way
     };
     // IFA_F_TEMPORARY, IFA_F_DEPRECATED of if_addr.h.
     let all = [
@@ -168,7 +166,7 @@ fn of_two_routers_the_one_that_wants_to_be_preferred_is_used() {
     };
     let gateway = |defaults: &[Route]| {
         let host = Host { links: &links, addresses: &addresses, defaults, ..Host::default() };
-        standings(&config, Family::V6, host)[0].way.clone().unwrap().gateway.unwrap().to_string()
+        standings(&config, Family::V6, host)[0].way.unwrap().gateway.unwrap().to_string()
     };
     let (low, medium, high) = (router("fe80::1", 3), router("fe80::2", 0), router("fe80::3", 1));
     assert_eq!(gateway(&[low.clone(), medium.clone()]), "fe80::2");
@@ -185,7 +183,7 @@ fn a_tunnel_needs_no_gateway_and_an_ethernet_device_does() {
     let mut tunnel = ether.clone();
     tunnel.flags = LinkFlags(UP | POINT_TO_POINT);
     let way = |link: Link| {
-        standings(&config, Family::V4, Host { links: &[link], addresses: &addresses, ..Host::default() })[0].way.clone()
+        standings(&config, Family::V4, Host { links: &[link], addresses: &addresses, ..Host::default() })[0].way
     };
     assert_eq!(way(tunnel).unwrap().gateway, None);
     assert_eq!(way(ether), None);
@@ -218,7 +216,7 @@ fn of_two_routers_the_one_that_answers_is_used() {
             silent.iter().map(|(index, address)| (*index, address.parse().unwrap())).collect();
         let host =
             Host { links: &links, addresses: &addresses, defaults: &defaults, silent: &silent, ..Host::default() };
-        standings(&config, Family::V6, host)[0].way.clone().unwrap().gateway.unwrap().to_string()
+        standings(&config, Family::V6, host)[0].way.unwrap().gateway.unwrap().to_string()
     };
     assert_eq!(gateway(&[]), "fe80::1");
     assert_eq!(gateway(&[(3, "fe80::1")]), "fe80::2");

@@ -51,6 +51,7 @@ impl Kernel {
                 let at = self.routes.iter().position(|other| other == route).expect("ESRCH");
                 self.routes.remove(at);
             }
+            Write::AddLabel(_) | Write::DeleteLabel(_) => {}
             Write::DeleteRule(rule) => {
                 let at = self.rules.iter().position(|other| other == rule).expect("ENOENT");
                 self.rules.remove(at);
