@@ -17,6 +17,14 @@ Examples:
   ftr-route check || mail -s 'routing differs' root </dev/null
   ftr-route clear                          take it all away again";
 
+const CHECK: &str = "\
+Compare the kernel with what is wanted: 0 as wanted, 1 differs, or an uplink has no way out
+
+Prints the commands that would make it as wanted. An uplink that has no way out, although its device is on and has its \
+link partner, is named with what is missing: an address that the configuration states, or a gateway. That a device is \
+absent, off or without carrier, or that its lease or its PPP connection has ended, is a failure of the line as others \
+are, and as wanted. Hazards of the host are listed, and do not count.";
+
 const EXPLAIN: &str = "\
 Tell which uplink carries a flow, and why
 
@@ -71,7 +79,8 @@ pub(crate) enum Command {
     Apply(Apply),
     /// Show what the kernel has
     Show,
-    /// Compare the kernel with what is wanted: 0 as wanted, 1 differs
+    /// Compare the kernel with what is wanted: 0 as wanted, 1 differs, or an uplink has no way out
+    #[command(long_about = CHECK)]
     Check,
     /// Tell which uplink carries a flow, and why: 0 there is a way and it is as intended, 1 not so
     #[command(long_about = EXPLAIN, after_help = EXPLAIN_EXAMPLES)]

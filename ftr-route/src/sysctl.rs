@@ -192,9 +192,10 @@ pub(crate) fn write(setting: &Setting) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::{Setting, Values, relevant, wanted};
-    use crate::standing::tests::{CONFIG, config, link};
+    use crate::standing::tests::{CONFIG, address, config, link};
     use crate::standing::{Host, standings};
     use ftr_core::Family;
+    use ftr_netlink::{Address, Nexthop, Route, RouteKind};
 
     fn settings(text: &str, values: &[(&str, &str)]) -> Vec<String> {
         let config = config(text);
@@ -220,6 +221,27 @@ mod tests {
         assert!(all("1").contains(&"net/ipv4/conf/eth1/rp_filter=2".to_owned()));
         let off = settings(CONFIG, &[("net/ipv4/conf/eth1/rp_filter", "1")]);
         assert!(off.contains(&"net/ipv4/conf/eth1/rp_filter=0".to_owned()));
+    }
+
+    #[test]
+    fn where_the_only_ipv6_address_is_deprecated_no_other_devices_is_taken_for_it() {
+        let config = config(&CONFIG.replace("gateway: 1.0.0.1", "gateway: 1.0.0.1, type6: ra"));
+        let own = |device: u32, flags: u32, value: &str| {
+            let links = [link(2, "eth0"), link(3, "eth1")];
+            let addresses = [Address { flags, ..address(device, "2001:db8::7", None, 64) }];
+            let nexthops = vec![Nexthop::new(Some("fe80::1".parse().unwrap()), 3)];
+            let defaults = [Route { nexthops, ..Route::default(Family::V6, 254, RouteKind::Unicast) }];
+            let host = Host { links: &links, addresses: &addresses, defaults: &defaults, ..Host::default() };
+            let standings = standings(&config, Family::V6, host);
+            let path = "net/ipv6/conf/eth1/use_oif_addrs_only".to_owned();
+            assert!(relevant(&config, Family::V6, &standings).contains(&path));
+            let seen = Values::from([(path, value.to_owned())]);
+            wanted(&config, Family::V6, &standings, &seen).into_iter().map(|it| it.value).collect::<Vec<_>>()
+        };
+        // IFA_F_DEPRECATED of if_addr.h.
+        assert_eq!(own(3, 0x20, "0"), ["1"]);
+        assert!(own(3, 0, "0").is_empty() && own(3, 0, "1").is_empty(), "left as it is");
+        assert_eq!(own(2, 0, "1"), ["0"], "it has none, and could not send at all");
     }
 
     #[test]

@@ -35,7 +35,7 @@ complete -c ftr-route -n "__fish_ftr_route_needs_command" -s V -l version -d 'Pr
 complete -c ftr-route -n "__fish_ftr_route_needs_command" -f -a "prepare" -d 'Put rules, uplink tables and sysctls in place; new connections go on as they do'
 complete -c ftr-route -n "__fish_ftr_route_needs_command" -f -a "apply" -d 'Prepare, and let uplinks carry new connections'
 complete -c ftr-route -n "__fish_ftr_route_needs_command" -f -a "show" -d 'Show what the kernel has'
-complete -c ftr-route -n "__fish_ftr_route_needs_command" -f -a "check" -d 'Compare the kernel with what is wanted: 0 as wanted, 1 differs'
+complete -c ftr-route -n "__fish_ftr_route_needs_command" -f -a "check" -d 'Compare the kernel with what is wanted: 0 as wanted, 1 differs, or an uplink has no way out'
 complete -c ftr-route -n "__fish_ftr_route_needs_command" -f -a "explain" -d 'Tell which uplink carries a flow, and why: 0 there is a way and it is as intended, 1 not so'
 complete -c ftr-route -n "__fish_ftr_route_needs_command" -f -a "clear" -d 'Take away all that was put into the kernel, and nothing else'
 complete -c ftr-route -n "__fish_ftr_route_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -69,7 +69,7 @@ complete -c ftr-route -n "__fish_ftr_route_using_subcommand check" -s q -l quiet
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand check" -s v -l verbose -d 'Say more'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand check" -s 4 -d 'IPv4 alone [default: every family that the configuration has]'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand check" -s 6 -d 'IPv6 alone'
-complete -c ftr-route -n "__fish_ftr_route_using_subcommand check" -s h -l help -d 'Print help'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand explain" -l from -d 'Where it comes from: a host, or an address of this one [default: this host, which chooses its source]' -r
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand explain" -l to -d 'Where it goes to' -r
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand explain" -l proto -d 'Its protocol: tcp, udp or icmp' -r
@@ -97,7 +97,7 @@ complete -c ftr-route -n "__fish_ftr_route_using_subcommand clear" -s h -l help 
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check explain clear help" -f -a "prepare" -d 'Put rules, uplink tables and sysctls in place; new connections go on as they do'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check explain clear help" -f -a "apply" -d 'Prepare, and let uplinks carry new connections'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check explain clear help" -f -a "show" -d 'Show what the kernel has'
-complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check explain clear help" -f -a "check" -d 'Compare the kernel with what is wanted: 0 as wanted, 1 differs'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check explain clear help" -f -a "check" -d 'Compare the kernel with what is wanted: 0 as wanted, 1 differs, or an uplink has no way out'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check explain clear help" -f -a "explain" -d 'Tell which uplink carries a flow, and why: 0 there is a way and it is as intended, 1 not so'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check explain clear help" -f -a "clear" -d 'Take away all that was put into the kernel, and nothing else'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check explain clear help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
