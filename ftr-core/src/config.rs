@@ -34,7 +34,7 @@ pub use policy::{Otherwise, Policy};
 pub use problem::{Problem, Problems};
 pub use target::{BadTarget, DnsTarget, HttpTarget, Target};
 pub use tests_section::{LATE, Tests};
-pub use uplink::{ClampMss, Uplink, UplinkKind};
+pub use uplink::{ClampMss, Nat, Uplink, UplinkKind};
 
 use crate::{Family, InterfaceName, Prefix};
 use problem::NodePath;
@@ -81,8 +81,10 @@ pub struct Config {
 /// The devices towards the people who are served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Downlinks {
-    /// Local networks; at least one.
+    /// Local networks; none on a host that serves only itself.
     pub lan: Vec<InterfaceName>,
+    /// Those of the local networks that reach no other, and are reached by no other.
+    pub isolated: Vec<InterfaceName>,
     /// Networks of servers that the internet may reach.
     pub dmz: Vec<InterfaceName>,
     /// The IPv6 prefix that the hosts inside use, for uplinks that translate it into their own.
@@ -284,10 +286,7 @@ fn read(file: &Path) -> Result<(String, u32), String> {
 }
 
 fn downlinks(root: &mut Section<'_>, uplinks: &[Uplink]) -> Downlinks {
-    let mut downlinks = Downlinks { lan: Vec::new(), dmz: Vec::new(), prefix6: None };
-    if !root.has("downlinks") {
-        root.missing("downlinks", "a section with the device of the local network (lan)");
-    }
+    let mut downlinks = Downlinks { lan: Vec::new(), isolated: Vec::new(), dmz: Vec::new(), prefix6: None };
     let Some(mut section) = root.section("downlinks") else { return downlinks };
     let mut taken: Vec<InterfaceName> = uplinks.iter().map(|uplink| uplink.name.clone()).collect();
     let mut names = |section: &mut Section<'_>, key| {
@@ -306,10 +305,9 @@ fn downlinks(root: &mut Section<'_>, uplinks: &[Uplink]) -> Downlinks {
     downlinks.lan = names(&mut section, "lan");
     downlinks.dmz = names(&mut section, "dmz");
     downlinks.prefix6 = section.optional("prefix6", ipv6::prefix);
-    if !section.has("lan") {
-        section.missing("lan", "the device, or a list of devices, of the local network");
-    } else if downlinks.lan.is_empty() {
-        section.wrong("lan", "no usable device, allowed: one or more");
+    downlinks.isolated = section.list("isolated", scalar::parsed);
+    if let Some(name) = downlinks.isolated.iter().find(|name| !downlinks.lan.contains(name)) {
+        section.wrong("isolated", format!("{name} is no local network, allowed: devices of lan"));
     }
     section.finish();
     downlinks

@@ -19,8 +19,8 @@ use crate::model::{Rules, Ruleset, Table, When};
 pub(crate) struct Scope {
     /// One family, or both in the same tables.
     pub(crate) families: Vec<Family>,
-    /// As Fault Tolerant Router had it, flaws included: the router's own connections get no marks, and its filter drops
-    /// new connections from inside to the router.
+    /// As Fault Tolerant Router had it, flaws included: only connections of the networks that are listed take their mark
+    /// over, `IPsec` is not spared from translation, and its filter drops new connections from inside to the router.
     pub(crate) original: bool,
     /// Packets of the other family come by these tables as well, and shall pass.
     pub(crate) passes_other: bool,

@@ -106,6 +106,13 @@ fn warn(config: &Config, request: &Request) {
              the rules have examples to uncomment, and `firewall: safe` in the configuration admits them all",
         );
     }
+    if printed.contains(&Table::Filter) && config.downlinks.lan.is_empty() {
+        say(
+            TOOL,
+            "filter: warning: without a local network (downlinks.lan) INPUT admits no new connection to this host (SSH); \
+             the rules have examples to uncomment, and `firewall: none` in the configuration leaves the filter out",
+        );
+    }
     if printed.is_empty() {
         say(TOOL, "filter: warning: `firewall: none` in the configuration leaves it out, so there are no rules");
     }

@@ -157,6 +157,8 @@ pub struct When {
     pub dports: Vec<Ports>,
     /// Open a TCP connection, or answer one that does: the packets that state a segment size.
     pub opens: bool,
+    /// No policy of `IPsec` encrypts them on their way out.
+    pub unencrypted: bool,
     /// What connection tracking knows of them.
     pub state: Option<State>,
     /// What the marks are.

@@ -47,10 +47,13 @@ impl Request {
         Table::ALL.into_iter().filter(|table| self.tables.contains(table))
     }
 
-    /// Whether the rules are those of Fault Tolerant Router.
+    /// Whether the rules are those of Fault Tolerant Router, which has no configuration without a local network.
     #[must_use]
     pub fn original(&self, config: &Config) -> bool {
-        self.backend == Backend::Iptables && self.families == [Family::V4] && config.firewall.is_none()
+        self.backend == Backend::Iptables
+            && self.families == [Family::V4]
+            && config.firewall.is_none()
+            && !config.downlinks.lan.is_empty()
     }
 
     /// The rules before they have the words of one program.

@@ -47,6 +47,9 @@ fn policies_come_after_the_mark_of_the_connection_and_before_that_of_the_uplink(
                   -j MARK --set-xmark 0x300/0xff00";
     let order = ["-A PREROUTING -i dmz0 -j CONNMARK --restore-mark", policy, "-A PREROUTING -i eth1 -m conntrack"];
     assert!(order.map(|start| place(&all, start)).is_sorted(), "{all:#?}");
+    let all = rules(&format!("{POLICY}firewall: safe\n"), Backend::Iptables, V4, Table::Mangle);
+    let order = ["-A PREROUTING -i eth1 -m conntrack", "-A PREROUTING -m connmark ! --mark 0/0xff00", policy];
+    assert!(order.map(|start| place(&all, start)).is_sorted(), "{all:#?}");
     let all = rules(POLICY, Backend::Nft, BOTH, Table::Mangle);
     let policy = |addresses: &str| {
         format!(
@@ -54,10 +57,10 @@ fn policies_come_after_the_mark_of_the_connection_and_before_that_of_the_uplink(
         )
     };
     let order = [
-        "iifname { \"dmz0\", \"eth0\", \"eth9\" } ct mark & 0xff00 vmap {".to_owned(),
+        "iifname \"eth1\" ct state new ct mark set ct mark & 0xffff00ff | 0x100".to_owned(),
+        "ct mark & 0xff00 vmap {".to_owned(),
         policy("ip saddr 10.0.0.0/8"),
         policy("ip6 saddr fd00::/8"),
-        "iifname \"eth1\" ct state new ct mark set ct mark & 0xffff00ff | 0x100".to_owned(),
     ];
     assert!(order.map(|start| place(&all, &start)).is_sorted(), "{all:#?}");
     assert_eq!(all.iter().filter(|rule| rule.contains("0x300")).count(), 2, "{all:#?}");
@@ -89,16 +92,89 @@ fn the_routers_own_connections_are_marked_but_for_the_original() {
 }
 
 #[test]
-fn what_comes_in_later_has_its_mark_when_the_router_complains_about_it() {
-    let again = "-A PREROUTING -i eth1 -m connmark ! --mark 0/0xff00 -j CONNMARK --restore-mark";
+fn packets_of_every_device_have_their_mark_but_for_the_original() {
+    let all_devices = "-A PREROUTING -m connmark ! --mark 0/0xff00 -j CONNMARK --restore-mark";
     let at = |more: &str, families| {
         let all = rules(more, Backend::Iptables, families, Table::Mangle);
-        let again = all.iter().position(|rule| rule.starts_with(again))?;
-        Some(again > place(&all, "-A PREROUTING -i eth1 -m conntrack --ctstate NEW"))
+        let restored = all.iter().position(|rule| rule.starts_with(all_devices))?;
+        // What the router complains about has come in by an uplink.
+        Some(restored > place(&all, "-A PREROUTING -i eth1 -m conntrack --ctstate NEW"))
     };
     assert_eq!([at("", V4), at("firewall: safe\n", V4), at("", V6)], [None, Some(true), Some(true)]);
-    let all = rules("", Backend::Nft, BOTH, Table::Mangle);
-    place(&all, "iifname { \"eth1\", \"ppp0\" } ct mark & 0xff00 vmap {");
+    place(&rules("", Backend::Nft, BOTH, Table::Mangle), "ct mark & 0xff00 vmap {");
+    let listed = printed("", Backend::Iptables, V4, &[Table::Mangle]);
+    assert!(listed.contains("\n# Those of other devices (containers"), "{listed}");
+    let alone = BASE.replace("downlinks: {lan: [eth0, eth9], dmz: dmz0}\n", "");
+    let config = Config::parse(Path::new("test"), &alone).unwrap();
+    let request = Request { backend: Backend::Iptables, families: V4.to_vec(), tables: Table::ALL.to_vec() };
+    assert!(render(&config, &request).contains(all_devices), "the original has no such configuration");
+}
+
+/// What stands in the place of each list of devices that is empty would fit every packet.
+#[test]
+fn nothing_is_open_on_a_host_that_serves_only_itself() {
+    let more = "forwards: [{protocol: tcp, port: 80, to: '192.168.0.10:8080'}]\npolicies: [{name: a, uplinks: eth1, match: {}}]\n";
+    for downlinks in ["", "downlinks: {dmz: dmz0}\n"] {
+        let text = BASE.replace("downlinks: {lan: [eth0, eth9], dmz: dmz0}\n", downlinks) + more;
+        let config = Config::parse(Path::new("test"), &text).unwrap();
+        for (backend, families) in [(Backend::Iptables, V4), (Backend::Iptables, V6), (Backend::Nft, BOTH)] {
+            let request = Request { backend, families: families.to_vec(), tables: Table::ALL.to_vec() };
+            let text = render(&config, &request);
+            for line in text.lines().map(|line| line.trim_start_matches(['\t', '[', '0', ':', ']', ' '])) {
+                let open = ["-A INPUT -j", "-A FORWARD -j", "accept", "-A INPUT -p tcp", "jump", "-A PREROUTING -d"];
+                let inside = line == "accept" && downlinks.contains("dmz");
+                assert!(inside || !open.iter().any(|start| line.starts_with(start)), "{line}\n{text}");
+            }
+        }
+    }
+}
+
+const OWN: &str = "policies: [{name: a, uplinks: ppp0, match: {interface: self, destination: [192.0.2.9, '2001:db8:9::9'], protocol: udp, dports: 53}}]\n";
+
+#[test]
+fn policies_for_the_router_itself_stand_where_it_sends() {
+    let mark = "-p udp --dport 53 -m conntrack --ctstate NEW -m mark --mark 0/0xff00 -j MARK --set-xmark 0x300/0xff00";
+    for (families, far) in [(V4, "192.0.2.9"), (V6, "2001:db8:9::9")] {
+        let all = rules(OWN, Backend::Iptables, families, Table::Mangle);
+        let restored = place(&all, "-A OUTPUT -m connmark ! --mark 0/0xff00 -j CONNMARK --restore-mark");
+        assert!(restored < place(&all, &format!("-A OUTPUT -d {far} {mark}")), "{all:#?}");
+        assert_eq!(all.iter().filter(|rule| rule.contains("0x300")).count(), 1, "{all:#?}");
+    }
+    let all = rules(OWN, Backend::Nft, BOTH, Table::Mangle);
+    let output = place(&all, "type route hook output priority mangle");
+    let new = "udp dport 53 ct state new meta mark & 0xff00 == 0 meta mark set";
+    for start in [format!("ip daddr 192.0.2.9 {new}"), format!("ip6 daddr 2001:db8:9::9 {new}")] {
+        assert!(place(&all, &start) > output, "{all:#?}");
+    }
+    let both = OWN.replace("self", "[self, docker0]");
+    let all = rules(&both, Backend::Iptables, V4, Table::Mangle);
+    place(&all, "-A PREROUTING -i docker0 -j CONNMARK --restore-mark");
+    assert_eq!(all.iter().filter(|rule| rule.contains("0x300")).count(), 2, "{all:#?}");
+}
+
+#[test]
+fn local_networks_reach_each_other_but_for_isolated_ones() {
+    let between = |isolated: &str, more: &str| {
+        let text = BASE.replace("dmz: dmz0", &format!("dmz: dmz0, isolated: [{isolated}]")) + more;
+        let config = Config::parse(Path::new("test"), &text).unwrap();
+        let request = Request { backend: Backend::Iptables, families: V4.to_vec(), tables: vec![Table::Filter] };
+        render(&config, &request).matches("-A FORWARD -i eth0 -o eth9 -j ACCEPT").count()
+    };
+    assert_eq!([between("", ""), between("", "firewall: safe\n"), between("eth9", "firewall: safe\n")], [0, 1, 0]);
+}
+
+#[test]
+fn ipsec_and_uplinks_without_nat_keep_their_sources() {
+    let plain = "-A POSTROUTING -o ppp0 -m policy --dir out --pol none -j MASQUERADE";
+    let has = |more: &str, rule: &str| rules(more, Backend::Iptables, V4, Table::Nat).iter().any(|one| one == rule);
+    assert!(has("", "-A POSTROUTING -o ppp0 -j MASQUERADE") && has("firewall: safe\n", plain));
+    place(&rules("", Backend::Nft, BOTH, Table::Nat), "meta nfproto ipv4 oifname \"ppp0\" rt ipsec missing masquerade");
+    let text = BASE.replace("type: ppp", "type: ppp, nat: none");
+    let config = Config::parse(Path::new("test"), &text).unwrap();
+    for backend in [Backend::Iptables, Backend::Nft] {
+        let request = Request { backend, families: V4.to_vec(), tables: vec![Table::Nat] };
+        assert!(!render(&config, &request).contains("ppp0"));
+    }
 }
 
 #[test]
@@ -128,14 +204,17 @@ fn a_safe_filter_admits_people_inside_pings_and_leases() {
 fn ipv6_is_translated_where_it_is_asked_for_and_delegated_addresses_stay() {
     let all = rules("", Backend::Iptables, V6, Table::Nat);
     let own = place(&all, "-A POSTROUTING -o eth1 -s 2001:db8:1::/56 -j ACCEPT");
-    assert!(own < place(&all, "-A POSTROUTING -o eth1 -j SNAT --to-source 2001:db8::2"), "{all:#?}");
+    assert!(
+        own < place(&all, "-A POSTROUTING -o eth1 -m policy --dir out --pol none -j SNAT --to-source 2001:db8::2"),
+        "{all:#?}"
+    );
     assert!(all.iter().all(|rule| !rule.contains("ppp0")), "{all:#?}");
     let all = rules("", Backend::Nft, BOTH, Table::Nat);
     for rule in [
-        "oifname \"eth1\" snat ip to 192.0.2.2",
-        "meta nfproto ipv4 oifname \"ppp0\" masquerade",
+        "oifname \"eth1\" rt ipsec missing snat ip to 192.0.2.2",
+        "meta nfproto ipv4 oifname \"ppp0\" rt ipsec missing masquerade",
         "oifname \"eth1\" ip6 saddr 2001:db8:1::/56 accept",
-        "oifname \"eth1\" snat ip6 to 2001:db8::2",
+        "oifname \"eth1\" rt ipsec missing snat ip6 to 2001:db8::2",
     ] {
         place(&all, rule);
     }

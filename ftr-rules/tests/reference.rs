@@ -57,6 +57,9 @@ fn examples_are_whole_rules_for_devices_that_exist() {
     assert!(examples.len() > 8, "{examples:?}");
     for example in examples {
         assert!(example.contains(" -j "), "{example}");
-        assert!(["wan0", "eth0", "br-guest", "WAN_LAN"].iter().any(|name| example.contains(name)), "{example}");
+        assert!(
+            ["wan0", "eth0", "br-guest", "WAN_LAN", "WAN_DMZ"].iter().any(|name| example.contains(name)),
+            "{example}"
+        );
     }
 }

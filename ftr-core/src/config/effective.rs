@@ -6,10 +6,12 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::email::{Authentication, Email, Encryption};
+use super::matching::SELF;
 use super::{
-    ClampMss, Config, ConnectionsOnDown, Failback, Firewall, Forward, Hash, Ipv6Kind, Match, Nat6, Otherwise, Policy,
-    Ports, Protocol, Tests, Uplink, UplinkKind, WhenAllDown,
+    ClampMss, Config, ConnectionsOnDown, Failback, Firewall, Forward, Hash, Ipv6Kind, Match, Nat, Nat6, Otherwise,
+    Policy, Ports, Protocol, Tests, Uplink, UplinkKind, WhenAllDown,
 };
+use crate::InterfaceName;
 
 impl Config {
     /// The effective configuration under the names of the file; a password is told only as `***`.
@@ -17,7 +19,12 @@ impl Config {
     pub fn effective(&self) -> Value {
         let mut whole = json!({
             "uplinks": self.uplinks.iter().map(uplink).collect::<Vec<_>>(),
-            "downlinks": {"lan": self.downlinks.lan, "dmz": self.downlinks.dmz, "prefix6": self.downlinks.prefix6},
+            "downlinks": {
+                "lan": self.downlinks.lan,
+                "isolated": self.downlinks.isolated,
+                "dmz": self.downlinks.dmz,
+                "prefix6": self.downlinks.prefix6,
+            },
             "tests": tests(&self.tests),
             "log": {
                 "file": self.log.file,
@@ -101,13 +108,15 @@ fn or_none<A: ToString>(gateway: Option<A>) -> String {
 
 fn matching(matching: &Match) -> Value {
     let ports = |ports: &[Ports]| ports.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let devices = matching.interfaces.iter().map(InterfaceName::as_str);
+    let interfaces: Vec<&str> = devices.chain(matching.own.then_some(SELF)).collect();
     json!({
         "source": matching.sources,
         "destination": matching.destinations,
         "protocol": matching.protocol.map(Protocol::as_str),
         "sports": ports(&matching.sports),
         "dports": ports(&matching.dports),
-        "interface": matching.interfaces,
+        "interface": interfaces,
         "set": matching.set,
     })
 }
@@ -130,6 +139,10 @@ fn uplink(uplink: &Uplink) -> Value {
         "ip6": ip6,
         "gateway6": gateway6,
         "type6": matches!(uplink.ipv6, Some(Ipv6Kind::Advertised)).then_some("ra"),
+        "nat": match uplink.nat {
+            Nat::Masquerade => None,
+            Nat::None => Some("none"),
+        },
         "prefix6": uplink.prefixes6,
         "nat6": match uplink.nat6 {
             Nat6::None => None,

@@ -195,11 +195,15 @@ forwards:
     }
 
     #[test]
-    fn policies_are_for_devices_inside() {
+    fn policies_are_for_all_but_what_comes_in_by_uplinks() {
         let with = |device: &str| {
             parse(&format!("{BASE}policies: [{{name: a, uplinks: eth1, match: {{interface: {device}}}}}]\n"))
         };
-        assert!(with("eth0").is_ok());
-        assert!(with("eth1").expect_err("an uplink")[0].contains("eth1 is no device of downlinks"));
+        for device in ["eth0", "docker0", "[self, eth0]"] {
+            let config = with(device).unwrap();
+            assert_eq!(parse(&config.effective_yaml()).unwrap().policies, config.policies);
+        }
+        assert!(with("self").unwrap().policies[0].matching.as_ref().is_some_and(|matching| matching.own));
+        assert!(with("[self, eth1]").expect_err("an uplink")[0].contains("eth1 is an uplink"));
     }
 }

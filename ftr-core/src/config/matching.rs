@@ -22,8 +22,10 @@ pub struct Match {
     pub sports: Vec<Ports>,
     /// The ports that they go to.
     pub dports: Vec<Ports>,
-    /// The devices that they come in by.
+    /// The devices that they come in by; where none is stated, and they are not the router's own, any but uplinks.
     pub interfaces: Vec<InterfaceName>,
+    /// Those that the router itself begins: `self` among the devices.
+    pub own: bool,
     /// The name of a set of addresses that they go to, which somebody else keeps; that of IPv6 ends in a `6` more.
     pub set: Option<String>,
 }
@@ -83,16 +85,22 @@ impl fmt::Display for Ports {
 /// The most characters of a set's name: the one of IPv6 has a `6` more (`IPSET_MAXNAMELEN`, with its closing zero).
 const LONGEST_SET: usize = 30;
 
+/// What stands among devices for the router itself.
+pub(super) const SELF: &str = "self";
+
 /// Reads the section.
 pub(super) fn read(mut section: Section<'_>) -> Match {
     let words = &[("tcp", Protocol::Tcp), ("udp", Protocol::Udp), ("icmp", Protocol::Icmp)];
+    let devices = section.list("interface", scalar::parsed::<InterfaceName>);
+    let (own, interfaces): (Vec<_>, Vec<_>) = devices.into_iter().partition(|name| name.as_str() == SELF);
     let matching = Match {
         sources: section.list("source", scalar::parsed),
         destinations: section.list("destination", scalar::parsed),
         protocol: section.optional("protocol", scalar::one_of(words)),
         sports: section.list("sports", scalar::parsed),
         dports: section.list("dports", scalar::parsed),
-        interfaces: section.list("interface", scalar::parsed),
+        interfaces,
+        own: !own.is_empty(),
         set: section.optional("set", set),
     };
     for (key, ports) in [("sports", &matching.sports), ("dports", &matching.dports)] {

@@ -1,7 +1,7 @@
 //! What no single key can tell: that tables, priorities and marks neither clash nor run out.
 
 use super::problem::{NodePath, Problem};
-use super::{Config, Nat6, UplinkKind};
+use super::{Config, Match, Nat, Nat6, Uplink, UplinkKind};
 use crate::Family;
 use crate::layout::{DEFAULT_PRIORITY, Layout, MAIN_PRIORITY};
 
@@ -31,6 +31,7 @@ pub(super) fn check(config: &Config, count: usize, problems: &mut Vec<Problem>, 
         translated_prefixes(config, problems);
     }
     same_address(config, warnings);
+    untranslated(config, warnings);
     untested_ipv6(config, warnings);
     defaults_of_clients(config, warnings);
     if !config.uplinks.iter().any(|uplink| config.eligible(uplink)) {
@@ -122,14 +123,14 @@ fn untested_ipv4(config: &Config, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Connections keep their uplink only where they come in by a device of ours.
+/// What comes in by an uplink is answered by it, whatever policies say.
 fn devices_of_policies(config: &Config, problems: &mut Vec<Problem>) {
     for (index, policy) in config.policies.iter().enumerate() {
         let stated = policy.matching.iter().flat_map(|matching| &matching.interfaces);
-        let inside = |name| config.downlinks.lan.contains(name) || config.downlinks.dmz.contains(name);
-        for name in stated.filter(|name| !inside(name)) {
+        for name in stated.filter(|name| config.uplinks.iter().any(|uplink| uplink.name == **name)) {
             let path = NodePath::default().key("policies").index(index).key("match").key("interface");
-            problems.push(Problem::new(path, format!("{name} is no device of downlinks, allowed: one of lan or dmz")));
+            let what = format!("{name} is an uplink, allowed: other devices, or self for the router's own connections");
+            problems.push(Problem::new(path, what));
         }
     }
 }
@@ -147,6 +148,42 @@ fn translated_prefixes(config: &Config, problems: &mut Vec<Problem>) {
             problems.push(Problem::new(path, what));
         }
     }
+}
+
+/// The source of the router's own packets is chosen before a policy sends them to another uplink, which then has to
+/// translate it.
+fn untranslated(config: &Config, warnings: &mut Vec<Problem>) {
+    for (index, policy) in config.policies.iter().enumerate() {
+        let Some(matching) = policy.matching.as_ref().filter(|matching| matching.own) else { continue };
+        let path = NodePath::default().key("policies").index(index).key("match").key("interface");
+        let uplinks = || policy.uplinks.iter().filter_map(|place| config.uplinks.get(*place));
+        let mut warn = |key: &str, keeps: fn(&Uplink) -> bool| {
+            let names: Vec<&str> = uplinks().filter(|one| keeps(one)).map(|one| one.name.as_str()).collect();
+            if !names.is_empty() {
+                let names = names.join(", ");
+                warnings.push(Problem::new(
+                    path.clone(),
+                    format!(
+                        "self, but {names} does not translate sources ({key}): what the router sends there leaves with \
+                         the address of another uplink, unless the program binds to the right one"
+                    ),
+                ));
+            }
+        };
+        if speaks(matching, Family::V4) {
+            warn("nat: none", |uplink| uplink.nat == Nat::None);
+        }
+        if speaks(matching, Family::V6) {
+            warn("nat6 is not masquerade", |uplink| uplink.ipv6.is_some() && uplink.nat6 != Nat6::Masquerade);
+        }
+    }
+}
+
+/// Whether a policy is for connections of a family: those of the addresses that it states, if any.
+fn speaks(matching: &Match, family: Family) -> bool {
+    [&matching.sources, &matching.destinations]
+        .iter()
+        .all(|prefixes| prefixes.is_empty() || prefixes.iter().any(|prefix| prefix.family() == family))
 }
 
 /// IPv6 that nothing tests.

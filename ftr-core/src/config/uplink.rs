@@ -21,6 +21,8 @@ pub struct Uplink {
     pub kind: UplinkKind,
     /// Where its IPv6 address and gateway come from; none where it has no IPv6.
     pub ipv6: Option<Ipv6Kind>,
+    /// What becomes of the source address of its IPv4 connections.
+    pub nat: Nat,
     /// The IPv6 prefixes that its provider routes to us: what comes from them leaves by this uplink.
     pub prefixes6: Vec<Prefix>,
     /// What becomes of the source address of its IPv6 connections.
@@ -64,6 +66,16 @@ impl Uplink {
     }
 }
 
+/// What becomes of the source address of IPv4 connections that leave by an uplink.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Nat {
+    /// It becomes the uplink's own.
+    #[default]
+    Masquerade,
+    /// Nothing: hosts inside have addresses of the provider.
+    None,
+}
+
 /// How small the segments of TCP are kept (RFC 879; `TCPMSS` in iptables-extensions(8)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClampMss {
@@ -104,7 +116,13 @@ pub(super) fn read(root: &mut Section<'_>, tests: &Tests) -> Vec<Option<Uplink>>
         let uplink = one(&mut section, tests);
         if let Some(Uplink { name, .. }) = &uplink {
             if names.contains(name) {
-                section.wrong("interface", format!("{name} is another uplink already, allowed: each device once"));
+                section.wrong(
+                    "interface",
+                    format!(
+                        "{name} is another uplink already, allowed: each device once; for several providers on one \
+                         cable make a device for each: ip link add link {name} name NAME type macvlan (or a VLAN)"
+                    ),
+                );
             }
             names.push(name.clone());
         }
@@ -130,6 +148,7 @@ fn one(section: &mut Section<'_>, tests: &Tests) -> Option<Uplink> {
             None
         }
     };
+    let nat = section.optional("nat", scalar::one_of(&[("masquerade", Nat::Masquerade), ("none", Nat::None)]));
     let ipv6 = ipv6::read(section);
     let prefixes6 = ipv6::read_prefixes(section, ipv6);
     let nat6 = ipv6::read_nat(section, ipv6, &prefixes6);
@@ -146,6 +165,7 @@ fn one(section: &mut Section<'_>, tests: &Tests) -> Option<Uplink> {
         name,
         kind: kind?,
         ipv6,
+        nat: nat.unwrap_or_default(),
         prefixes6,
         nat6,
         clamp_mss,

@@ -39,6 +39,12 @@ What belongs to no connection would leave with the address that it has inside.";
 
 const LAN: &str = "New connections between local network and uplinks; between the uplinks none pass.";
 
+const LAN_LAN: &str = "\
+Between local networks: all, but for those that are isolated in the configuration.";
+
+const OFFERED: &str = "\
+No local network is listed: new connections to this host are dropped. What it offers to the internet:";
+
 const LAN_WAN: &str = "From the local network to the internet: all.";
 
 const SERVER: &str = "From the internet to the local network: none, but to servers that the nat table sends them to.";
@@ -53,14 +59,15 @@ const LAN_DMZ: &str = "From the local network to the DMZ: all; none the other wa
 const DMZ_WAN: &str = "From the DMZ to the internet: all.";
 
 const WAN_DMZ: &str = "\
-From the internet to the DMZ: all. Each server there is on its own; put rules before this one to narrow it.";
+From the internet to the DMZ: all. Each server there is on its own. To admit only some services of one, here and
+before the last rule:";
 
 /// Where DHCP answers come from and go to, in IPv4 and IPv6.
 const DHCP: [u16; 2] = [67, 68];
 const DHCPV6: [u16; 2] = [547, 546];
 
 pub(super) fn compose(config: &Config, scope: &Scope) -> Rules {
-    let dmz = !config.downlinks.dmz.is_empty();
+    let (lan, dmz) = (!config.downlinks.lan.is_empty(), !config.downlinks.dmz.is_empty());
     let mut blocks = Vec::new();
     if scope.passes_other {
         blocks.push(other(scope));
@@ -76,13 +83,19 @@ pub(super) fn compose(config: &Config, scope: &Scope) -> Rules {
     let admitted = forward::admitted(config, scope);
     let servers = admitted.is_some();
     blocks.extend(admitted);
-    blocks.push(block(LAN, between(config, scope, &config.downlinks.lan, ["LAN_WAN", "WAN_LAN"])));
+    if lan {
+        blocks.push(block(LAN, between(config, scope, &config.downlinks.lan, ["LAN_WAN", "WAN_LAN"])));
+        blocks.extend(lan_to_lan(config, scope));
+    }
     if dmz {
         blocks.push(block(DMZ, between(config, scope, &config.downlinks.dmz, ["DMZ_WAN", "WAN_DMZ"])));
+    }
+    if lan && dmz {
         blocks.push(lan_to_dmz(config, scope));
     }
-    blocks.extend(decisions(scope, dmz));
-    let mut own = vec!["LAN_WAN", "WAN_LAN"];
+    blocks.extend(decisions(scope, lan, dmz));
+    let mut own = Vec::new();
+    own.extend(if lan { &["LAN_WAN", "WAN_LAN"][..] } else { &[] });
     own.extend(if dmz { &["DMZ_WAN", "WAN_DMZ"][..] } else { &[] });
     own.extend(servers.then_some(forward::SERVERS));
     let hooks = vec![(Hook::Input, Policy::Drop), (Hook::Forward, Policy::Drop), (Hook::Output, Policy::Accept)];
@@ -116,9 +129,16 @@ fn input(config: &Config, scope: &Scope) -> Vec<Block> {
         blocks.push(block(SERVICES, rules));
         return blocks;
     }
-    let mut rules = vec![to_us(When { inputs: config.downlinks.lan.clone(), ..scope.when() })];
+    let mut rules = Vec::new();
+    if !config.downlinks.lan.is_empty() {
+        rules.push(to_us(When { inputs: config.downlinks.lan.clone(), ..scope.when() }));
+    }
     rules.extend(config.downlinks.dmz.iter().flat_map(|dmz| services(dmz, scope, &[53, 67])));
     blocks.push(block(WELCOME, rules));
+    if config.downlinks.lan.is_empty() {
+        let rules = names(scope.uplinks(config)).iter().flat_map(|uplink| services(uplink, scope, &[22])).collect();
+        blocks.push(block(OFFERED, rules));
+    }
     let icmp = When { protocol: Some(Protocol::Icmp), ..When::default() };
     blocks.push(block(MESSAGES, scope.split(&icmp).into_iter().map(to_us).collect()));
     let leases = leases(config, scope);
@@ -179,6 +199,16 @@ fn between(config: &Config, scope: &Scope, inside: &[InterfaceName], [out, back]
     ways.into_iter().map(rule).collect()
 }
 
+fn lan_to_lan(config: &Config, scope: &Scope) -> Option<Block> {
+    let apart = |name: &&InterfaceName| !config.downlinks.isolated.contains(name);
+    let open: Vec<InterfaceName> = config.downlinks.lan.iter().filter(apart).cloned().collect();
+    if scope.original || open.is_empty() {
+        return None;
+    }
+    let when = When { inputs: open.clone(), outputs: open, ..scope.when() };
+    Some(block(LAN_LAN, vec![accept(Chain::At(Hook::Forward), when)]))
+}
+
 fn lan_to_dmz(config: &Config, scope: &Scope) -> Block {
     let (lan, dmz) = (&config.downlinks.lan, &config.downlinks.dmz);
     let pass = |inputs: &[InterfaceName], outputs: &[InterfaceName]| When {
@@ -194,7 +224,7 @@ fn lan_to_dmz(config: &Config, scope: &Scope) -> Block {
     block(LAN_DMZ, vec![accept(chain, pass(lan, dmz))])
 }
 
-fn decisions(scope: &Scope, dmz: bool) -> Vec<Block> {
+fn decisions(scope: &Scope, lan: bool, dmz: bool) -> Vec<Block> {
     // Only packets of our families come here.
     let all = |chain, action| Rule::new(Chain::Own(chain), When::default(), action);
     let family = scope.example();
@@ -205,14 +235,23 @@ fn decisions(scope: &Scope, dmz: bool) -> Vec<Block> {
         dports: vec![Ports { first: 443, last: 443 }],
         ..When::default()
     };
-    let admit = Rule::example(Chain::Own("WAN_LAN"), server, Action::Accept);
-    let mut blocks = vec![
-        block(LAN_WAN, vec![all("LAN_WAN", Action::Accept)]),
-        block(SERVER, vec![admit, all("WAN_LAN", Action::Reject)]),
-    ];
+    let example = |chain, when, action| Rule::example(Chain::Own(chain), when, action);
+    let mut blocks = Vec::new();
+    if lan {
+        blocks.push(block(LAN_WAN, vec![all("LAN_WAN", Action::Accept)]));
+        let admit = example("WAN_LAN", server.clone(), Action::Accept);
+        blocks.push(block(SERVER, vec![admit, all("WAN_LAN", Action::Reject)]));
+    }
     if dmz {
         blocks.push(block(DMZ_WAN, vec![all("DMZ_WAN", Action::Accept)]));
-        blocks.push(block(WAN_DMZ, vec![all("WAN_DMZ", Action::Accept)]));
+        let to = vec![Prefix::host(nat::dmz_server(family))];
+        let host = When { destinations: to.clone(), family: Some(family), ..When::default() };
+        let narrow = [
+            example("WAN_DMZ", When { destinations: to, ..server }, Action::Accept),
+            example("WAN_DMZ", host, Action::Reject),
+        ];
+        let rules = narrow.into_iter().chain([all("WAN_DMZ", Action::Accept)]).collect();
+        blocks.push(block(WAN_DMZ, rules));
     }
     blocks
 }

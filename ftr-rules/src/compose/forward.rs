@@ -43,15 +43,18 @@ fn translation(config: &Config, forward: &Forward) -> Block {
         let arrives = When { dports: forward.ports.clone(), ..of(family, *protocol) };
         let inputs = uplinks.iter().map(|uplink| uplink.name.clone()).collect();
         let mut ways = vec![When { inputs, local: Some(Local::Any), ..arrives.clone() }];
-        if !fixed.is_empty() {
+        if !lan.is_empty() && !fixed.is_empty() {
             ways.push(When { inputs: lan.clone(), destinations: fixed.clone(), ..arrives.clone() });
         }
-        if fixed.len() < uplinks.len() {
+        if !lan.is_empty() && fixed.len() < uplinks.len() {
             // An address that is not known yet: any of the router, but the one that people inside have for it.
             ways.push(When { inputs: lan.clone(), local: Some(Local::Elsewhere), ..arrives });
         }
         let action = Action::Dnat(forward.to, forward.to_port);
         rules.extend(ways.into_iter().map(|when| Rule::new(Chain::At(Hook::Prerouting), when, action)));
+        if lan.is_empty() {
+            continue;
+        }
         // A connection that came by an uplink has its mark by now.
         let back = When {
             outputs: lan.clone(),

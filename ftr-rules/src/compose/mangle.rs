@@ -20,7 +20,15 @@ To choose the uplink of some connections yourself, mark them here, before their 
 not move to another uplink while theirs is down. By service, by the far end's address, by a host of yours:";
 
 const RESTORE: &str = "\
-Packets from inside take over the mark of their connection. A new connection has none: routing balances it.";
+Packets take over the mark of their connection, wherever they come from: from inside, so that they leave by its uplink;
+from an uplink, so that errors which the router makes about them do, with the kernel's fwmark_reflect, which ftr-route
+sets. A new connection from inside has none: routing balances it.";
+
+const RESTORE_LISTED: &str = "\
+Packets from inside take over the mark of their connection. A new connection has none: routing balances it.
+Those of other devices (containers, virtual machines, VPN clients, VLANs that downlinks does not list) do not, so that
+their connections change their uplink with the routing, and published ports are answered by any uplink. List them in
+downlinks, or state `firewall: safe` or `none` in the configuration, and the marks are restored for all.";
 
 const OWN: &str = "\
 The router's own packets take over the mark of their connection, answers and errors about it included. Where it has
@@ -28,10 +36,6 @@ none, the mark that a program has asked for stays.";
 
 const INCOMING: &str = "\
 A connection that comes in by an uplink belongs to it: the answers go back the same way.";
-
-const ABOUT: &str = "\
-What comes in later takes over that mark too: errors that the router makes about it leave by its uplink, with the
-kernel's fwmark_reflect, which ftr-route sets. Otherwise they have the address of any uplink, and get lost.";
 
 const OUTGOING: &str = "\
 A new connection that routing has sent to an uplink belongs to it from now on.";
@@ -45,13 +49,6 @@ const LONGER: u16 = 20;
 
 pub(super) fn compose(config: &Config, layout: &Layout, scope: &Scope) -> Rules {
     let mut blocks = choose(config, layout, scope);
-    let arrives = When { inputs: inside(config), ..scope.when() };
-    blocks.push(Block { why: RESTORE.to_owned(), rules: vec![restore(Hook::Prerouting, arrives)] });
-    if !scope.original {
-        let marked = When { mark: Some(Mark::ConnectionSome), ..scope.when() };
-        blocks.push(Block { why: OWN.to_owned(), rules: vec![restore(Hook::Output, marked)] });
-    }
-    blocks.extend(policy::blocks(config, layout, scope));
     let given = |hook: Hook, when: fn(InterfaceName, When) -> When| {
         let begins = When { state: Some(State::New), ..scope.when() };
         let rule = |(i, uplink): (usize, &Uplink)| {
@@ -60,9 +57,17 @@ pub(super) fn compose(config: &Config, layout: &Layout, scope: &Scope) -> Rules 
         };
         scope.uplinks(config).map(rule).collect()
     };
-    blocks.push(Block { why: INCOMING.to_owned(), rules: given(Hook::Prerouting, into) });
-    if !scope.original {
-        blocks.push(about(config, scope));
+    let incoming = Block { why: INCOMING.to_owned(), rules: given(Hook::Prerouting, into) };
+    let policies = policy::blocks(config, layout, scope);
+    if scope.original {
+        blocks.extend(restored_as_listed(config, scope));
+        blocks.extend(policies);
+        blocks.push(incoming);
+    } else {
+        let marked = When { mark: Some(Mark::ConnectionSome), ..scope.when() };
+        let rules = vec![restore(Hook::Prerouting, marked)];
+        blocks.extend([incoming, Block { why: RESTORE.to_owned(), rules }, own(scope)]);
+        blocks.extend(policies);
     }
     blocks.push(Block { why: OUTGOING.to_owned(), rules: given(Hook::Postrouting, out_of) });
     let clamps = clamps(config, scope);
@@ -85,10 +90,23 @@ fn restore(hook: Hook, when: When) -> Rule {
     Rule::new(Chain::At(hook), when, Action::RestoreMark)
 }
 
-fn about(config: &Config, scope: &Scope) -> Block {
-    let inputs = names(scope.uplinks(config));
-    let marked = (!inputs.is_empty()).then(|| When { inputs, mark: Some(Mark::ConnectionSome), ..scope.when() });
-    Block { why: ABOUT.to_owned(), rules: marked.into_iter().map(|when| restore(Hook::Prerouting, when)).collect() }
+fn own(scope: &Scope) -> Block {
+    let marked = When { mark: Some(Mark::ConnectionSome), ..scope.when() };
+    Block { why: OWN.to_owned(), rules: vec![restore(Hook::Output, marked)] }
+}
+
+/// For the networks that are listed, as the original, and for whatever policies send over an uplink of theirs.
+fn restored_as_listed(config: &Config, scope: &Scope) -> Vec<Block> {
+    let mut inputs = inside(config);
+    let matches = || config.policies.iter().filter_map(|policy| policy.matching.as_ref());
+    for name in matches().flat_map(|matching| &matching.interfaces) {
+        if !inputs.contains(name) {
+            inputs.push(name.clone());
+        }
+    }
+    let rules = vec![restore(Hook::Prerouting, When { inputs, ..scope.when() })];
+    let listed = Block { why: RESTORE_LISTED.to_owned(), rules };
+    std::iter::once(listed).chain(matches().any(|matching| matching.own).then(|| own(scope))).collect()
 }
 
 fn into(name: InterfaceName, when: When) -> When {

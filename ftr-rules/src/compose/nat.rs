@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ftr_core::config::{Ipv6Kind, Nat6, Ports, Protocol, Uplink, UplinkKind};
+use ftr_core::config::{Ipv6Kind, Nat, Nat6, Ports, Protocol, Uplink, UplinkKind};
 use ftr_core::{Config, Family, InterfaceName, Prefix};
 
 use super::{Scope, forward};
@@ -23,7 +23,7 @@ the rest:";
 
 const LEAVING: &str = "\
 A fixed address is stated. Where the provider assigns one, MASQUERADE takes whatever the device has at the moment,
-and forgets the connections when the device goes.";
+and forgets the connections when the device goes. Uplinks with `nat: none` are not here.";
 
 const UNTRANSLATED: &str = "\
 IPv6 is translated only on uplinks that ask for it (nat6): hosts inside have addresses of each provider, and routing
@@ -51,7 +51,7 @@ pub(super) const fn server(family: Family) -> IpAddr {
 }
 
 /// A server in the DMZ.
-const fn dmz_server(family: Family) -> IpAddr {
+pub(super) const fn dmz_server(family: Family) -> IpAddr {
     pick(family, [192, 168, 1, 10], [0xfd00, 1], 0x10)
 }
 
@@ -74,11 +74,17 @@ pub(super) fn compose(config: &Config, scope: &Scope) -> Rules {
     let mut blocks = examples(config, scope);
     blocks.extend(forward::translations(config, scope));
     if scope.families.contains(&Family::V4) {
-        let rules = config.uplinks.iter().map(leaving).collect();
+        let rules = config
+            .uplinks
+            .iter()
+            .filter(|uplink| uplink.nat != Nat::None)
+            .map(|uplink| leaving(uplink, scope))
+            .collect();
         blocks.push(Block { why: LEAVING.to_owned(), rules });
     }
     if scope.families.contains(&Family::V6) {
-        let rules = config.uplinks.iter().flat_map(|uplink| leaving6(uplink, config.downlinks.prefix6)).collect();
+        let inner = config.downlinks.prefix6;
+        let rules = config.uplinks.iter().flat_map(|uplink| leaving6(uplink, inner, scope)).collect();
         blocks.push(Block { why: UNTRANSLATED.to_owned(), rules });
     }
     let hooks = [Hook::Prerouting, Hook::Postrouting, Hook::Output].map(|hook| (hook, Policy::Accept));
@@ -102,7 +108,7 @@ fn examples(config: &Config, scope: &Scope) -> Vec<Block> {
         };
         Rule::example(Chain::At(Hook::Prerouting), when, Action::Dnat(to, None))
     };
-    let when = When { sources: vec![Prefix::host(server(family))], ..leaves(&first.name, family) };
+    let when = When { sources: vec![Prefix::host(server(family))], ..leaves(&first.name, family, scope) };
     vec![
         Block { why: DNAT.to_owned(), rules: servers.into_iter().map(offer).collect() },
         Block {
@@ -112,27 +118,29 @@ fn examples(config: &Config, scope: &Scope) -> Vec<Block> {
     ]
 }
 
-fn leaves(device: &InterfaceName, family: Family) -> When {
-    When { family: Some(family), outputs: vec![device.clone()], ..When::default() }
+/// What leaves by a device; policies of `IPsec` select by the addresses that hosts have inside.
+fn leaves(device: &InterfaceName, family: Family, scope: &Scope) -> When {
+    When { family: Some(family), outputs: vec![device.clone()], unencrypted: !scope.original, ..When::default() }
 }
 
-fn leaving(uplink: &Uplink) -> Rule {
+fn leaving(uplink: &Uplink, scope: &Scope) -> Rule {
     let action = match uplink.kind {
         UplinkKind::Static { ip, .. } => Action::Snat(ip.into()),
         UplinkKind::Ppp | UplinkKind::Dhcp => Action::Masquerade,
     };
-    Rule::new(Chain::At(Hook::Postrouting), leaves(&uplink.name, Family::V4), action)
+    Rule::new(Chain::At(Hook::Postrouting), leaves(&uplink.name, Family::V4, scope), action)
 }
 
 /// What the provider has delegated keeps its address.
-fn leaving6(uplink: &Uplink, inner: Option<Prefix>) -> Vec<Rule> {
-    let when = leaves(&uplink.name, Family::V6);
+fn leaving6(uplink: &Uplink, inner: Option<Prefix>, scope: &Scope) -> Vec<Rule> {
+    let when = leaves(&uplink.name, Family::V6, scope);
     let rule = |when, action| Rule::new(Chain::At(Hook::Postrouting), when, action);
     match (uplink.nat6, uplink.ipv6) {
         (Nat6::Masquerade, Some(kind)) => {
             let mut rules = Vec::new();
             if !uplink.prefixes6.is_empty() {
-                rules.push(rule(When { sources: uplink.prefixes6.clone(), ..when.clone() }, Action::Accept));
+                let own = When { sources: uplink.prefixes6.clone(), unencrypted: false, ..when.clone() };
+                rules.push(rule(own, Action::Accept));
             }
             rules.push(match kind {
                 Ipv6Kind::Static { ip, .. } => rule(when, Action::Snat(ip.into())),

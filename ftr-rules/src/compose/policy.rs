@@ -3,12 +3,15 @@
 //! The connection itself gets the mark of the uplink that its first packet leaves by, as every other does. A policy's
 //! mark kept in the connection would break it as soon as the policy moves to another uplink.
 
-use ftr_core::Config;
 use ftr_core::config::{Match, Policy};
 use ftr_core::layout::Layout;
+use ftr_core::{Config, InterfaceName};
 
-use super::{Scope, inside, mangle};
+use super::{Scope, inside, mangle, nat};
 use crate::model::{Action, Block, Chain, Hook, Mark, Rule, State, When};
+
+const BY_HAND: &str = "\
+It has no match: mark its new connections here yourself, those of a host of yours:";
 
 pub(super) fn blocks(config: &Config, layout: &Layout, scope: &Scope) -> Vec<Block> {
     let block = |(k, policy): (usize, &Policy)| {
@@ -21,18 +24,54 @@ pub(super) fn blocks(config: &Config, layout: &Layout, scope: &Scope) -> Vec<Blo
             mangle::mark(layout, mark),
             names.join(", ")
         );
-        let when = policy.matching.iter().flat_map(|matching| scope.split(&when(config, matching)));
-        let rules = when.map(|when| Rule::new(Chain::At(Hook::Prerouting), when, Action::MarkPacket(mark)));
-        Block { why, rules: rules.collect() }
+        let rule = |hook: Hook, when: &When| -> Vec<Rule> {
+            let each = scope.split(when).into_iter();
+            each.map(|when| Rule::new(Chain::At(hook), when, Action::MarkPacket(mark))).collect()
+        };
+        let Some(matching) = &policy.matching else {
+            return Block {
+                why: format!("{why}\n{BY_HAND}"),
+                rules: by_hand(config, scope, mark).into_iter().collect(),
+            };
+        };
+        let begins = begins(matching);
+        let mut rules = Vec::new();
+        if let Some(inputs) = comes_in_by(config, scope, matching) {
+            rules.extend(rule(Hook::Prerouting, &When { inputs, ..begins.clone() }));
+        }
+        if matching.own {
+            rules.extend(rule(Hook::Output, &begins));
+        }
+        Block { why, rules }
     };
     config.policies.iter().enumerate().map(block).collect()
 }
 
+/// Which connections to mark is for the administrator to say.
+fn by_hand(config: &Config, scope: &Scope, mark: u32) -> Option<Rule> {
+    let family = scope.example();
+    let when = When {
+        family: Some(family),
+        inputs: vec![config.downlinks.lan.first()?.clone()],
+        sources: vec![nat::host(family)],
+        ..begins(&Match::default())
+    };
+    Some(Rule::example(Chain::At(Hook::Prerouting), when, Action::MarkPacket(mark)))
+}
+
+/// The devices that a policy's connections come in by, where any do. An empty list is any device: what comes in by an
+/// uplink has that uplink's mark by then.
+fn comes_in_by(config: &Config, scope: &Scope, matching: &Match) -> Option<Vec<InterfaceName>> {
+    if !matching.interfaces.is_empty() {
+        return Some(matching.interfaces.clone());
+    }
+    let any = if scope.original { inside(config) } else { Vec::new() };
+    (!matching.own).then_some(any)
+}
+
 /// A packet that begins a connection, and that neither its connection nor an earlier policy has marked.
-fn when(config: &Config, matching: &Match) -> When {
-    let devices = if matching.interfaces.is_empty() { inside(config) } else { matching.interfaces.clone() };
+fn begins(matching: &Match) -> When {
     When {
-        inputs: devices,
         sources: matching.sources.clone(),
         destinations: matching.destinations.clone(),
         set: matching.set.clone(),

@@ -43,6 +43,9 @@ fn rest(when: &When, family: Family, mask: Option<u32>) -> String {
     if when.opens {
         text.push_str(" --tcp-flags SYN,RST SYN");
     }
+    if when.unencrypted {
+        text.push_str(" -m policy --dir out --pol none");
+    }
     text.push_str(match when.state {
         None => "",
         Some(State::New) => " -m conntrack --ctstate NEW",

@@ -45,6 +45,7 @@ fn conditions(rule: &Rule, mask: Option<u32>) -> Vec<String> {
         Local::Any => "fib daddr type local".to_owned(),
         Local::Elsewhere => "fib daddr type local fib daddr . iif type != local".to_owned(),
     }));
+    words.extend(when.unencrypted.then(|| "rt ipsec missing".to_owned()));
     words.extend(when.state.map(|state| match state {
         State::New => "ct state new".to_owned(),
         State::Known => "ct state established,related".to_owned(),
