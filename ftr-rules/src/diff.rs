@@ -1,7 +1,6 @@
-//! What is loaded against what would be printed.
+//! What is loaded against what would be loaded.
 //!
-//! Both are texts, and neither is written as the other: iptables-save(8) and nft(8) show numbers, addresses and lists
-//! in their own way. So both are read into the same form, and then compared.
+//! Both are texts of the same program, so a rule is the same where its text is.
 
 pub(crate) mod iptables;
 pub(crate) mod nft;
@@ -9,14 +8,16 @@ pub(crate) mod nft;
 use std::collections::BTreeSet;
 
 /// A table as far as it is compared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Table {
     pub(crate) name: String,
+    /// What is said of the table itself.
+    pub(crate) settings: Vec<String>,
     pub(crate) chains: Vec<Chain>,
 }
 
-/// A chain: what it is, and its rules in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A chain: what it is, and its rules in order. A set is one without rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Chain {
     pub(crate) name: String,
     /// Policy and hook, where packets enter it by themselves.
@@ -26,28 +27,61 @@ pub(crate) struct Chain {
     pub(crate) rules: Vec<Rule>,
 }
 
-/// A rule, in one form for every way to write it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A rule as its program shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rule {
-    /// Which packets.
-    pub(crate) conditions: Vec<String>,
-    /// What becomes of them.
-    pub(crate) target: Vec<String>,
-    /// As it was written, for people.
     pub(crate) text: String,
+    /// Which packets; empty where it is for all.
+    pub(crate) conditions: String,
+    /// What kinds of conditions it has, and what it does, without devices, addresses, ports and marks.
+    pub(crate) shape: BTreeSet<String>,
+    /// Nothing that it is for gets any further.
+    pub(crate) ends: bool,
+    /// It is printed as a comment: people may add rules of this shape, for packets of their choice.
+    pub(crate) example: bool,
 }
 
-impl Rule {
-    fn is(&self, other: &Self) -> bool {
-        self.conditions == other.conditions && self.target == other.target
+/// Tells rules from examples: `shown` is how the program shows `all` rules, examples included, and `acting` those that
+/// are no comments. None where they do not belong together.
+pub(crate) fn with_examples(mut shown: Vec<Table>, all: &[Table], acting: &[Table]) -> Option<Vec<Table>> {
+    for table in &mut shown {
+        for chain in &mut table.chains {
+            let (Some(all), acting) = (find(all, &table.name, &chain.name), find(acting, &table.name, &chain.name))
+            else {
+                // The programs show chains of the kernel's that nothing was said of.
+                continue;
+            };
+            if all.rules.len() != chain.rules.len() {
+                return None;
+            }
+            let mut acting = acting.map(|chain| chain.rules.as_slice()).unwrap_or_default();
+            for (rule, printed) in chain.rules.iter_mut().zip(&all.rules) {
+                match acting.split_first() {
+                    Some((first, rest)) if first.text == printed.text => acting = rest,
+                    _ => rule.example = true,
+                }
+            }
+            if !acting.is_empty() {
+                return None;
+            }
+        }
+        let known = |chain: &Chain| find(all, &table.name, &chain.name).is_some();
+        table.chains.retain(known);
     }
+    Some(shown)
+}
+
+fn find<'a>(tables: &'a [Table], table: &str, chain: &str) -> Option<&'a Chain> {
+    let table = tables.iter().find(|one| one.name == table)?;
+    table.chains.iter().find(|one| one.name == chain)
 }
 
 /// What differs, a line each: `-` for what is not loaded, `+` for what is loaded and should not be. None where the
 /// rules are loaded.
 ///
 /// In a chain that is shared others may have any rule, but not twice one of ours, nor one that does something else with
-/// the very packets of ours: that is what remains of an earlier configuration.
+/// the very packets of ours (that is what remains of an earlier configuration), nor one before ours that leaves them
+/// nothing.
 pub(crate) fn compare(wanted: &[Table], loaded: &[Table]) -> Vec<String> {
     let mut lines = Vec::new();
     for table in wanted {
@@ -71,6 +105,9 @@ fn tables(wanted: &Table, loaded: &Table, lines: &mut Vec<String>) {
     if wanted.chains.iter().any(|chain| chain.shared) {
         return;
     }
+    lines.extend(
+        loaded.settings.iter().filter(|one| !wanted.settings.contains(one)).map(|one| format!("+ {name}: {one}")),
+    );
     for other in &loaded.chains {
         let known = wanted.chains.iter().any(|chain| chain.name == other.name);
         // What flushing a table leaves behind does nothing, unless it drops what it is not told about.
@@ -91,9 +128,9 @@ fn chains(table: &str, wanted: &Chain, loaded: &Chain, lines: &mut Vec<String>) 
     // Each rule that is loaded stands for one that is wanted.
     let mut used = BTreeSet::new();
     let mut order = Vec::new();
-    for rule in &wanted.rules {
+    for rule in wanted.rules.iter().filter(|rule| !rule.example) {
         let mut all = loaded.rules.iter().enumerate();
-        match all.find(|(at, other)| other.is(rule) && !used.contains(at)) {
+        match all.find(|(at, other)| other.text == rule.text && !used.contains(at)) {
             Some((at, _)) => {
                 used.insert(at);
                 order.push(at);
@@ -101,9 +138,9 @@ fn chains(table: &str, wanted: &Chain, loaded: &Chain, lines: &mut Vec<String>) 
             None => lines.push(format!("- {place}: {}", rule.text)),
         }
     }
-    for (_, other) in loaded.rules.iter().enumerate().filter(|(at, _)| !used.contains(at)) {
-        let ours = |rule: &Rule| rule.conditions == other.conditions;
-        if !wanted.shared || wanted.rules.iter().any(ours) {
+    for (at, other) in loaded.rules.iter().enumerate().filter(|(at, _)| !used.contains(at)) {
+        let behind = used.iter().filter(|one| **one < at).count();
+        if counts(wanted, other, behind, used.len()) {
             lines.push(format!("+ {place}: {}", other.text));
         }
     }
@@ -112,23 +149,41 @@ fn chains(table: &str, wanted: &Chain, loaded: &Chain, lines: &mut Vec<String>) 
     }
 }
 
+/// Whether a rule beside ours makes a difference; it stands behind so many of `all` that are ours.
+fn counts(wanted: &Chain, other: &Rule, behind: usize, all: usize) -> bool {
+    let ours = || wanted.rules.iter().filter(|rule| !rule.example);
+    if ours().any(|rule| rule.text == other.text) {
+        return true;
+    }
+    if wanted.shared {
+        return ours().any(|rule| rule.conditions == other.conditions) || (other.ends && behind < all);
+    }
+    !invited(&wanted.rules, other, behind)
+}
+
+/// Whether a rule is one that an example invites to: of the same shape, perhaps for fewer packets, and no later in the
+/// chain than the example stands.
+fn invited(wanted: &[Rule], other: &Rule, behind: usize) -> bool {
+    let mut passed = 0;
+    wanted.iter().any(|rule| {
+        passed += usize::from(!rule.example);
+        rule.example && behind <= passed && rule.shape.is_subset(&other.shape)
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Chain, Rule, Table, compare};
+    use super::{Chain, Rule, Table, compare, iptables, with_examples};
 
     fn table(shared: bool, rules: &[(&str, &str)]) -> Vec<Table> {
         let rule = |(conditions, target): &(&str, &str)| Rule {
-            conditions: vec![(*conditions).to_owned()],
-            target: vec![(*target).to_owned()],
             text: format!("{conditions} {target}"),
+            conditions: (*conditions).to_owned(),
+            ..Rule::default()
         };
-        let chain = Chain {
-            name: "C".to_owned(),
-            declaration: "accept".to_owned(),
-            shared,
-            rules: rules.iter().map(rule).collect(),
-        };
-        vec![Table { name: "t".to_owned(), chains: vec![chain] }]
+        let rules = rules.iter().map(rule).collect();
+        let chain = Chain { name: "C".to_owned(), declaration: "accept".to_owned(), shared, rules };
+        vec![Table { name: "t".to_owned(), chains: vec![chain], ..Table::default() }]
     }
 
     #[test]
@@ -151,16 +206,50 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_of_others_that_leaves_ours_nothing_is_told() {
+        let ours = table(true, &[("a", "1"), ("b", "2")]);
+        let mut more = table(true, &[("a", "1"), ("", "9"), ("b", "2")]);
+        more[0].chains[0].rules[1].ends = true;
+        assert_eq!(compare(&ours, &more), ["+ t C:  9"]);
+        more[0].chains[0].rules.swap(1, 2);
+        assert_eq!(compare(&ours, &more), [""; 0]);
+    }
+
+    #[test]
     fn another_policy_and_chains_of_ours_that_are_not_wanted() {
         let ours = table(false, &[("a", "1")]);
         let mut other = ours.clone();
         other[0].chains[0].declaration = "drop".to_owned();
         assert_eq!(compare(&ours, &other), ["- t C: accept", "+ t C: drop"]);
         let mut more = ours.clone();
-        let empty = Chain { name: "D".to_owned(), declaration: String::new(), shared: false, rules: Vec::new() };
-        more[0].chains.push(empty);
+        more[0].chains.push(Chain { name: "D".to_owned(), ..Chain::default() });
         assert_eq!(compare(&ours, &more), [""; 0]);
         more[0].chains[1].rules = more[0].chains[0].rules.clone();
         assert_eq!(compare(&ours, &more), ["+ t: chain D"]);
+        let mut asleep = ours.clone();
+        asleep[0].settings.push("flags dormant".to_owned());
+        assert_eq!(compare(&ours, &asleep), ["+ t: flags dormant"]);
+    }
+
+    #[test]
+    fn what_examples_invite_to_is_no_difference() {
+        let text = |rules: &str| format!("*filter\n:W - [0:0]\n{rules}COMMIT\n");
+        let admit = "-A W -d 192.168.0.10/32 -p tcp -m tcp --dport 443 -j ACCEPT\n";
+        let refuse = "-A W -j REJECT --reject-with icmp-port-unreachable\n";
+        let read = |rules: &str| iptables::parse(&text(rules));
+        let all = read(&format!("{admit}{refuse}"));
+        let wanted = with_examples(all.clone(), &all, &read(refuse)).unwrap();
+        let told = |rules: &str| compare(&wanted, &read(rules)).len();
+        let other = "-A W -s 198.51.100.0/24 -d 192.168.0.12/32 -p udp -m udp --dport 53 -j ACCEPT\n";
+        assert_eq!(told(&format!("{admit}{other}{refuse}")), 0);
+        assert_eq!(told(refuse), 0);
+        assert_eq!(told(&format!("{refuse}{other}")), 1, "nothing gets there");
+        for more in
+            ["-A W -j ACCEPT\n", "-A W -d 192.168.0.10/32 -j ACCEPT\n", refuse, &other.replace("ACCEPT", "DROP")]
+        {
+            assert_eq!(told(&format!("{more}{refuse}")), 1, "{more}");
+        }
+        assert!(with_examples(all.clone(), &read(admit), &read(admit)).is_none());
+        assert!(with_examples(all.clone(), &all, &read(other)).is_none());
     }
 }

@@ -10,8 +10,10 @@ mod iptables;
 mod loaded;
 pub mod model;
 mod nft;
+mod programs;
 pub mod render;
 mod script;
+mod space;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -22,7 +24,7 @@ use ftr_core::{Config, Exit, Family};
 
 use cli::Cli;
 use model::Table;
-use render::{Backend, Request};
+use render::Request;
 
 const TOOL: &str = "ftr-rules";
 
@@ -50,12 +52,11 @@ fn print(cli: &Cli) -> Result<Exit, Failure> {
     if let Some(warning) = running::difference(&config).filter(|_| !cli.common.quiet) {
         say(TOOL, &warning);
     }
-    let rules = render::render(&config, &request);
     if !cli.diff {
-        answer(&rules)?;
+        answer(&render::render(&config, &request))?;
         return Ok(Exit::Yes);
     }
-    let mut differences = differences(&request, &config, &rules)?;
+    let mut differences = loaded::differences(&request, &config)?;
     for line in &mut differences {
         line.push('\n');
     }
@@ -69,29 +70,6 @@ fn answer(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     written.map_err(|error| Failure::stdout(&error))
-}
-
-/// What is loaded otherwise than `rules` say: see [`diff::compare`].
-fn differences(request: &Request, config: &Config, rules: &str) -> Result<Vec<String>, Failure> {
-    match (request.backend, request.families.as_slice()) {
-        (Backend::Iptables, [Family::V6]) => {
-            let saved = loaded::shown("ip6tables-save", &[])?;
-            Ok(diff::compare(&diff::iptables::parse(rules), &diff::iptables::parse(&saved)))
-        }
-        (Backend::Iptables, _) => {
-            let saved = loaded::shown("iptables-save", &[])?;
-            Ok(diff::compare(&diff::iptables::parse(rules), &diff::iptables::parse(&saved)))
-        }
-        (Backend::Nft, _) => {
-            // Without counters, and without what is in sets.
-            let listed = diff::nft::parse(&loaded::shown("nft", &["-s", "-t", "list", "ruleset"])?);
-            let mut lines = diff::compare(&diff::nft::parse(rules), &listed);
-            let left = request.absent(config).into_iter().map(nft::table_name);
-            let left = left.filter(|name| listed.iter().any(|table| table.name == *name));
-            lines.extend(left.map(|name| format!("+ table {name}")));
-            Ok(lines)
-        }
-    }
 }
 
 fn warn(config: &Config, request: &Request) {

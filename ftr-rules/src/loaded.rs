@@ -1,58 +1,113 @@
-//! What is loaded, as the programs that load rules show it.
+//! What is loaded against what `ftr-rules` prints, by the programs that load rules.
+//!
+//! They show a rule in other words than it was written in, and each version in its own. So ours are loaded as well, in a
+//! network namespace that nobody uses, and shown by the same program.
 
-use std::io;
-use std::process::{Command, Stdio};
+use std::collections::BTreeSet;
 
-use ftr_core::Exit;
 use ftr_core::cli::Failure;
+use ftr_core::{Config, Exit, Family};
 
-/// Where the programs of the administrator are: not in everybody's search path, nor in that of cron.
-const PLACES: &str = "/usr/local/sbin:/usr/sbin:/sbin";
+use crate::diff::{Table, compare, iptables, nft, with_examples};
+use crate::model::Ruleset;
+use crate::programs::{self, shown};
+use crate::render::{Backend, Request, print};
+use crate::{nft as backend, space};
 
-/// What a program prints.
+/// How to load and to show rules, and how to read both.
+struct Loader {
+    load: Vec<String>,
+    show: Vec<String>,
+    read: fn(&str) -> Vec<Table>,
+}
+
+impl Loader {
+    fn show(&self) -> Result<Vec<Table>, Failure> {
+        Ok((self.read)(&shown(&self.show)?))
+    }
+}
+
+/// Each difference, a line: see [`compare`]. The process is in another network namespace afterwards.
 ///
 /// # Errors
-/// It is not there, may not look, or says something else.
-pub(crate) fn shown(program: &str, arguments: &[&str]) -> Result<String, Failure> {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let mut command = Command::new(program);
-    command.args(arguments).env("PATH", format!("{path}:{PLACES}")).env("LC_ALL", "C").stdin(Stdio::null());
-    let output = command.output().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => {
-            Failure::new(Exit::Unavailable, format!("{program}: not installed, or not in the path"))
+/// Something is not there, or may not be done.
+pub(crate) fn differences(request: &Request, config: &Config) -> Result<Vec<String>, Failure> {
+    let loaded = loaded(request)?;
+    space::enter()?;
+    let ruleset = request.ruleset(config);
+    for (name, family) in sets(request, &ruleset) {
+        programs::fed(&["ipset", "create", &name, "hash:net", "family", family], "")?;
+    }
+    let mut fewest: Option<Vec<String>> = None;
+    for (loader, loaded) in &loaded {
+        let mut lines = compare(&wanted(loader, request, config, &ruleset)?, loaded);
+        lines.extend(left(request, config, loaded));
+        if fewest.as_ref().is_none_or(|before| lines.len() < before.len()) {
+            fewest = Some(lines);
         }
-        _ => Failure::new(Exit::Io, format!("{program}: {error}")),
-    })?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    let reason = complaint.lines().find(|line| !line.trim().is_empty()).unwrap_or("no reason given");
-    Err(refused(program, reason))
+    Ok(fewest.unwrap_or_default())
 }
 
-/// Why a program could not look, by its own words.
-fn refused(program: &str, reason: &str) -> Failure {
-    let denied = ["not permitted", "denied", "must be root"].iter().any(|words| reason.contains(words));
-    if denied {
-        Failure::new(Exit::NotPermitted, format!("{program}: {reason}: CAP_NET_ADMIN is needed, so run it as root"))
-    } else {
-        Failure::new(Exit::Unavailable, format!("{program}: {reason}"))
+/// Our rules as the program shows them once they are loaded, examples among them.
+fn wanted(loader: &Loader, request: &Request, config: &Config, ruleset: &Ruleset) -> Result<Vec<Table>, Failure> {
+    let acting = print(ruleset, request, config);
+    let all = print(&ruleset.with_examples(), request, config);
+    programs::fed(&loader.load, &all)?;
+    let tables = with_examples(loader.show()?, &(loader.read)(&all), &(loader.read)(&acting));
+    tables.ok_or_else(|| {
+        Failure::new(Exit::Bug, format!("{}: shows other rules than it was given", loader.show.join(" ")))
+    })
+}
+
+/// What is loaded, by each program that knows rules of its own: the legacy iptables and that of nft do not see each
+/// other's. The first is what is called iptables on this host.
+fn loaded(request: &Request) -> Result<Vec<(Loader, Vec<Table>)>, Failure> {
+    let words = |line: &str| line.split(' ').map(str::to_owned).collect();
+    if request.backend == Backend::Nft {
+        // Without counters, and without what is in sets.
+        let show = words("nft -s -t list ruleset");
+        let loader = Loader { load: words("nft -f -"), show, read: nft::parse };
+        let tables = loader.show()?;
+        return Ok(vec![(loader, tables)]);
+    }
+    let name = if request.families == [Family::V6] { "ip6tables" } else { "iptables" };
+    let loader = |variant: &str| Loader {
+        load: words(&format!("{name}{variant}-restore -w 5")),
+        show: words(&format!("{name}{variant}-save")),
+        read: iptables::parse,
+    };
+    let usual = loader("");
+    let tables = usual.show()?;
+    let mut all = vec![(usual, tables)];
+    for other in ["-legacy", "-nft"].map(loader) {
+        // Where it is not installed, nobody has loaded rules with it.
+        let Ok(tables) = other.show() else { continue };
+        let has_rules = tables.iter().flat_map(|table| &table.chains).any(|chain| !chain.rules.is_empty());
+        if has_rules && all.iter().all(|(_, known)| *known != tables) {
+            all.push((other, tables));
+        }
+    }
+    Ok(all)
+}
+
+/// The sets that iptables has to find before it takes rules that look into them, and their families.
+fn sets(request: &Request, ruleset: &Ruleset) -> BTreeSet<(String, &'static str)> {
+    let rules = ruleset.tables.iter().flat_map(|table| &table.blocks).flat_map(|block| &block.rules);
+    let named = rules.filter_map(|rule| rule.when.set.clone());
+    match (request.backend, request.families.as_slice()) {
+        (Backend::Nft, _) => BTreeSet::new(),
+        (Backend::Iptables, [Family::V6]) => named.map(|name| (format!("{name}6"), "inet6")).collect(),
+        (Backend::Iptables, _) => named.map(|name| (name, "inet")).collect(),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::shown;
-    use ftr_core::Exit;
-
-    #[test]
-    fn why_nothing_is_shown() {
-        let exit = |line: &str| shown("sh", &["-c", line]).map_err(|failure| failure.exit());
-        assert_eq!(exit("echo a"), Ok("a\n".to_owned()));
-        assert_eq!(exit("echo 'Operation not permitted (you must be root)' >&2; exit 1"), Err(Exit::NotPermitted));
-        assert_eq!(exit("exit 1"), Err(Exit::Unavailable));
-        let missing = shown("no-such-program-anywhere", &[]).map_err(|failure| failure.exit());
-        assert_eq!(missing, Err(Exit::Unavailable));
+/// Tables of ours that the configuration does not want any more: loading removes them.
+fn left(request: &Request, config: &Config, loaded: &[Table]) -> Vec<String> {
+    if request.backend != Backend::Nft {
+        return Vec::new();
     }
+    let names = request.absent(config).into_iter().map(backend::table_name);
+    let there = names.filter(|name| loaded.iter().any(|table| table.name == *name));
+    there.map(|name| format!("+ table {name}")).collect()
 }

@@ -72,6 +72,17 @@ pub struct Ruleset {
     pub families: Vec<Family>,
 }
 
+impl Ruleset {
+    /// The same with every example acting as a rule.
+    #[must_use]
+    pub fn with_examples(&self) -> Self {
+        let mut all = self.clone();
+        let rules = all.tables.iter_mut().flat_map(|table| &mut table.blocks).flat_map(|block| &mut block.rules);
+        rules.for_each(|rule| rule.example = false);
+        all
+    }
+}
+
 /// The rules of one table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {

@@ -71,10 +71,14 @@ impl Request {
 /// The text that loads the rules: the same for the same configuration and request, to the byte.
 #[must_use]
 pub fn render(config: &Config, request: &Request) -> String {
+    print(&request.ruleset(config), request, config)
+}
+
+/// The text of a ruleset that was made for this request.
+pub(crate) fn print(ruleset: &Ruleset, request: &Request, config: &Config) -> String {
     let file = config.file.display().to_string();
-    let ruleset = request.ruleset(config);
     match request.backend {
-        Backend::Iptables => iptables::print(&ruleset, &file),
-        Backend::Nft => nft::print(&ruleset, &request.absent(config), &file),
+        Backend::Iptables => iptables::print(ruleset, &file),
+        Backend::Nft => nft::print(ruleset, &request.absent(config), &file),
     }
 }

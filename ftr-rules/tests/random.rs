@@ -45,7 +45,11 @@ impl Known {
         numbers.insert(0);
         let uplinks = config.uplinks.iter().map(|uplink| &uplink.name);
         let devices = uplinks.chain(&config.downlinks.lan).chain(&config.downlinks.dmz).map(ToString::to_string);
-        Self { devices: devices.chain(["lo".to_owned()]).collect(), numbers, text: text.to_owned() }
+        Self {
+            devices: devices.chain(["lo", "eth0", "docker0"].map(str::to_owned)).collect(),
+            numbers,
+            text: text.to_owned(),
+        }
     }
 
     fn number(&self, text: &str) {

@@ -2,15 +2,19 @@
 //! is what was printed.
 
 use ftr_lab::error::{Context, Result};
-use ftr_lab::namespace::{Namespace, feed, run};
+use ftr_lab::namespace::run;
 use ftr_lab::{program, suite};
 use libtest_mimic::{Failed, Trial};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+#[path = "../fixtures/rules/place.rs"]
+mod place;
 #[path = "../fixtures/rules/random.rs"]
 mod random;
+
+use place::Place;
 
 /// How many random configurations the programs are given.
 const SAMPLE: u64 = 40;
@@ -30,80 +34,34 @@ fn main() -> ExitCode {
     let files = ["static3", "ppp", "dmz-mask"];
     let mut trials: Vec<Trial> =
         files.map(|name| Trial::test(name, move || equal_to_the_original(name).map_err(Failed::from))).into();
-    let others: [(&str, Test); 6] = [
+    let others: [(&str, Test); 8] = [
         ("every_combination_is_taken", every_combination_is_taken),
         ("random_configurations_are_taken", random_configurations_are_taken),
         ("examples_are_taken_when_they_are_uncommented", examples_are_taken_when_they_are_uncommented),
         ("what_is_loaded_is_what_was_printed", what_is_loaded_is_what_was_printed),
         ("what_is_missing_or_left_over_is_told", what_is_missing_or_left_over_is_told),
+        ("examples_are_no_difference_once_they_are_rules", examples_are_no_difference_once_they_are_rules),
+        ("what_is_not_permitted_is_told", what_is_not_permitted_is_told),
         ("nft_replaces_its_own_tables_alone", nft_replaces_its_own_tables_alone),
     ];
     trials.extend(others.map(|(name, test)| Trial::test(name, move || test().map_err(Failed::from))));
     suite::run(trials)
 }
 
-/// A namespace to load rules in, with the sets that policies look into, and a directory for configurations; both go with it.
-struct Place {
-    space: Namespace,
-    directory: PathBuf,
-}
-
-impl Place {
-    fn new() -> Result<Self> {
-        let name = format!("ftr{}x0-rules", std::process::id());
-        let directory = std::env::temp_dir().join(&name);
-        fs::create_dir_all(&directory).context(|| format!("make {}", directory.display()))?;
-        let space = Namespace::create(&name)?;
-        // iptables takes no rule that looks into a set which is not there.
-        space.sh("ipset create in hash:net && ipset create in6 hash:net family inet6")?;
-        Ok(Self { space, directory })
-    }
-
-    fn write(&self, text: &str) -> Result<PathBuf> {
-        let file = self.directory.join("ftr.yaml");
-        fs::write(&file, text).context(|| format!("write {}", file.display()))?;
-        Ok(file)
-    }
-
-    /// Feeds a program inside the namespace.
-    fn feed(&self, command: &[&str], text: &str) -> Result<()> {
-        let (program, arguments) = command.split_first().unwrap_or((&"true", &[]));
-        self.space.enter(|| feed(Command::new(program).args(arguments), text).map(drop))
-    }
-
-    /// What `ftr-rules` prints inside the namespace, and its exit code.
-    fn rules(&self, file: &Path, arguments: &[&str]) -> Result<(String, Option<i32>)> {
-        let program = program::find("ftr-rules")?;
-        self.space.enter(|| {
-            let mut command = Command::new(program);
-            let output =
-                command.arg("-c").arg(file).args(arguments).output().context(|| "start ftr-rules".to_owned())?;
-            Ok((String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code()))
-        })
-    }
-
-    /// Every way to print the rules of a configuration; each has to be taken by its programs.
-    fn all_are_taken(&self, text: &str) -> Result<()> {
-        let file = self.write(text)?;
-        for (arguments, programs) in WAYS {
-            let (rules, exit) = self.rules(&file, arguments)?;
-            assert_eq!(exit, Some(0), "{arguments:?}\n{text}");
-            for program in programs {
-                if let Err(error) = self.feed(program, &rules) {
-                    panic!("{arguments:?}: {error}\n{text}\n{rules}");
-                }
+/// Every way to print the rules of a configuration; each has to be taken by its programs.
+fn all_are_taken(place: &Place, text: &str) -> Result<()> {
+    let file = place.write(text)?;
+    for (arguments, programs) in WAYS {
+        let (rules, exit) = place.rules(&file, arguments)?;
+        assert_eq!(exit, Some(0), "{arguments:?}\n{text}");
+        for program in programs {
+            if let Err(error) = place.feed(program, &rules) {
+                panic!("{arguments:?}: {error}\n{text}\n{rules}");
             }
-            assert_eq!(self.rules(&file, arguments)?.0, rules, "{arguments:?}: the same each time");
         }
-        Ok(())
+        assert_eq!(place.rules(&file, arguments)?.0, rules, "{arguments:?}: the same each time");
     }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        // It is in the directory for what is temporary anyway.
-        let _ = fs::remove_dir_all(&self.directory);
-    }
+    Ok(())
 }
 
 fn fixture(name: &str) -> PathBuf {
@@ -170,12 +128,12 @@ const COMBINATIONS: u32 = 32 * 3;
 
 fn every_combination_is_taken() -> Result<()> {
     let place = Place::new()?;
-    (0..COMBINATIONS).try_for_each(|n| place.all_are_taken(&combination(n)))
+    (0..COMBINATIONS).try_for_each(|n| all_are_taken(&place, &combination(n)))
 }
 
 fn random_configurations_are_taken() -> Result<()> {
     let place = Place::new()?;
-    (0..SAMPLE).try_for_each(|seed| place.all_are_taken(&random::configuration(seed, true)))
+    (0..SAMPLE).try_for_each(|seed| all_are_taken(&place, &random::configuration(seed, true)))
 }
 
 fn examples_are_taken_when_they_are_uncommented() -> Result<()> {
@@ -186,7 +144,7 @@ fn examples_are_taken_when_they_are_uncommented() -> Result<()> {
             let (rules, _) = place.rules(&file, arguments)?;
             let acting = rules.replace("# [0:0]", "[0:0]").replace("#! ", "");
             assert!(acting != rules, "{rules}");
-            programs.iter().try_for_each(|program| place.feed(program, &acting))?;
+            programs.iter().try_for_each(|program| place.feed(program, &acting).map(drop))?;
         }
     }
     Ok(())
@@ -203,8 +161,7 @@ const LOADERS: [(&[&str], &[&str]); 5] = [
 
 fn what_is_loaded_is_what_was_printed() -> Result<()> {
     let place = Place::new()?;
-    let configurations = (0..COMBINATIONS).step_by(7).map(combination);
-    for text in configurations.chain((100..120).map(|seed| random::configuration(seed, true))) {
+    for text in (0..COMBINATIONS).step_by(7).map(combination) {
         let file = place.write(&text)?;
         for (arguments, loader) in LOADERS {
             let (rules, _) = place.rules(&file, arguments)?;
@@ -229,8 +186,16 @@ fn what_is_missing_or_left_over_is_told() -> Result<()> {
     for (line, what) in [
         // Rules of others do not matter where they stand beside ours.
         ("iptables -t mangle -A PREROUTING -i eth9 -j ACCEPT", ""),
-        ("iptables -t nat -D POSTROUTING -o eth1 -j SNAT --to-source 192.0.2.2", "- nat POSTROUTING: -o eth1 -j SNAT"),
-        ("iptables -t nat -A POSTROUTING -o eth1 -j SNAT --to-source 192.0.2.9", "+ nat POSTROUTING: -o eth1 -j SNAT"),
+        ("iptables -t mangle -A PREROUTING -j ACCEPT", ""),
+        ("iptables -t mangle -I PREROUTING -j ACCEPT", "+ mangle PREROUTING: -j ACCEPT"),
+        (
+            "iptables -t nat -D POSTROUTING -o eth1 -m policy --dir out --pol none -j SNAT --to-source 192.0.2.2",
+            "- nat POSTROUTING: -o eth1 -m policy --dir out --pol none -j SNAT",
+        ),
+        (
+            "iptables -t nat -A POSTROUTING -o eth1 -m policy --dir out --pol none -j SNAT --to-source 192.0.2.9",
+            "+ nat POSTROUTING: -o eth1 -m policy --dir out --pol none -j SNAT",
+        ),
         ("iptables -t filter -P FORWARD ACCEPT", "+ filter FORWARD: policy ACCEPT"),
         ("iptables -t filter -A WAN_LAN -j ACCEPT", "+ filter WAN_LAN: -j ACCEPT"),
     ] {
@@ -247,6 +212,54 @@ fn what_is_missing_or_left_over_is_told() -> Result<()> {
     assert!(told(nft)?.0.contains("+ inet ftr_filter wan_lan: accept"));
     let none = place.write(&combination(0b101_1111))?;
     assert!(place.rules(&none, &["--backend", "nft", "--diff"])?.0.contains("+ table inet ftr_filter"));
+    Ok(())
+}
+
+/// Comments invite people to add rules, with devices, addresses and ports of theirs.
+fn examples_are_no_difference_once_they_are_rules() -> Result<()> {
+    let place = Place::new()?;
+    for n in [0b00_0010, 0b11_1111, 0b01_1110] {
+        let file = place.write(&combination(n))?;
+        for (arguments, loader) in LOADERS {
+            let (rules, _) = place.rules(&file, arguments)?;
+            let acting = |line: &str| match line.trim_start_matches("# ").trim_start().trim_start_matches("#! ") {
+                rule if rule == line.trim_start() => line.to_owned(),
+                rule if rule.starts_with("[0:0]") || line.contains("#! ") => rule
+                    .replace("443", "8443")
+                    .replace("192.168.0.10", "192.168.0.64/26")
+                    .replace("fd00::10", "fd00::77"),
+                _ => String::new(),
+            };
+            let adapted: Vec<String> = rules.lines().map(acting).collect();
+            let adapted =
+                adapted.join("\n").replace("--to-destination 192.168.0.64/26", "--to-destination 192.168.0.77");
+            let adapted = adapted.replace("dnat ip to 192.168.0.64/26", "dnat ip to 192.168.0.77") + "\n";
+            place.feed(loader, &adapted)?;
+            let (differences, exit) = place.rules(&file, &[arguments, &["--diff"]].concat())?;
+            assert_eq!((differences.as_str(), exit), ("", Some(0)), "{arguments:?}\n{adapted}");
+        }
+    }
+    Ok(())
+}
+
+/// Whoever may not look is told so, and what is needed.
+fn what_is_not_permitted_is_told() -> Result<()> {
+    let place = Place::new()?;
+    let file = place.write(&combination(0b11_1111))?;
+    let ask = |line: &str| {
+        let program = program::find("ftr-rules")?;
+        let line = format!("{line} {} -c {} --diff 2>&1; echo $?", program.display(), file.display());
+        place.space.sh(&line)
+    };
+    // Without any capability; as root who may make a namespace only together with a user namespace; as root who may not even that.
+    let without = ask("setpriv --inh-caps=-all --bounding-set=-all")?;
+    assert!(without.contains("CAP_NET_ADMIN is needed") && without.ends_with("77\n"), "{without}");
+    let (rules, _) = place.rules(&file, &[])?;
+    place.feed(&["iptables-restore"], &rules)?;
+    assert_eq!(ask("setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin")?, "0\n");
+    let none = "echo 0 > /proc/sys/user/max_user_namespaces; exec setpriv --bounding-set=-sys_admin";
+    let barred = ask(&format!("unshare -Urn bash -c '{none} \"$@\"' bash"))?;
+    assert!(barred.contains("CAP_SYS_ADMIN is needed") && barred.ends_with("77\n"), "{barred}");
     Ok(())
 }
 

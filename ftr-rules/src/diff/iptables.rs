@@ -1,8 +1,6 @@
 //! Reads what iptables-save(8) prints, and what is printed for iptables-restore.
 
-use std::str::FromStr;
-
-use ftr_core::Prefix;
+use std::collections::BTreeSet;
 
 use super::{Chain, Rule, Table};
 
@@ -11,7 +9,7 @@ pub(crate) fn parse(text: &str) -> Vec<Table> {
     let mut tables: Vec<Table> = Vec::new();
     for line in text.lines().map(str::trim) {
         if let Some(name) = line.strip_prefix('*') {
-            tables.push(Table { name: name.to_owned(), chains: Vec::new() });
+            tables.push(Table { name: name.to_owned(), ..Table::default() });
             continue;
         }
         let Some(table) = tables.last_mut() else { continue };
@@ -22,7 +20,7 @@ pub(crate) fn parse(text: &str) -> Vec<Table> {
         let rule = line.strip_prefix("[0:0] ").unwrap_or(line);
         let Some((chain, rest)) = rule.strip_prefix("-A ").and_then(|rule| rule.split_once(' ')) else { continue };
         if let Some(chain) = table.chains.iter_mut().find(|known| known.name == chain) {
-            chain.rules.push(canonical(rest));
+            chain.rules.push(read(rest));
         }
     }
     tables
@@ -37,120 +35,37 @@ fn declared(line: &str) -> Option<Chain> {
     Some(Chain { name: name.to_owned(), declaration, shared: !own, rules: Vec::new() })
 }
 
-/// Options and their values, with what is left out filled in and what says nothing left out; in any order.
-fn canonical(text: &str) -> Rule {
-    let (mut conditions, mut target) = (Vec::new(), Vec::new());
-    for option in options(text) {
-        let Some((name, values)) = option.split_first() else { continue };
-        let into = if name == "-j" || !target.is_empty() { &mut target } else { &mut conditions };
-        into.extend(one(name, values));
-    }
-    let has = |target: &[String], start: &str| target.iter().any(|option| option.starts_with(start));
-    if has(&target, "--restore-mark") {
-        for bits in ["--nfmask", "--ctmask"] {
-            if !has(&target, bits) {
-                target.push(format!("{bits} {:#x}", u32::MAX));
-            }
-        }
-    }
-    conditions.sort();
-    target.sort();
-    Rule { conditions, target, text: text.to_owned() }
-}
-
-/// Each option with its values. An exclamation mark belongs to the option behind it.
-fn options(text: &str) -> Vec<Vec<String>> {
-    let mut options: Vec<Vec<String>> = Vec::new();
-    let mut negated = false;
-    for word in text.split_whitespace() {
-        match options.last_mut() {
-            _ if word == "!" => negated = true,
-            Some(option) if !word.starts_with('-') => option.push(word.to_owned()),
-            _ => {
-                let not = if std::mem::take(&mut negated) { "! " } else { "" };
-                options.push(vec![format!("{not}{word}")]);
-            }
-        }
-    }
-    options
-}
-
-/// An option in one form; none where it says nothing.
-fn one(name: &str, values: &[String]) -> Option<String> {
-    let value = values.first().map_or("", String::as_str);
-    let whole = || format!("{name} {}", values.join(" "));
-    match name.trim_start_matches("! ") {
-        // Which extension an option is of, its name tells; and this is what a refusal says anyway.
-        "-m" => None,
-        "--reject-with" if matches!(value, "icmp-port-unreachable" | "icmp6-port-unreachable") => None,
-        "-s" | "-d" => {
-            Some(format!("{name} {}", Prefix::from_str(value).map_or_else(|_| value.to_owned(), |p| p.to_string())))
-        }
-        "-p" if value == "icmpv6" => Some(format!("{name} ipv6-icmp")),
-        "--mark" => Some(format!("{name} {}", masked(value))),
-        "--set-mark" | "--set-xmark" => Some(format!("--set-xmark {}", masked(value))),
-        "--nfmask" | "--ctmask" => Some(format!("{name} {}", number(value))),
-        "--ctstate" => {
-            let mut states: Vec<&str> = value.split(',').collect();
-            states.sort_unstable();
-            Some(format!("{name} {}", states.join(",")))
-        }
-        _ => Some(whole()),
+fn read(text: &str) -> Rule {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let at = words.iter().position(|word| matches!(*word, "-j" | "-g")).unwrap_or(words.len());
+    let (conditions, action) = words.split_at(at);
+    let target = action.get(1).copied().unwrap_or_default();
+    Rule {
+        text: text.to_owned(),
+        conditions: conditions.join(" "),
+        shape: shape(&words, target),
+        ends: conditions.is_empty() && matches!(target, "ACCEPT" | "DROP" | "REJECT" | "RETURN" | "QUEUE" | "NFQUEUE"),
+        example: false,
     }
 }
 
-/// A value and its mask, which is the whole mark where none is stated.
-fn masked(text: &str) -> String {
-    let whole = format!("{:#x}", u32::MAX);
-    let (value, mask) = text.split_once('/').unwrap_or((text, &whole));
-    format!("{}/{}", number(value), number(mask))
-}
-
-fn number(text: &str) -> String {
-    let number = match text.strip_prefix("0x") {
-        Some(digits) => u32::from_str_radix(digits, 16),
-        None => text.parse(),
-    };
-    number.map_or_else(|_| text.to_owned(), |number| format!("{number:#x}"))
+/// The options and the target. One port is as good as several, and to refuse as to drop.
+fn shape(words: &[&str], target: &str) -> BTreeSet<String> {
+    let options = words.iter().filter(|word| word.starts_with('-') && !matches!(**word, "-m" | "--reject-with"));
+    let target = if target == "DROP" { "REJECT" } else { target };
+    let words = options.chain([&target]).map(|word| match *word {
+        "--dports" => "--dport",
+        "--sports" => "--sport",
+        other => other,
+    });
+    words.map(str::to_owned).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{canonical, parse};
+    use super::parse;
     use crate::diff::compare;
     use proptest::prelude::*;
-
-    #[test]
-    fn what_is_saved_is_what_was_printed() {
-        for (ours, saved) in [
-            (
-                "-i eth0 -j CONNMARK --restore-mark",
-                "-i eth0 -j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff",
-            ),
-            (
-                "-i eth1 -m conntrack --ctstate NEW -j CONNMARK --set-mark 1",
-                "-i eth1 -m conntrack --ctstate NEW -j CONNMARK --set-xmark 0x1/0xffffffff",
-            ),
-            (
-                "-i eth0 -s 192.168.1.9 -p udp --dport 53 -m mark --mark 0/0xff00 -j MARK --set-xmark 0x300/0xff00",
-                "-s 192.168.1.9/32 -i eth0 -p udp -m udp --dport 53 -m mark --mark 0x0/0xff00 -j MARK --set-xmark 0x300/0xff00",
-            ),
-            ("-m connmark ! --mark 0 -j X", "-m connmark ! --mark 0x0 -j X"),
-            ("-p icmpv6 -j REJECT", "-p ipv6-icmp -j REJECT --reject-with icmp6-port-unreachable"),
-            ("-d fd00::10 -j ACCEPT", "-d fd00::10/128 -j ACCEPT"),
-        ] {
-            assert!(canonical(ours).is(&canonical(saved)), "{ours}: {:?} {:?}", canonical(ours), canonical(saved));
-        }
-        for (ours, other) in [
-            ("-m connmark --mark 0 -j X", "-m connmark ! --mark 0 -j X"),
-            ("-i eth1 -j X", "-o eth1 -j X"),
-            ("-j CONNMARK --set-mark 1", "-j CONNMARK --set-mark 2"),
-            ("-j CONNMARK --set-mark 1", "-j MARK --set-mark 1"),
-            ("-j REJECT", "-j REJECT --reject-with tcp-reset"),
-        ] {
-            assert!(!canonical(ours).is(&canonical(other)), "{ours}");
-        }
-    }
 
     #[test]
     fn chains_of_others_and_counters_do_not_matter() {
@@ -159,6 +74,24 @@ mod tests {
         assert_eq!(compare(&ours, &parse(saved)), [""; 0]);
         let open = parse(&saved.replace("INPUT DROP", "INPUT ACCEPT"));
         assert_eq!(compare(&ours, &open), ["- filter INPUT: policy DROP", "+ filter INPUT: policy ACCEPT"]);
+    }
+
+    #[test]
+    fn what_is_left_of_an_earlier_configuration_or_bars_the_way_is_told() {
+        let with = |rules: &str| {
+            parse(&format!(
+                "*nat\n:POSTROUTING ACCEPT [0:0]\n{rules}-A POSTROUTING -o eth1 -j SNAT --to-source 192.0.2.2\nCOMMIT\n"
+            ))
+        };
+        for (rule, differences) in [
+            ("-A POSTROUTING -o eth1 -j SNAT --to-source 192.0.2.9\n", 1),
+            ("-A POSTROUTING -o eth1 -j MASQUERADE\n", 1),
+            ("-A POSTROUTING -j ACCEPT\n", 1),
+            ("-A POSTROUTING -j DOCKER\n", 0),
+            ("-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE\n", 0),
+        ] {
+            assert_eq!(compare(&with(""), &with(rule)).len(), differences, "{rule}");
+        }
     }
 
     proptest! {
