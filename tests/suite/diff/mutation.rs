@@ -133,8 +133,8 @@ fn changes_of_iptables(words: &[&str]) -> Vec<(usize, String)> {
     let change = |(at, (option, value)): (usize, (&&str, &&str))| {
         let other = match (*option, *value) {
             ("-i" | "-o", _) => "zz0",
-            ("-j", "ACCEPT") => "DROP",
-            ("-j", "DROP") => "ACCEPT",
+            // The nat table does not take DROP.
+            ("-j", "ACCEPT" | "DROP") => "RETURN",
             ("--ctstate", "NEW" | "DNAT") => "INVALID",
             ("--ctstate", _) => "ESTABLISHED",
             ("--pol", _) => "ipsec",
