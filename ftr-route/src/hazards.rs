@@ -69,6 +69,8 @@ enum Kind {
     Ipv6Disabled,
     /// The rules that `ftr-rules` prints are not loaded.
     RulesNotLoaded,
+    /// Packets of some networks do not take the mark of their connection over.
+    UnlistedNetwork,
     /// Connections are forwarded past routing.
     FlowOffload,
     /// systemd-networkd removes what it did not make.
@@ -132,7 +134,7 @@ fn judge(config: &Config, seen: &[(Family, Observed)], scene: &Scene) -> Vec<Haz
     let families: Vec<_> = seen.iter().map(|(family, _)| *family).collect();
     let rules: Vec<_> = seen.iter().flat_map(|(_, observed)| &observed.rules).collect();
     hazards.extend(marks::judge(config, &layout, &rules, &scene.firewall.sets));
-    hazards.extend(firewall::judge(config, &layout, &families, &scene.firewall));
+    hazards.extend(firewall::judge(config, &layout, &families, &scene.firewall, &scene.networks));
     hazards.extend(features::judge(&families, &scene.features));
     hazards.extend(networkd::judge(scene.networkd.as_ref()));
     hazards.extend(network_manager::judge(&scene.network_manager));

@@ -82,7 +82,10 @@ pub(crate) fn wanted(config: &Config, family: Family, standings: &[Standing], se
             settings.extend(standings.iter().filter_map(own));
         }
     }
-    settings.push((net.forward(), "1"));
+    // A host that serves only itself is no router.
+    if !config.downlinks.lan.is_empty() || !config.downlinks.dmz.is_empty() {
+        settings.push((net.forward(), "1"));
+    }
     // An error that the router makes about a packet takes its mark over before its source is chosen: that of the uplink
     // by which it has to leave. The marks are a matter of the firewall.
     settings.push((net.path(REFLECT), "1"));

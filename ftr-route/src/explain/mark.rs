@@ -2,7 +2,7 @@
 
 use ftr_core::config::{Config, ConnectionsOnDown, Match, Policy};
 use ftr_core::layout::Layout;
-use ftr_core::{InterfaceName, Prefix};
+use ftr_core::{Family, InterfaceName, Prefix};
 use ftr_netlink::Connection;
 use serde::Serialize;
 use std::net::IpAddr;
@@ -49,8 +49,6 @@ impl Origin<'_> {
     pub(super) fn mark(&self, config: &Config) -> (Mark, Option<String>) {
         let layout = Layout::of(config);
         let nothing = Mark { value: 0, whence: Whence::Nothing };
-        let inside = || config.downlinks.lan.iter().chain(&config.downlinks.dmz);
-        let Some(device) = self.device else { return (nothing, None) };
         let mut note = None;
         if let Some(connection) = self.connection {
             let value = connection.mark & layout.mask().unwrap_or(u32::MAX);
@@ -59,26 +57,59 @@ impl Origin<'_> {
             match failed.filter(|_| forgets).and_then(|uplink| config.uplinks.get(*uplink)) {
                 // Its next packet is the first of a new one.
                 Some(uplink) => note = Some(format!("its connection over {} is forgotten then", uplink.name)),
-                // Only what comes from inside takes the mark over.
-                None if inside().any(|name| name.as_str() == device) && value != 0 => {
+                None if self.takes_over(config) && value != 0 => {
                     return (Mark { value, whence: Whence::Connection }, None);
                 }
                 None => return (nothing, None),
             }
         }
         for (k, policy) in config.policies.iter().enumerate() {
-            let inside: Vec<&InterfaceName> = inside().collect();
-            if policy.matching.as_ref().is_some_and(|matching| fits(matching, self.flow, device, &inside)) {
+            let fits = |matching: &Match| self.comes_in(config, matching) && fits(matching, self.flow);
+            if policy.matching.as_ref().is_some_and(fits) {
                 let mark = Mark { value: layout.policy_mark(k), whence: Whence::Policy(policy.name.clone()) };
                 return (mark, note.or_else(|| unknown(policy)));
             }
         }
         (nothing, note)
     }
+
+    /// Whether packets of an established connection take its mark over.
+    fn takes_over(&self, config: &Config) -> bool {
+        let mut matches = config.policies.iter().filter_map(|policy| policy.matching.as_ref());
+        match self.device {
+            _ if !self.only_listed(config) => true,
+            None => matches.any(|matching| matching.own),
+            Some(device) => is_one(inside(config).chain(matches.flat_map(|matching| &matching.interfaces)), device),
+        }
+    }
+
+    /// Whether it comes from where the connections of a policy do.
+    fn comes_in(&self, config: &Config, matching: &Match) -> bool {
+        match self.device {
+            None => matching.own,
+            Some(device) if !matching.interfaces.is_empty() => is_one(matching.interfaces.iter(), device),
+            Some(_) if matching.own => false,
+            Some(device) if self.only_listed(config) => is_one(inside(config), device),
+            Some(device) => config.position(device).is_none(),
+        }
+    }
+
+    /// Whether the rules are those of iptables for IPv4 without a `firewall` key, which serve only what is listed.
+    fn only_listed(&self, config: &Config) -> bool {
+        self.flow.family() == Family::V4 && config.firewall.is_none() && !config.downlinks.lan.is_empty()
+    }
 }
 
-/// Whether a flow is one of those that a policy is for, as far as that can be told here.
-fn fits(matching: &Match, flow: &Flow, device: &str, inside: &[&InterfaceName]) -> bool {
+fn inside(config: &Config) -> impl Iterator<Item = &InterfaceName> {
+    config.downlinks.lan.iter().chain(&config.downlinks.dmz)
+}
+
+fn is_one<'a>(mut names: impl Iterator<Item = &'a InterfaceName>, device: &str) -> bool {
+    names.any(|name| name.as_str() == device)
+}
+
+/// Whether a flow is one of those that a policy is for, wherever it comes from, as far as that can be told here.
+fn fits(matching: &Match, flow: &Flow) -> bool {
     let listed = |prefixes: &[Prefix], address: Option<IpAddr>| {
         prefixes.is_empty() || address.is_some_and(|address| prefixes.iter().any(|prefix| prefix.contains(address)))
     };
@@ -86,10 +117,7 @@ fn fits(matching: &Match, flow: &Flow, device: &str, inside: &[&InterfaceName]) 
         ports.is_empty()
             || port.is_some_and(|port| ports.iter().any(|range| (range.first..=range.last).contains(&port)))
     };
-    let devices =
-        || matching.interfaces.iter().chain(inside.iter().copied().filter(|_| matching.interfaces.is_empty()));
-    devices().any(|name| name.as_str() == device)
-        && listed(&matching.sources, flow.from)
+    listed(&matching.sources, flow.from)
         && listed(&matching.destinations, Some(flow.to))
         && matching.protocol.is_none_or(|protocol| flow.protocol == Some(protocol))
         && ports(&matching.sports, flow.sport)
@@ -115,6 +143,7 @@ policies:
 - {name: wifi, match: {interface: wlan0}, uplinks: [ppp0]}
 - {name: bulk, match: {destination: 203.0.113.0/24, set: bulk}, uplinks: [ppp0]}
 - {name: by-hand, uplinks: [eth1]}
+- {name: own, match: {interface: self, destination: 198.51.100.9}, uplinks: [eth2]}
 ";
 
     fn with_policies() -> String {
@@ -147,8 +176,10 @@ policies:
         assert_eq!(mark(flow([8, 8, 8, 8], 22), Some("eth0")), (0, "Nothing".to_owned()));
         assert_eq!(mark(flow([203, 0, 113, 1], 22), Some("eth0")), (6, "bulk and a note".to_owned()));
         assert_eq!(mark(flow([8, 8, 8, 8], 22), Some("wlan0")), (5, "wifi".to_owned()));
-        // Neither what this host sends nor what comes in from outside is for a policy.
+        // What this host sends is for policies that say so, and what comes in from outside for none.
         assert_eq!(mark(flow([8, 8, 8, 8], 443), None).0, 0);
+        assert_eq!(mark(flow([198, 51, 100, 9], 22), None), (8, "own".to_owned()));
+        assert_eq!(mark(flow([198, 51, 100, 9], 22), Some("eth0")).0, 0);
         assert_eq!(mark(flow([8, 8, 8, 8], 443), Some("eth1")).0, 0);
     }
 
@@ -168,7 +199,13 @@ policies:
         let nothing = Mark { value: 0, whence: Whence::Nothing };
         assert_eq!(of_connection(0, Some("eth0"), &[], &text).0, nothing);
         assert_eq!(of_connection(2, Some("eth1"), &[], &text).0, nothing);
-        assert_eq!(of_connection(2, None, &[], &text).0, nothing);
+        assert_eq!(of_connection(2, Some("docker0"), &[], &text).0, nothing);
+        assert_eq!(of_connection(2, None, &[], CONFIG).0, nothing);
+        // Its own connections are served where a policy is for them, and with a firewall key all are.
+        assert_eq!(of_connection(2, None, &[], &text).0.value, 2);
+        for device in [None, Some("docker0")] {
+            assert_eq!(of_connection(2, device, &[], &format!("{CONFIG}firewall: safe\n")).0.value, 2);
+        }
         let masked = CONFIG.replace("base_fwmark: 1", "base_fwmark: 0x100\nfwmark_mask: 0xff00");
         assert_eq!(of_connection(0x7_0201, Some("eth0"), &[], &masked).0.value, 0x200);
     }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use ftr_core::config::{Ipv6Kind, Nat6, Uplink, UplinkKind};
+use ftr_core::config::{Ipv6Kind, Nat, Nat6, Uplink, UplinkKind};
 use ftr_core::{Family, Prefix};
 
 /// What becomes of a source address.
@@ -24,6 +24,7 @@ pub(super) fn translation(
     family: Family,
 ) -> Translation {
     match (family, uplink.kind, uplink.nat6, uplink.ipv6) {
+        (Family::V4, ..) if uplink.nat == Nat::None => Translation::None,
         (Family::V4, UplinkKind::Static { ip, .. }, ..) => Translation::To(ip.into()),
         (Family::V4, UplinkKind::Ppp | UplinkKind::Dhcp, ..) => Translation::Masquerade,
         (Family::V6, _, Nat6::Masquerade, Some(kind)) => {

@@ -4,6 +4,7 @@ use ftr_core::Family;
 use ftr_core::config::Config;
 use ftr_core::layout::Layout;
 
+use super::networks::Networks;
 use super::{Hazard, Kind};
 
 /// What a look at the firewall has shown.
@@ -28,6 +29,8 @@ pub(super) struct MarkSet {
     pub(super) chain: String,
     /// The packets that it is for; none for both families.
     pub(super) family: Option<Family>,
+    /// The device that they come in by, where it is for one alone.
+    pub(super) input: Option<String>,
     pub(super) on: Holder,
     /// The bits that it may change.
     pub(super) bits: u32,
@@ -62,7 +65,13 @@ pub(super) struct Offload {
 }
 
 /// What the firewall lacks, has too much of, or does not show.
-pub(super) fn judge(config: &Config, layout: &Layout, families: &[Family], firewall: &Firewall) -> Vec<Hazard> {
+pub(super) fn judge(
+    config: &Config,
+    layout: &Layout,
+    families: &[Family],
+    firewall: &Firewall,
+    networks: &[Networks],
+) -> Vec<Hazard> {
     let mut hazards = Vec::new();
     if firewall.blind {
         hazards.push(Hazard::new(
@@ -81,6 +90,8 @@ pub(super) fn judge(config: &Config, layout: &Layout, families: &[Family], firew
     }
     if firewall.unseen.is_empty() && !firewall.blind {
         hazards.extend(families.iter().filter_map(|family| not_loaded(config, layout, *family, &firewall.sets)));
+        hazards
+            .extend(families.iter().filter_map(|family| unlisted(config, layout, *family, &firewall.sets, networks)));
     }
     hazards.extend(firewall.offloads.iter().map(|offload| {
         let what = "hands connections to the fast path, where packets are not routed by their marks any more";
@@ -131,9 +142,51 @@ fn not_loaded(config: &Config, layout: &Layout, family: Family, sets: &[MarkSet]
     Some(Hazard::new(Kind::RulesNotLoaded, object, what, advice))
 }
 
+/// Where marks are restored for the devices that are listed, as the original has it, those of other networks leave their
+/// uplink.
+fn unlisted(
+    config: &Config,
+    layout: &Layout,
+    family: Family,
+    sets: &[MarkSet],
+    networks: &[Networks],
+) -> Option<Hazard> {
+    let heeded = layout.mask().unwrap_or(u32::MAX);
+    let restores = |set: &&MarkSet| {
+        set.family.is_none_or(|only| only == family)
+            && (set.on, set.value) == (Holder::Packet, Value::Copied)
+            && set.bits & heeded != 0
+            && set.chain != "OUTPUT"
+    };
+    let served: Option<Vec<&str>> = sets.iter().filter(restores).map(|set| set.input.as_deref()).collect();
+    // None is one for all devices.
+    let served = served.filter(|served| !served.is_empty())?;
+    let missed = |network: &&Networks| {
+        let device = network.device.as_str();
+        let spoken = network.prefixes.iter().any(|prefix| Family::of(prefix.address()) == family);
+        spoken && device != "lo" && config.position(device).is_none() && !served.contains(&device)
+    };
+    let missed: Vec<&str> = networks.iter().filter(missed).map(|network| network.device.as_str()).collect();
+    (!missed.is_empty()).then(|| {
+        Hazard::new(
+            Kind::UnlistedNetwork,
+            missed.join(", "),
+            format!(
+                "what comes in by it does not take the mark of its connection over ({family}), so that its connections \
+                 leave their uplink, and ports that are published there are answered by any"
+            ),
+            format!(
+                "set firewall: safe (or none, for a firewall of your own) in {}, or list it in downlinks, and load what \
+                 ftr-rules prints again",
+                config.file.display()
+            ),
+        )
+    })
+}
+
 #[cfg(test)]
 pub(super) mod tests {
-    use super::{Firewall, Holder, MarkSet, Offload, Value, judge};
+    use super::{Firewall, Holder, MarkSet, Networks, Offload, Value, judge};
     use crate::standing::tests::{CONFIG, config};
     use ftr_core::Family;
     use ftr_core::layout::Layout;
@@ -144,6 +197,7 @@ pub(super) mod tests {
             table: "mangle".to_owned(),
             chain: "PREROUTING".to_owned(),
             family: Some(Family::V4),
+            input: None,
             on,
             bits,
             value,
@@ -152,7 +206,7 @@ pub(super) mod tests {
 
     fn told(firewall: &Firewall) -> Vec<String> {
         let config = config(CONFIG);
-        let hazards = judge(&config, &Layout::of(&config), &[Family::V4], firewall);
+        let hazards = judge(&config, &Layout::of(&config), &[Family::V4], firewall, &[]);
         hazards.iter().map(ToString::to_string).collect()
     }
 
@@ -195,6 +249,36 @@ pub(super) mod tests {
             set.family = Some(Family::V6);
         }
         assert_eq!(told(&firewall(sets)).len(), 1);
+    }
+
+    #[test]
+    fn networks_whose_packets_take_no_mark_over_are_named() {
+        let config = config(CONFIG);
+        let network = |device: &str, address: [u8; 4]| Networks {
+            device: device.to_owned(),
+            prefixes: ftr_netlink::Prefix::new(address.into(), 24).into_iter().collect(),
+        };
+        let there = [
+            network("eth1", [192, 0, 2, 0]),
+            network("eth0", [10, 0, 0, 0]),
+            network("docker0", [172, 17, 0, 0]),
+            network("lo", [192, 0, 2, 0]),
+        ];
+        let restore = |input: Option<&str>, chain: &str| MarkSet {
+            input: input.map(str::to_owned),
+            chain: chain.to_owned(),
+            ..set(Holder::Packet, u32::MAX, Value::Copied)
+        };
+        let told = |restores: &[MarkSet]| -> Vec<String> {
+            let sets = connections(&[1, 2, 3]).into_iter().chain(restores.iter().cloned()).collect();
+            let hazards = judge(&config, &Layout::of(&config), &[Family::V4], &firewall(sets), &there);
+            hazards.iter().map(ToString::to_string).collect()
+        };
+        let listed = restore(Some("eth0"), "PREROUTING");
+        let lines = told(&[listed.clone(), restore(None, "OUTPUT")]);
+        assert!(lines.len() == 1 && lines[0].starts_with("warning: docker0: what comes in by it"), "{lines:?}");
+        assert_eq!(told(&[listed.clone(), restore(Some("docker0"), "PREROUTING")]), [""; 0]);
+        assert_eq!(told(&[restore(None, "PREROUTING")]), [""; 0]);
     }
 
     #[test]

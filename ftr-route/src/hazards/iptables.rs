@@ -22,9 +22,17 @@ pub(super) fn parse(text: &str, program: &str, family: Family, into: &mut Firewa
         }
         if let Some((on, bits, value)) = marking(target, &option) {
             let (program, table, chain) = (program.to_owned(), table.to_owned(), chain.clone());
-            into.sets.push(MarkSet { program, table, chain, family: Some(family), on, bits, value });
+            let input = device(rest);
+            into.sets.push(MarkSet { program, table, chain, family: Some(family), input, on, bits, value });
         }
     }
+}
+
+/// The device that a rule is for, where it is one.
+fn device(words: &[String]) -> Option<String> {
+    let at = words.iter().position(|word| word == "-i")?;
+    let all_others = at.checked_sub(1).and_then(|at| words.get(at)).is_some_and(|word| word == "!");
+    words.get(at + 1).filter(|name| !all_others && !name.ends_with('+')).cloned()
 }
 
 /// What the target does to a mark.
@@ -137,6 +145,8 @@ COMMIT
         ];
         assert_eq!(seen, expected);
         assert_eq!(firewall.sets[4].chain, "KUBE-MARK-MASQ");
+        let inputs: Vec<_> = firewall.sets.iter().map(|set| set.input.as_deref()).collect();
+        assert_eq!(inputs[..3], [None, Some("eth1"), None]);
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub(super) fn parse(text: &str, into: &mut Firewall) -> Result<(), String> {
                 table: table.to_owned(),
                 chain: chain.to_owned(),
                 family: of(family),
+                input: None,
                 on,
                 bits,
                 value,

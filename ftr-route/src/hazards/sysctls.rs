@@ -49,9 +49,12 @@ pub(super) fn judge(config: &Config, family: Family, values: &Values) -> Vec<Haz
         Family::V6 => ("ipv6", "net/ipv6/conf/all/forwarding"),
     };
     let forwards = !values.get(forward).is_some_and(|value| is_off(value));
+    let serves = !config.downlinks.lan.is_empty() || !config.downlinks.dmz.is_empty();
     let what = format!("forwarding of {family} is off, so that nobody behind this router gets through");
-    check(Kind::Forwarding, "router", forward.to_owned(), &is_off, "1", &what);
-    if family == Family::V4 && forwards {
+    if serves {
+        check(Kind::Forwarding, "router", forward.to_owned(), &is_off, "1", &what);
+    }
+    if family == Family::V4 && serves && forwards {
         for device in devices(config) {
             let what = "what comes in by it is not forwarded";
             check(Kind::Forwarding, device, of(protocol, device, "forwarding"), &is_off, "1", what);
