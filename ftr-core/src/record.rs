@@ -114,6 +114,18 @@ impl Reason {
             Self::Captive => "captive",
         }
     }
+
+    /// What to do where the verdict is wrong, if there is something.
+    #[must_use]
+    pub const fn remedy(self) -> Option<&'static str> {
+        match self {
+            Self::Captive => Some(
+                "if the internet can be reached all the same, ask tcp:// or http:// targets, or set tests.detect_captive: \
+                 false",
+            ),
+            _ => None,
+        }
+    }
 }
 
 impl std::fmt::Display for Reason {

@@ -1,6 +1,6 @@
 //! Records in words, for the log and for people who look on.
 
-use ftr_core::record::{Active, Check, Event, EventKind};
+use ftr_core::record::{Active, Check, Event, EventKind, Reason};
 use ftr_core::{Family, InterfaceName};
 
 /// An event as one line.
@@ -20,7 +20,8 @@ pub(crate) fn event(event: &Event) -> String {
                 [] => String::new(),
                 active => format!("; new connections use {}", list(active)),
             };
-            format!("{uplink}{described} is {to}{why}{counts}{carriers}")
+            let remedy = event.reason.and_then(Reason::remedy).map(|remedy| format!("; {remedy}")).unwrap_or_default();
+            format!("{uplink}{described} is {to}{why}{counts}{carriers}{remedy}")
         }
         EventKind::Role => format!("{uplink}{described} is {to} now, was {}", word(&event.from)),
         EventKind::Address | EventKind::Gateway => {

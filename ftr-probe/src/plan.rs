@@ -26,6 +26,8 @@ pub(crate) struct Plan {
     /// The probes over which limits are judged.
     pub(crate) window: usize,
     pub(crate) watch_traffic: bool,
+    /// Whether echoes are doubted that the gateway may have made up.
+    pub(crate) detect_captive: bool,
 }
 
 impl Plan {
@@ -136,6 +138,7 @@ fn plan(
         limits: tests.limits,
         window: tests.window,
         watch_traffic: tests.watch_traffic,
+        detect_captive: tests.detect_captive,
     })
 }
 

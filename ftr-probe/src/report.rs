@@ -113,6 +113,9 @@ fn more(text: &mut String, check: &Check) -> std::fmt::Result {
             (None, None) => writeln!(text, "  {} not awaited", target.target)?,
         }
     }
+    if let Some(remedy) = check.reason.and_then(Reason::remedy) {
+        writeln!(text, "  {remedy}")?;
+    }
     if let Some(gateway) = check.gateway {
         writeln!(text, "  gateway {gateway}")?;
     }
@@ -178,6 +181,7 @@ mod tests {
             limits: Limits::default(),
             window: 10,
             watch_traffic: true,
+            detect_captive: true,
         }
     }
 

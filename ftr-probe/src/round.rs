@@ -185,7 +185,7 @@ impl Round {
         probe.fate = Fate::Unsent;
         let (target, near) = (probe.target, probe.near);
         if near {
-            self.near_unasked();
+            self.near_unasked(sequence);
             return;
         }
         if let Some(turn) = self.turn(target) {
@@ -218,12 +218,14 @@ impl Round {
         now: Duration,
         waited: Duration,
     ) -> Heard {
+        let nobody = self.near_address(echo.sequence);
         let Some(probe) = self.probes.get_mut(echo.sequence) else {
             self.ignored.foreign += 1;
             return Heard::Nothing;
         };
         let Some(question) = self.questions.get_mut(probe.target) else { return Heard::Nothing };
-        if question.target.address() != from || probe.token != echo.token {
+        let asked = nobody.filter(|_| probe.near).unwrap_or_else(|| question.target.address());
+        if asked != from || probe.token != echo.token {
             self.ignored.spoofed += 1;
             return Heard::Nothing;
         }
@@ -241,7 +243,7 @@ impl Round {
         let early = rtt <= probe.wait;
         probe.fate = Fate::Answered;
         if near {
-            self.near_answered(target, current, now);
+            self.near_answered((echo.sequence, target), ttl, current, now);
             return Heard::Nothing;
         }
         if !current || lost {
@@ -327,7 +329,6 @@ impl Round {
     fn capture(&mut self, target: usize, now: Duration) {
         if let Some(question) = self.questions.get_mut(target) {
             question.standing = Standing::Captive;
-            question.hops = None;
         }
         if let Some(turn) = self.turn(target) {
             self.schedule.denied(turn, now);
@@ -341,16 +342,18 @@ impl Round {
         error: &'static str,
         now: Duration,
     ) -> bool {
+        let nobody = self.near_address(sequence);
         let Some(probe) = self.probes.get_mut(sequence) else { return false };
         let Some(question) = self.questions.get_mut(probe.target) else { return false };
-        let fits = fits(question.target.address(), &probe.token);
+        let asked = nobody.filter(|_| probe.near).unwrap_or_else(|| question.target.address());
+        let fits = fits(asked, &probe.token);
         if probe.fate != Fate::Open || probe.check != self.check || !fits {
             return false;
         }
         probe.fate = Fate::Failed;
         let (target, near) = (probe.target, probe.near);
         if near {
-            self.near_failed(error);
+            self.near_failed(sequence, error);
             return true;
         }
         question.error = Some(error);

@@ -211,7 +211,8 @@ impl Uplink {
             Ok(device) => match device.ready() {
                 Ok(()) => {
                     // What the gateway has, and what is on the link, cannot be told from a gateway that answers itself.
-                    self.round.begin(now, &mut shared.rng, |target| device.is_near(target), test);
+                    let detect = self.plan.detect_captive;
+                    self.round.begin(now, &mut shared.rng, |target| !detect || device.is_near(target), test);
                     Ok(device.index())
                 }
                 Err(reason) => Err(Break::of(&device, reason)),

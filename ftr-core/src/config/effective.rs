@@ -172,6 +172,7 @@ fn tests(tests: &Tests) -> Value {
         "fall": tests.fall,
         "rise": tests.rise,
         "watch_traffic": tests.watch_traffic,
+        "detect_captive": tests.detect_captive,
         "max_interval": time(tests.max_interval),
         "max_loss": tests.limits.loss.map(|limit| percent(limit.down)),
         "recovery_loss": tests.limits.loss.map(|limit| percent(limit.up)),

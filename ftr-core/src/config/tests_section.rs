@@ -28,6 +28,8 @@ pub struct Tests {
     pub rise: u32,
     /// Whether an uplink that sends but suddenly receives little is checked at once.
     pub watch_traffic: bool,
+    /// Whether the gateway is tested for answering in the internet's stead.
+    pub detect_captive: bool,
     /// The interval of a metered uplink whose traffic shows that it works; never shorter than `interval`.
     pub max_interval: Duration,
     /// How bad an uplink may be.
@@ -52,6 +54,7 @@ impl Default for Tests {
             fall: 1,
             rise: 1,
             watch_traffic: true,
+            detect_captive: true,
             max_interval: Duration::from_secs(60) * STRETCH,
             limits: Limits::default(),
             window: 50,
@@ -127,6 +130,7 @@ fn read(section: &mut Section<'_>, usual: &Tests) -> Tests {
         interval,
         max_interval: max_interval.unwrap_or(usual_max).max(interval),
         watch_traffic: section.optional("watch_traffic", scalar::boolean).unwrap_or(usual.watch_traffic),
+        detect_captive: section.optional("detect_captive", scalar::boolean).unwrap_or(usual.detect_captive),
         limits: limits::read(section, &usual.limits),
         window: section.optional("quality_window", scalar::within(10, 10_000)).unwrap_or(usual.window),
         tries: section.optional("ping_retries", scalar::within(1, 100)).unwrap_or(usual.tries),

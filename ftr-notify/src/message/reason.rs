@@ -5,7 +5,8 @@ use ftr_core::record::{Event, Reason};
 /// The reason of an event with what it means; none where none is stated.
 pub(super) fn explained(event: &Event) -> Option<String> {
     let reason = event.reason?;
-    Some(format!("{reason}: {}", meaning(reason, event)))
+    let remedy = reason.remedy().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+    Some(format!("{reason}: {}{remedy}", meaning(reason, event)))
 }
 
 fn meaning(reason: Reason, event: &Event) -> String {

@@ -50,7 +50,12 @@ enum Fate {
 enum Gateway {
     Honest,
     Silent,
+    /// It answers for everybody, even for nobody.
     Captive,
+    /// It has the addresses of the targets.
+    Impostor,
+    /// The time to live of what is sent is set anew, so that each request arrives; that of answers too, perhaps.
+    Rewritten(u8),
 }
 
 /// What a check came to.
@@ -74,7 +79,11 @@ fn play(round: &mut Round, network: &mut Network<'_>, start: Duration, (seed, te
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut arrivals: BTreeMap<(Duration, (u32, usize)), Arrival> = BTreeMap::new();
     let (mut questions, mut tests, mut now) = (Vec::new(), 0, start);
-    let ttl = if network.gateway == Gateway::Captive { MADE_UP } else { FAR };
+    let ttl = match network.gateway {
+        Gateway::Captive | Gateway::Impostor => MADE_UP,
+        Gateway::Rewritten(ttl) => ttl,
+        Gateway::Honest | Gateway::Silent => FAR,
+    };
     round.begin(now, &mut rng, |_| false, test);
     for number in 0u32.. {
         assert!(number < 10_000, "the check would spin");
@@ -85,8 +94,11 @@ fn play(round: &mut Round, network: &mut Network<'_>, start: Duration, (seed, te
             tests += 1;
             let arrival = match network.gateway {
                 Gateway::Honest => Arrival::Error(to, echo, "time-exceeded"),
-                Gateway::Captive => Arrival::Reply(to, MADE_UP, echo),
-                Gateway::Silent => continue,
+                Gateway::Captive => Arrival::Reply(to, ttl, echo),
+                Gateway::Impostor | Gateway::Rewritten(_) if addresses(8).contains(&to) => {
+                    Arrival::Reply(to, ttl, echo)
+                }
+                Gateway::Silent | Gateway::Impostor | Gateway::Rewritten(_) => continue,
             };
             arrivals.insert((now + MS, (number, arrivals.len())), arrival);
         }
@@ -386,6 +398,41 @@ fn one_test_is_enough_until_answers_come_another_way() {
     assert!(verdict == Verdict::Down && count >= 3, "{count} tests");
     assert_eq!(tests(Gateway::Captive, 2).0, Verdict::Down, "it stays found out");
     assert_eq!(tests(Gateway::Honest, 3).0, Verdict::Up);
+    for seconds in 4..8 {
+        assert_eq!(tests(Gateway::Impostor, seconds).0, Verdict::Down, "answers are nearer than they were");
+    }
+    assert_eq!(tests(Gateway::Honest, 9), (Verdict::Up, 0));
+}
+
+#[test]
+fn where_the_time_to_live_is_set_anew_only_an_answer_for_nobody_tells() {
+    for ttl in [FAR, MADE_UP, 255] {
+        let mut round = round(4, 6, 1, Duration::from_secs(2));
+        let mut tests = |gateway, seconds, test| {
+            let mut fate = |_| Fate::Answer(MS * 5);
+            let start = START + Duration::from_secs(seconds);
+            let outcome = play(&mut round, &mut Network { fate: &mut fate, gateway }, start, (seconds, test));
+            (outcome.verdict, outcome.tests)
+        };
+        let counts: Vec<_> = (0..8).map(|n| tests(Gateway::Rewritten(ttl), n, n == 0)).collect();
+        assert!(counts.iter().all(|(verdict, _)| *verdict == Verdict::Up), "{counts:?}");
+        assert_eq!(counts[6].1 + counts[7].1, 0, "it is used to them: {counts:?}");
+        assert_eq!(tests(Gateway::Rewritten(ttl), 9, true), (Verdict::Up, 2));
+        assert_eq!(tests(Gateway::Captive, 10, true).0, Verdict::Down);
+        assert_eq!(tests(Gateway::Captive, 11, false).0, Verdict::Down, "it stays found out");
+        assert_eq!(tests(Gateway::Rewritten(ttl), 12, false).0, Verdict::Up);
+    }
+}
+
+#[test]
+fn a_target_is_never_taken_for_nobody() {
+    let targets: Vec<_> = [[198, 51, 100, 1], [203, 0, 113, 1]].map(|at| Target::Echo(at.into())).into();
+    let timing = Timing { required: 1, tries: 1, timeout: Duration::from_secs(1) };
+    let round = Round::new(timing, &targets, Window::new(50, Limits::default()));
+    let nobody = |random: u8| round.nobody(targets[0].address(), [random; 16]);
+    for random in 0..=255 {
+        assert!(matches!(nobody(random), IpAddr::V4(address) if matches!(address.octets(), [192, 0, 2, 1..=254])));
+    }
 }
 
 #[test]

@@ -172,6 +172,7 @@ mod tests {
             limits: Limits::default(),
             window: 50,
             watch_traffic: true,
+            detect_captive: true,
         };
         Next::new(&plan, START)
     }

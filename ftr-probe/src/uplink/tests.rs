@@ -24,6 +24,7 @@ fn uplink() -> Uplink {
         limits: Limits::default(),
         window: 10,
         watch_traffic: false,
+        detect_captive: true,
     };
     Uplink::new(plan, 0, START, START)
 }
