@@ -47,6 +47,13 @@ impl Neighbour {
         self.in_state(Nud::REACHABLE | Nud::PERMANENT | Nud::NOARP)
     }
 
+    /// The kernel asks for it and believes what it answers. It does neither of what the administrator has stated, and on
+    /// a device where nobody is asked.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        !self.in_state(Nud::PERMANENT | Nud::NOARP)
+    }
+
     fn in_state(&self, states: Nud) -> bool {
         self.state & states.bits() != 0
     }
@@ -128,6 +135,7 @@ mod tests {
         assert!(in_state(Nud::INCOMPLETE).is_unanswered() && in_state(Nud::FAILED).is_unanswered());
         for state in [Nud::REACHABLE, Nud::STALE, Nud::DELAY, Nud::PROBE, Nud::NOARP, Nud::PERMANENT, Nud::empty()] {
             assert!(!in_state(state).is_unanswered(), "{state:?}");
+            assert_eq!(in_state(state).is_asked(), state != Nud::NOARP && state != Nud::PERMANENT, "{state:?}");
         }
     }
 

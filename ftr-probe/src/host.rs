@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use ftr_netlink::egress::{Device, Terms};
-use ftr_netlink::{Address, Counters, Error, Event, Family, Group, Listener, Lookup, Rtnetlink};
+use ftr_netlink::{Address, Counters, Error, Event, Family, Group, Listener, Lookup, Neighbour, Rtnetlink};
 
 use crate::path::{self, Break, Way};
 use crate::solicit::Question;
@@ -102,13 +102,16 @@ impl Host {
         Ok(path::way(&device, answer.as_ref()))
     }
 
-    /// What to ask a gateway for its link-layer address with, if it is known to have one.
-    pub(crate) fn question(&mut self, index: u32, gateway: IpAddr) -> Result<Option<Question>, Error> {
-        let known = self.netlink.neighbour(index, gateway)?.filter(|neighbour| !neighbour.is_unanswered());
+    /// What to ask a gateway for its link-layer address with, if it is known to have one: from our address in its
+    /// network, as the kernel asks, or from the one that packets leave with where it is outside of all.
+    pub(crate) fn question(&mut self, index: u32, gateway: IpAddr, source: IpAddr) -> Result<Option<Question>, Error> {
+        let believed = |neighbour: &Neighbour| neighbour.is_asked() && !neighbour.is_unanswered();
+        let known = self.netlink.neighbour(index, gateway)?.filter(believed);
         let mac = known.and_then(|neighbour| neighbour.link_address).and_then(|mac| mac.try_into().ok());
         let near = |address: &&Address| address.network().is_some_and(|network| network.contains(gateway));
         let own = self.survey.addresses.iter().filter(|address| address.index == index).find(near);
-        Ok(mac.zip(own).map(|(mac, own)| Question { from: own.local, gateway, mac }))
+        let from = own.map_or(source, |own| own.local);
+        Ok(mac.map(|mac| Question { from, gateway, mac }))
     }
 
     /// Whether a neighbour is silent: the kernel has asked for it and got no answer, or nothing has confirmed it since

@@ -54,7 +54,7 @@ impl Uplink {
     /// Has the gateway show that it is there, if there is one that the kernel believes to know.
     pub(super) fn solicit(&mut self, way: Way, index: u32, shared: &mut Shared, now: Duration) -> Result<(), Error> {
         let Some(gateway) = way.gateway else { return Ok(()) };
-        let Some(question) = shared.host.question(index, gateway)? else { return Ok(()) };
+        let Some(question) = shared.host.question(index, gateway, way.address)? else { return Ok(()) };
         let solicitor = self.solicitor.get_or_insert_with(|| Solicitor::open(self.plan.uplink.as_str()));
         if let Some(bytes) = solicitor.ask(question) {
             self.bytes += bytes;
