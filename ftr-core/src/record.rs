@@ -236,6 +236,8 @@ pub enum Prompt {
     Doubt,
     /// An answer came after the check before it was over.
     Late,
+    /// Another uplink is in doubt or down, and this one was last checked a while ago.
+    Others,
     /// A reason that this version does not know.
     #[serde(other)]
     Unknown,

@@ -9,13 +9,14 @@ use crate::Error;
 use crate::host::Host;
 use crate::plan::Plan;
 use crate::traffic::Traffic;
+use crate::usage::Usage;
 
 /// The counters are read at least so often.
 const SAMPLE: Duration = Duration::from_millis(100);
 /// They are read that much earlier whenever something else has woken this program: waking up costs more than reading.
 const EARLY: Duration = Duration::from_millis(50);
 
-/// Replies no older than this show that an uplink works.
+/// Replies no older than this show that an uplink works, and whoever sent nothing for so long uses none.
 const FRESH: Duration = Duration::from_secs(2);
 
 /// Devices whose counters are read again and again.
@@ -33,6 +34,7 @@ pub(crate) struct Devices {
 struct Device {
     name: InterfaceName,
     traffic: Traffic,
+    usage: Usage,
 }
 
 impl Devices {
@@ -41,7 +43,7 @@ impl Devices {
         let mut watched: Vec<Device> = Vec::new();
         for plan in plans.filter(|plan| plan.watch_traffic || plan.metered.is_some()) {
             if !watched.iter().any(|device| device.name == plan.uplink) {
-                watched.push(Device { name: plan.uplink.clone(), traffic: Traffic::new() });
+                watched.push(Device { name: plan.uplink.clone(), traffic: Traffic::new(), usage: Usage::default() });
             }
         }
         let next = (!watched.is_empty()).then_some(Duration::ZERO);
@@ -53,8 +55,14 @@ impl Devices {
         self.next
     }
 
-    /// Reads the counters if it is time to, and tells whose are suspicious.
-    pub(crate) fn sample(&mut self, host: &mut Host, now: Duration) -> Result<&[InterfaceName], Error> {
+    /// Reads the counters if it is time to, and tells whose are suspicious. `probes` tells how many packets probing has
+    /// sent through a device so far.
+    pub(crate) fn sample(
+        &mut self,
+        host: &mut Host,
+        probes: impl Fn(&InterfaceName) -> u64,
+        now: Duration,
+    ) -> Result<&[InterfaceName], Error> {
         self.suspects.clear();
         if self.next.is_none_or(|next| next > now + EARLY) {
             return Ok(&self.suspects);
@@ -65,7 +73,9 @@ impl Devices {
         for device in &mut self.watched {
             let index = survey.index(device.name.as_str());
             let counters = self.counters.iter().find(|(of, _)| Some(*of) == index).map(|(_, counters)| *counters);
-            if counters.is_some_and(|counters| device.traffic.read(counters, now)) {
+            let Some(counters) = counters else { continue };
+            device.usage.read(counters.tx_packets, probes(&device.name), now);
+            if device.traffic.read(counters, now) {
                 self.suspects.push(device.name.clone());
             }
         }
@@ -80,6 +90,11 @@ impl Devices {
     /// Whether what people send through a device is being answered.
     pub(crate) fn is_answered(&self, name: &InterfaceName, now: Duration) -> bool {
         self.traffic(name).carries(now.saturating_sub(FRESH), now)
+    }
+
+    /// Whether nobody sends anything through a device that was last checked at `last`.
+    pub(crate) fn is_idle(&self, name: &InterfaceName, last: Duration, now: Duration) -> bool {
+        self.device(name).is_some_and(|device| device.usage.is_idle(last.max(now.saturating_sub(FRESH))))
     }
 
     /// A check has found that the uplink works.

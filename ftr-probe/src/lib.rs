@@ -29,6 +29,7 @@ mod survey;
 mod tokens;
 mod traffic;
 mod uplink;
+mod usage;
 mod verdict;
 mod watch;
 mod window;

@@ -90,6 +90,17 @@ impl Exchange {
         }
     }
 
+    /// The packets that it sends in all where it succeeds.
+    pub(crate) const fn packets(&self) -> u64 {
+        match self {
+            Self::Dns(_) => 1,
+            // To open, to acknowledge, to reset.
+            Self::Tcp(_) => 3,
+            // The request besides, and an acknowledgement of the page.
+            Self::Http(_) => 5,
+        }
+    }
+
     /// How many datagrams came from the server's address and port and are no answer to the question.
     pub(crate) const fn foreign(&self) -> u32 {
         match self {

@@ -18,10 +18,12 @@ pub(crate) struct Plan {
     pub(crate) targets: Vec<Target>,
     pub(crate) timing: Timing,
     pub(crate) interval: Duration,
-    /// The interval while its traffic shows that it works, where what it carries costs money.
+    /// The interval while it carries nothing or its traffic shows that it works, where what it carries costs money.
     pub(crate) metered: Option<Duration>,
     /// How many checks in a row have to fail before it counts as down.
     pub(crate) fall: u32,
+    /// How many have to succeed before it counts as up.
+    pub(crate) rise: u32,
     pub(crate) limits: Limits,
     /// The probes over which limits are judged.
     pub(crate) window: usize,
@@ -135,6 +137,7 @@ fn plan(
         interval,
         metered: uplink.filter(|uplink| uplink.metered).map(|_| tests.max_interval.max(interval)),
         fall: tests.fall,
+        rise: tests.rise,
         limits: tests.limits,
         window: tests.window,
         watch_traffic: tests.watch_traffic,
@@ -183,7 +186,7 @@ tests: {ips: [198.51.100.1, 198.51.100.2, 198.51.100.3], required_successful: 3,
     fn the_configuration_alone() {
         let plans = planned("", Some(FILE)).unwrap();
         let [eth1, ppp0] = &plans[..] else { panic!("{plans:?}") };
-        assert_eq!((eth1.metered, ppp0.metered), (None, Some(Duration::from_secs(50))));
+        assert_eq!((eth1.metered, ppp0.metered), (None, Some(Duration::from_secs(120))));
         assert_eq!((eth1.timing.required, eth1.timing.tries, eth1.targets.len()), (3, 2, 3));
         assert_eq!((ppp0.timing.required, ppp0.interval), (1, Duration::from_secs(5)));
     }

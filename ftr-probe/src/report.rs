@@ -178,6 +178,7 @@ mod tests {
             interval: SECOND,
             metered: None,
             fall: 1,
+            rise: 1,
             limits: Limits::default(),
             window: 10,
             watch_traffic: true,

@@ -91,6 +91,8 @@ pub(crate) struct Uplink {
     outdated: bool,
     /// IP bytes that probing has used.
     bytes: u64,
+    /// Packets that probing has sent.
+    packets: u64,
 }
 
 /// A question that is no echo, on its way.
@@ -134,6 +136,7 @@ impl Uplink {
             restless: None,
             outdated: false,
             bytes: 0,
+            packets: 0,
         }
     }
 
@@ -199,6 +202,28 @@ impl Uplink {
     /// Whether a check of a metered uplink may be left out now.
     pub(crate) fn is_sparable(&self, now: Duration) -> bool {
         self.next.is_sparable(now)
+    }
+
+    /// When the last check started.
+    pub(crate) const fn last_start(&self) -> Option<Duration> {
+        self.next.started()
+    }
+
+    /// How many packets probing has sent so far.
+    pub(crate) const fn packets(&self) -> u64 {
+        self.packets
+    }
+
+    /// Whether the check that runs does not go well.
+    pub(crate) const fn is_in_doubt(&self) -> bool {
+        matches!(self.phase, Phase::Asking { .. }) && self.round.is_doubted()
+    }
+
+    /// Another uplink is in doubt, or even down: a metered one that was last checked a while ago is checked now.
+    pub(crate) fn stand_by(&mut self, down: bool, now: Duration) {
+        if self.next.is_outdated(down, now) {
+            self.prompt(Prompt::Others, now);
+        }
     }
 
     /// Starts a check. Gives its record at once if the way is broken on this host already.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ftr_core::Config;
 use ftr_core::record::{Check, Prompt, Record};
+use ftr_core::{Config, InterfaceName};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -146,7 +146,11 @@ impl Watch {
 
     /// Reads the counters of the devices when it is time to, and has suspicious uplinks checked.
     fn sample(&mut self, now: Duration) -> Result<(), Error> {
-        let suspects = self.devices.sample(&mut self.shared.host, now)?;
+        let uplinks = &self.uplinks;
+        let probes = |name: &InterfaceName| {
+            uplinks.iter().filter(|uplink| uplink.plan.uplink == *name).map(Uplink::packets).sum()
+        };
+        let suspects = self.devices.sample(&mut self.shared.host, probes, now)?;
         for (uplink, wake) in self.uplinks.iter_mut().zip(&mut self.wakes) {
             // What is down already is no more suspicious than that.
             if suspects.contains(&uplink.plan.uplink) && uplink.plan.watch_traffic && !uplink.is_down() {
@@ -164,11 +168,12 @@ impl Watch {
             if wake.is_none_or(|wake| wake > now) {
                 continue;
             }
-            let mut record = None;
+            let (mut record, was_up) = (None, !uplink.is_down());
             let name = &uplink.plan.uplink;
             if uplink.is_due(now) {
-                let spared = uplink.is_sparable(now) && self.devices.is_answered(name, now);
-                if spared {
+                let idle = |since| self.devices.is_idle(name, since, now);
+                let needless = || uplink.last_start().is_some_and(idle) || self.devices.is_answered(name, now);
+                if uplink.is_sparable(now) && needless() {
                     uplink.spare(now);
                 } else {
                     record = uplink.begin(&mut self.shared, now)?;
@@ -180,6 +185,10 @@ impl Watch {
                 None => uplink.step(&mut self.shared, traffic, now)?,
             };
             *wake = uplink.wake(now);
+            let down = record.as_ref().is_some_and(|record| !record.up);
+            if was_up && (down || uplink.is_in_doubt()) {
+                self.stand_by(place, down, now);
+            }
             if let Some(record) = record {
                 // What one family's check says holds for the device only if the other does not say otherwise.
                 let fine = |uplink: &Uplink| uplink.plan.uplink != record.uplink || !uplink.is_down();
@@ -190,6 +199,20 @@ impl Watch {
             }
         }
         Ok(())
+    }
+
+    /// The uplink at this place is in doubt, or even down: is there one that can stand in for it?
+    fn stand_by(&mut self, place: usize, down: bool, now: Duration) {
+        let Some(failing) = self.uplinks.get(place).map(|uplink| (uplink.plan.uplink.clone(), uplink.plan.family))
+        else {
+            return;
+        };
+        for (uplink, wake) in self.uplinks.iter_mut().zip(&mut self.wakes) {
+            if uplink.plan.family == failing.1 && uplink.plan.uplink != failing.0 {
+                uplink.stand_by(down, now);
+                *wake = uplink.wake(now);
+            }
+        }
     }
 
     fn report(&mut self, place: usize, check: Check) {

@@ -262,11 +262,13 @@ fn limits_have_a_threshold_for_recovery() {
 }
 
 #[test]
-fn a_metered_uplink_may_be_left_alone_for_ten_intervals() {
+fn a_metered_uplink_may_be_left_alone_for_ten_intervals_and_two_minutes_at_least() {
     let text = MODERN.replacen("type: ppp", "type: ppp\n  metered: true", 1);
     let config = parse(&text).unwrap();
     let longest: Vec<_> = config.uplinks.iter().map(|uplink| uplink.longest_interval().as_millis()).collect();
-    assert_eq!(longest, [5000, 5000]);
+    assert_eq!(longest, [5000, 120_000]);
+    let minute = parse(&MODERN.replacen("interval: 5,", "interval: 1m,", 1)).unwrap();
+    assert_eq!(minute.tests.max_interval, Duration::from_secs(600));
     assert_eq!(tested("max_interval: 1h").unwrap().max_interval, Duration::from_secs(3600));
 }
 

@@ -30,7 +30,8 @@ pub struct Tests {
     pub watch_traffic: bool,
     /// Whether the gateway is tested for answering in the internet's stead.
     pub detect_captive: bool,
-    /// The interval of a metered uplink whose traffic shows that it works; never shorter than `interval`.
+    /// The interval of a metered uplink that carries nothing, or whose traffic shows that it works; never shorter than
+    /// `interval`.
     pub max_interval: Duration,
     /// How bad an uplink may be.
     pub limits: Limits,
@@ -40,8 +41,10 @@ pub struct Tests {
 
 /// How much later than its deadline an answer may come over a line that is saturated.
 pub const LATE: Duration = Duration::from_secs(5);
-/// A metered uplink may be left alone for so many intervals where `max_interval` is not stated.
+/// A metered uplink may be left alone for so many intervals where `max_interval` is not stated, or for so long if that
+/// is longer: four hosts asked so seldom cost less than ten megabytes a month.
 const STRETCH: u32 = 10;
+const REST: Duration = Duration::from_secs(120);
 
 impl Default for Tests {
     fn default() -> Self {
@@ -55,7 +58,7 @@ impl Default for Tests {
             rise: 1,
             watch_traffic: true,
             detect_captive: true,
-            max_interval: Duration::from_secs(60) * STRETCH,
+            max_interval: usual_max(Duration::from_secs(60)),
             limits: Limits::default(),
             window: 50,
         }
@@ -75,6 +78,11 @@ impl Tests {
     pub fn longest(&self) -> Duration {
         self.deadline().saturating_add(LATE)
     }
+}
+
+/// How long a metered uplink may be left alone where nothing is said.
+fn usual_max(interval: Duration) -> Duration {
+    interval.saturating_mul(STRETCH).max(REST)
 }
 
 /// Reads the section that holds for all uplinks.
@@ -123,7 +131,7 @@ fn read(section: &mut Section<'_>, usual: &Tests) -> Tests {
         section.wrong("max_interval", format!("{max} is shorter than the interval, allowed: {interval} or more"));
     }
     // What is inherited was chosen for another interval, perhaps.
-    let usual_max = if interval == usual.interval { usual.max_interval } else { interval.saturating_mul(STRETCH) };
+    let usual_max = if interval == usual.interval { usual.max_interval } else { usual_max(interval) };
     Tests {
         required: required.unwrap_or(usual.required).clamp(1, count.max(1)),
         targets,

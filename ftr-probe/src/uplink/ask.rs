@@ -51,6 +51,7 @@ impl Uplink {
                         self.round.left(echo.sequence, before + part * place);
                     }
                     self.bytes += icmp::bytes(self.plan.family) * count as u64;
+                    self.packets += count as u64;
                     done += count.max(1);
                     retried = false;
                 }
@@ -80,7 +81,10 @@ impl Uplink {
                 sent = self.socket.as_ref().map_or(sent, |socket| socket.send_near(to, &echo));
             }
             match sent {
-                Ok(()) => self.bytes += icmp::bytes(self.plan.family),
+                Ok(()) => {
+                    self.bytes += icmp::bytes(self.plan.family);
+                    self.packets += 1;
+                }
                 Err(_) => self.round.unasked(echo.sequence, now),
             }
         }
@@ -99,6 +103,7 @@ impl Uplink {
             Ok(exchange) => exchange,
             Err(errno) => return self.unsent(sequence, errno),
         };
+        self.packets += exchange.packets();
         let mark = EXCHANGE | u64::from(sequence) << 32 | self.mark;
         match shared.epoll.add(&exchange, EpollEvent::new(exchange.interest(), mark)) {
             Ok(()) => self.exchanges.push(Running { sequence, sent, exchange }),

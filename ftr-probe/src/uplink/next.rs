@@ -15,6 +15,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The gateway is asked to prove that it sends on when so many checks and so much time have passed since it was last.
 const TRUST: (u32, Duration) = (10, Duration::from_secs(60));
 
+/// A metered uplink that was checked within so many intervals is not asked again because another one is in doubt.
+const FRESH: u32 = 10;
+
 /// When the next check starts.
 #[derive(Debug)]
 pub(crate) struct Next {
@@ -23,11 +26,14 @@ pub(crate) struct Next {
     /// The longest time between two checks, where they may be left out.
     metered: Option<Duration>,
     fall: u32,
+    rise: u32,
     prompt: Option<Prompt>,
     /// When the last check started.
     started: Option<Duration>,
     /// What it came to.
     up: Option<bool>,
+    /// How many checks in a row were good.
+    good: u32,
     /// How many checks are still to follow at once.
     doubts: u32,
     settle: Option<Duration>,
@@ -45,9 +51,11 @@ impl Next {
             interval: plan.interval,
             metered: plan.metered,
             fall: plan.fall,
+            rise: plan.rise,
             prompt: None,
             started: None,
             up: None,
+            good: 0,
             doubts: 0,
             settle: None,
             late: false,
@@ -101,10 +109,12 @@ impl Next {
         let beat = self.cadence.next(now);
         let was_up = self.up.replace(reason.is_none());
         let Some(reason) = reason else {
+            self.good = self.good.saturating_add(1);
             self.doubts = 0;
             self.settle = None;
             return beat;
         };
+        self.good = 0;
         // The first check of all is no exception: what was before it is not known here.
         if was_up != Some(false) {
             // What follows from many probes does not change with the next few.
@@ -132,9 +142,22 @@ impl Next {
         self.cadence.next(now)
     }
 
-    /// Whether the next check may be left out, if the traffic since the last one shows that the uplink works.
+    /// Whether a metered uplink was last checked too long ago to be counted on, now that another one is in doubt or even
+    /// down. A line that loses some packets is in doubt every few seconds.
+    pub(super) fn is_outdated(&self, down: bool, now: Duration) -> bool {
+        let fresh = if down { self.interval } else { self.interval * FRESH };
+        self.metered.is_some() && self.started.is_none_or(|started| now >= started + fresh)
+    }
+
+    /// When the last check started.
+    pub(super) const fn started(&self) -> Option<Duration> {
+        self.started
+    }
+
+    /// Whether the next check may be left out, if the uplink carries nothing, or the traffic since the last one shows that
+    /// it works. One that was down has to count as up first.
     pub(super) fn is_sparable(&self, now: Duration) -> bool {
-        let good = self.up == Some(true) && self.prompt.is_none();
+        let good = self.up == Some(true) && self.good >= self.rise && self.prompt.is_none();
         let bound = self.started.zip(self.metered).map(|(started, longest)| started + longest);
         good && bound.is_some_and(|bound| now + self.interval < bound)
     }
@@ -169,6 +192,7 @@ mod tests {
             interval: MINUTE,
             metered,
             fall,
+            rise: 1,
             limits: Limits::default(),
             window: 50,
             watch_traffic: true,

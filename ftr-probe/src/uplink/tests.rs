@@ -21,6 +21,7 @@ fn uplink() -> Uplink {
         interval: SECOND * 60,
         metered: None,
         fall: 1,
+        rise: 1,
         limits: Limits::default(),
         window: 10,
         watch_traffic: false,

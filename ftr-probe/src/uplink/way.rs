@@ -58,6 +58,7 @@ impl Uplink {
         let solicitor = self.solicitor.get_or_insert_with(|| Solicitor::open(self.plan.uplink.as_str()));
         if let Some(bytes) = solicitor.ask(question) {
             self.bytes += bytes;
+            self.packets += 1;
             self.solicited = Some(now);
         }
         Ok(())
