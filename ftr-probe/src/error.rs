@@ -11,7 +11,8 @@ use nix::errno::Errno;
 pub(crate) enum Error {
     /// Neither kind of ICMP socket may be opened.
     #[error(
-        "{uplink}: open ICMP socket: not permitted: CAP_NET_RAW is missing (and net.ipv4.ping_group_range does not include our group)"
+        "{uplink}: open ICMP socket: not permitted: CAP_NET_RAW is missing: run ftr-probe as root, give the program the \
+         capability (setcap cap_net_raw+ep FILE), or have net.ipv4.ping_group_range include our group"
     )]
     NotPermitted { uplink: InterfaceName },
     /// The firewall of this host refuses what is sent.
