@@ -8,7 +8,7 @@ use neli::consts::nl::NlmF;
 use nix::errno::Errno;
 use nix::sys::socket::{SockFlag, SockProtocol};
 
-use crate::flow::NESTED;
+use crate::flow::{self, NESTED};
 use crate::frame::{append, payload};
 use crate::socket::Socket;
 use crate::{Error, Flow, Refusal, family};
@@ -23,8 +23,14 @@ const REPLY: u16 = 2;
 const STATISTICS: u16 = 1 << 8 | 5;
 const MARK: u16 = 8;
 const MARK_MASK: u16 = 21;
+/// `CTA_FILTER`, `CTA_FILTER_ORIG_FLAGS`, `CTA_FILTER_REPLY_FLAGS`.
+const FILTER: u16 = 25;
+const FILTER_ORIGINAL: u16 = 1;
+const FILTER_REPLY: u16 = 2;
 /// `struct nfgenmsg`: family, version, resource.
 const HEADER: usize = 4;
+
+const LIST: &str = "list tracked connections";
 /// With version 0 the kernel ignores the family, and a deletion for IPv6 takes IPv4 connections along.
 const VERSION: u8 = 1;
 
@@ -93,6 +99,57 @@ impl Ctnetlink {
         }
     }
 
+    /// Every tracked connection of a protocol that was opened from an address.
+    ///
+    ///
+    /// # Errors
+    /// The kernel refuses: `EPERM` without the capability, `EINVAL` or `EOPNOTSUPP` without connection tracking.
+    pub fn opened_from(&mut self, source: IpAddr, protocol: u8) -> Result<Vec<Connection>, Error> {
+        let mut found = Vec::new();
+        let end = self.socket.ask((GET, NlmF::DUMP, &selection(source, protocol)?), |frame| {
+            let connection = Connection::decode(frame.body)?;
+            let Flow { source: from, transport, .. } = connection.original;
+            // The kernel may list more: see the selection.
+            if from == source && transport.protocol(Family::of(source)) == protocol {
+                found.push(connection);
+            }
+            Ok(())
+        })?;
+        match end.refusal {
+            Some(refusal) => Err(Error::Refused { operation: LIST, refusal }),
+            None => Ok(found),
+        }
+    }
+
+    /// Every tracked connection of the family whose mark is `mark` in its `heeded` bits.
+    ///
+    /// # Errors
+    /// The kernel refuses: `EPERM` without the capability, `EINVAL` or `EOPNOTSUPP` without connection tracking.
+    pub fn marked(&mut self, family: Family, mark: u32, heeded: NonZeroU32) -> Result<Vec<Connection>, Error> {
+        let mut found = Vec::new();
+        let end = self.socket.ask((GET, NlmF::DUMP, &by_mark(family, mark, heeded)?), |frame| {
+            found.push(Connection::decode(frame.body)?);
+            Ok(())
+        })?;
+        match end.refusal {
+            Some(refusal) => Err(Error::Refused { operation: LIST, refusal }),
+            None => Ok(found),
+        }
+    }
+
+    /// Forgets the connection that these packets belong to. Tells whether there was one.
+    ///
+    /// # Errors
+    /// The kernel refuses: `EPERM` without the capability, `EINVAL` or `EOPNOTSUPP` without connection tracking.
+    pub fn forget(&mut self, flow: &Flow) -> Result<bool, Error> {
+        let end = self.socket.ask((DELETE, NlmF::ACK, &question(flow)?), |_| Ok(()))?;
+        match end.refusal {
+            None => Ok(true),
+            Some(Refusal { errno: Errno::ENOENT, .. }) => Ok(false),
+            Some(refusal) => Err(Error::Refused { operation: "delete tracked connection", refusal }),
+        }
+    }
+
     /// Whether the kernel answers to requests about tracked connections: asks how many there are.
     ///
     /// # Errors
@@ -111,7 +168,7 @@ impl Ctnetlink {
     /// # Errors
     /// The kernel refuses: `EPERM` without the capability, `EINVAL` or `EOPNOTSUPP` without connection tracking.
     pub fn flush(&mut self, family: Family, mark: u32, heeded: NonZeroU32) -> Result<(), Error> {
-        let end = self.socket.ask((DELETE, NlmF::ACK, &deletion(family, mark, heeded)?), |_| Ok(()))?;
+        let end = self.socket.ask((DELETE, NlmF::ACK, &by_mark(family, mark, heeded)?), |_| Ok(()))?;
         match end.refusal {
             Some(refusal) => Err(Error::Refused { operation: "delete tracked connections", refusal }),
             None => Ok(()),
@@ -129,8 +186,20 @@ fn question(flow: &Flow) -> Result<Vec<u8>, Error> {
     Ok(body)
 }
 
-/// Its numbers are in network byte order, unlike rtnetlink's.
-fn deletion(family: Family, mark: u32, heeded: NonZeroU32) -> Result<Vec<u8>, Error> {
+/// A request for the connections from an address, by a part of their tuple (`CTA_FILTER`). Kernels before Linux 5.8 do
+/// not know it and list all that they have.
+fn selection(source: IpAddr, protocol: u8) -> Result<Vec<u8>, Error> {
+    let mut body = header(Family::of(source));
+    append(&mut body, ORIGINAL | NESTED, &flow::sender(source, protocol)?)?;
+    let mut filter = Vec::new();
+    append(&mut filter, FILTER_ORIGINAL, &flow::told_apart(Family::of(source)).to_ne_bytes())?;
+    append(&mut filter, FILTER_REPLY, &0u32.to_ne_bytes())?;
+    append(&mut body, FILTER | NESTED, &filter)?;
+    Ok(body)
+}
+
+/// The body of a request about all connections of a mark. Its numbers are in network byte order, unlike rtnetlink's.
+fn by_mark(family: Family, mark: u32, heeded: NonZeroU32) -> Result<Vec<u8>, Error> {
     let mut body = header(family);
     for (kind, number) in [(MARK, mark), (MARK_MASK, heeded.get())] {
         append(&mut body, kind, &number.to_be_bytes())?;
@@ -140,7 +209,7 @@ fn deletion(family: Family, mark: u32, heeded: NonZeroU32) -> Result<Vec<u8>, Er
 
 #[cfg(test)]
 mod tests {
-    use super::{Connection, Family, HEADER, MARK, NESTED, ORIGINAL, REPLY, append, deletion, payload, question};
+    use super::{Connection, Family, HEADER, MARK, NESTED, ORIGINAL, REPLY, append, by_mark, payload, question};
     use crate::flow::Flow;
     use crate::flow::tests::flow;
     use proptest::prelude::*;
@@ -148,7 +217,7 @@ mod tests {
 
     #[test]
     fn marks_travel_in_network_byte_order() {
-        let body = deletion(Family::V6, 0x0102, NonZeroU32::new(0xff00).unwrap()).unwrap();
+        let body = by_mark(Family::V6, 0x0102, NonZeroU32::new(0xff00).unwrap()).unwrap();
         assert_eq!(body[..4], [10, 1, 0, 0]);
         assert_eq!(body[8..12], [0, 0, 1, 2]);
         assert_eq!(body[16..], [0, 0, 0xff, 0]);

@@ -92,6 +92,27 @@ const fn address_attributes(family: Family) -> [u16; 2] {
     }
 }
 
+/// What of a [`sender`] the kernel can tell others apart by: `CTA_FILTER_F_CTA_IP_SRC`, `CTA_FILTER_F_CTA_PROTO_NUM`.
+pub(crate) const fn told_apart(family: Family) -> u32 {
+    const PROTOCOL: u32 = 1 << 3;
+    match family {
+        Family::V4 => 1 | PROTOCOL,
+        // Asked for an IPv6 address, Linux lists the connections of all others (seen with 6.18).
+        Family::V6 => PROTOCOL,
+    }
+}
+
+/// The part of a tuple that tells who sends, and what protocol.
+pub(crate) fn sender(source: IpAddr, protocol: u8) -> Result<Vec<u8>, Error> {
+    let [attribute, _] = address_attributes(Family::of(source));
+    let (mut address, mut number, mut tuple) = (Vec::new(), Vec::new(), Vec::new());
+    append(&mut address, attribute, &family::octets(source))?;
+    append(&mut number, NUMBER, &[protocol])?;
+    append(&mut tuple, ADDRESSES | NESTED, &address)?;
+    append(&mut tuple, PROTOCOL | NESTED, &number)?;
+    Ok(tuple)
+}
+
 impl Flow {
     /// Its family.
     #[must_use]

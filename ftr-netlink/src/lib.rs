@@ -1,10 +1,10 @@
-//! Netlink for ftr: links, addresses, routes, rules, neighbours and tracked connections as plain Rust types.
+//! Netlink for ftr: links, addresses, routes, rules, neighbours, tracked connections and sockets as plain Rust types.
 //!
 //! What the kernel reports and what it is asked to do are the same types, so that a caller can compare what it wants
-//! with what it sees. The codecs are pure (bytes in, values out, and back); [`Rtnetlink`], [`Listener`] and
-//! [`Ctnetlink`] are the only parts that touch a socket. [`egress`] tells where an uplink leads, by what the kernel has.
+//! with what it sees. The codecs are pure (bytes in, values out, and back); [`Rtnetlink`], [`Listener`], [`Ctnetlink`] and
+//! [`SockDiag`] are the only parts that touch a socket. [`egress`] tells where an uplink leads, by what the kernel has.
 //!
-//! Sources: netlink(7), rtnetlink(7), and the kernel's `include/uapi/linux/{netlink,rtnetlink,fib_rules,if_link}.h`.
+//! Sources: netlink(7), rtnetlink(7), `sock_diag(7)`, and the kernel's `include/uapi/linux/{netlink,rtnetlink,fib_rules,if_link}.h`.
 
 mod address;
 mod attribute;
@@ -16,6 +16,7 @@ mod event;
 mod family;
 mod flow;
 mod frame;
+mod inet_socket;
 mod label;
 mod link;
 mod listener;
@@ -26,6 +27,7 @@ mod refusal;
 mod route;
 mod rtnetlink;
 mod rule;
+mod sock_diag;
 mod socket;
 mod write;
 
@@ -37,6 +39,7 @@ pub use error::Error;
 pub use event::{Event, Group};
 pub use flow::{Flow, Transport};
 pub use ftr_core::{Family, Prefix};
+pub use inet_socket::{InetSocket, SocketProtocol};
 pub use label::Label;
 pub use link::{Link, LinkFlags};
 pub use listener::Listener;
@@ -47,4 +50,5 @@ pub use refusal::Refusal;
 pub use route::{Preference, Route, RouteKind};
 pub use rtnetlink::Rtnetlink;
 pub use rule::{Action, Rule};
+pub use sock_diag::SockDiag;
 pub use write::Write;

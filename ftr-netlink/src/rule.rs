@@ -56,6 +56,9 @@ pub enum Action {
 }
 
 impl Rule {
+    /// `FRA_IP_PROTO` among the `others`: the number of the protocol that it is for, in one byte.
+    pub const IP_PROTOCOL: u16 = 22;
+
     /// A rule that sends every packet to the table; no protocol yet.
     #[must_use]
     pub const fn lookup(family: Family, priority: u32, table: u32) -> Self {

@@ -16,6 +16,10 @@ use crate::{Error, Refusal};
 /// The kernel puts at most 32 KiB into a datagram of a dump; a message of its own accord is far smaller.
 const BUFFER: usize = 64 * 1024;
 
+/// The number of the first request, and the lowest ever. The kernel tells everybody of a change with the number of the
+/// request for it, and wireguard-go takes route changes with numbers up to 65536 for answers to questions of its own.
+const FIRST: u32 = 1 << 20;
+
 /// Explanations come with refusals (`NETLINK_EXT_ACK`).
 #[derive(Clone)]
 struct Explain;
@@ -58,12 +62,15 @@ impl Socket {
         if protocol == SockProtocol::NetlinkRoute {
             Strict.set(&fd, &true).map_err(Error::Open)?;
         }
-        Ok(Self { fd, buffer: vec![0; BUFFER], sequence: 0 })
+        Ok(Self { fd, buffer: vec![0; BUFFER], sequence: FIRST })
     }
 
     /// The number of the next request.
     pub(crate) const fn number(&mut self) -> u32 {
-        self.sequence = self.sequence.wrapping_add(1);
+        self.sequence = match self.sequence.checked_add(1) {
+            Some(next) => next,
+            None => FIRST,
+        };
         self.sequence
     }
 

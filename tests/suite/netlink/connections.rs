@@ -4,18 +4,19 @@ use crate::Test;
 use crate::host::{FAMILIES, Host, gateway, own};
 use caps::{CapSet, Capability};
 use ftr_lab::error::{Context, LabError, Result};
-use ftr_netlink::{Connection, Family, Flow, Transport};
+use ftr_netlink::{Connection, Ctnetlink, Family, Flow, Transport};
 use libtest_mimic::Failed;
 use nix::errno::Errno;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::num::NonZeroU32;
 
 /// The tests of this file.
-pub(crate) const TESTS: [(&str, Test); 5] = [
+pub(crate) const TESTS: [(&str, Test); 6] = [
     ("a_translated_flow_is_found", a_translated_flow_is_found),
     ("an_echo_is_found", an_echo_is_found),
     ("what_is_not_tracked_is_not_found", what_is_not_tracked_is_not_found),
     ("a_family_is_flushed_alone", a_family_is_flushed_alone),
+    ("those_of_one_sender_are_listed_and_forgotten", those_of_one_sender_are_listed_and_forgotten),
     ("without_the_capability_it_is_refused", without_the_capability_it_is_refused),
 ];
 
@@ -116,11 +117,34 @@ fn a_family_is_flushed_alone() -> std::result::Result<(), Failed> {
         let flows = [Family::V4, Family::V6].map(|family| {
             send(&host, family).map(|port| (family, udp(own(family, 1), port, gateway(family, 1, 1), PORT)))
         });
+        let counted = |connections: &mut Ctnetlink| {
+            let count = |family| connections.marked(family, MARK, NonZeroU32::MAX).map(|all| all.len());
+            FAMILIES.map(count)
+        };
         connections.flush(flushed, MARK, NonZeroU32::MAX)?;
+        let kept = FAMILIES.map(|family| Ok(usize::from(family != flushed)));
+        assert_eq!(counted(&mut connections), kept);
         for flow in flows {
             let (family, flow) = flow?;
             assert_eq!(connections.find(&flow)?.is_some(), family != flushed, "{family:?} after {flushed:?}");
         }
+    }
+    Ok(())
+}
+
+fn those_of_one_sender_are_listed_and_forgotten() -> std::result::Result<(), Failed> {
+    let host = host()?;
+    let mut connections = host.connections()?;
+    for family in FAMILIES {
+        let here = own(family, 1);
+        let ports = [send(&host, family)?, send(&host, family)?];
+        host.space.sh(&format!("ping -c 1 -W 0.01 {} || true", gateway(family, 2, 1)))?;
+        let mut found = connections.opened_from(here, 17)?;
+        found.sort_by_key(|connection| connection.original != udp(here, ports[0], gateway(family, 1, 1), PORT));
+        let [first, second] = found.as_slice() else { return Err(format!("not two: {found:?}").into()) };
+        assert!(connections.opened_from(own(family, 2), 17)?.is_empty());
+        assert!(connections.forget(&first.original)? && !connections.forget(&first.original)?);
+        assert_eq!(connections.opened_from(here, 17)?, [*second]);
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ mod events;
 mod host;
 mod lookups;
 mod routes;
+mod sockets;
 
 use ftr_lab::suite;
 use libtest_mimic::{Failed, Trial};
@@ -16,8 +17,15 @@ use std::process::ExitCode;
 type Test = fn() -> Result<(), Failed>;
 
 fn main() -> ExitCode {
-    let all =
-        [&routes::TESTS[..], &lookups::TESTS, &balance::TESTS, &change::TESTS, &connections::TESTS, &events::TESTS]
-            .concat();
+    let all = [
+        &routes::TESTS[..],
+        &lookups::TESTS,
+        &balance::TESTS,
+        &change::TESTS,
+        &connections::TESTS,
+        &events::TESTS,
+        &sockets::TESTS,
+    ]
+    .concat();
     suite::run(all.into_iter().map(|(name, test)| Trial::test(name, test)).collect())
 }
