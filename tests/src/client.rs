@@ -1,6 +1,7 @@
 //! The LAN's user: opens new connections at a steady rate and holds some that talk all the time.
 
 use crate::connection::{Fresh, Lasting};
+use crate::datagrams::Asker;
 use crate::error::{Context, LabError, Result};
 use crate::family::Family;
 use crate::namespace::Namespace;
@@ -13,7 +14,7 @@ use std::io;
 use std::iter::Cycle;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::vec::IntoIter;
@@ -33,6 +34,8 @@ pub struct Habit {
     pub sources: u8,
     /// How many connections it holds, of each family.
     pub held: usize,
+    /// How many flows of datagrams it has, of each family.
+    pub datagrams: usize,
     /// The number of the uplink whose delegated prefix its IPv6 addresses are of; those of the LAN alone when absent.
     pub delegated: Option<u8>,
     /// Chooses the order of sources and servers.
@@ -41,7 +44,7 @@ pub struct Habit {
 
 impl Default for Habit {
     fn default() -> Self {
-        Self { families: vec![Family::V4], rate: 40.0, sources: 64, held: 18, delegated: None, seed: 1 }
+        Self { families: vec![Family::V4], rate: 40.0, sources: 64, held: 18, datagrams: 0, delegated: None, seed: 1 }
     }
 }
 
@@ -54,17 +57,20 @@ pub struct Client {
 }
 
 impl Client {
-    /// Starts the client in the namespace. Its held connections are made at once.
+    /// Starts the client in the namespace, and returns when it has made its held connections.
     ///
     /// # Errors
     /// When the namespace cannot be entered.
     pub fn start(space: &Namespace, habit: &Habit) -> Result<Self> {
         let stop = Arc::new(EventFd::new().context(|| "make an eventfd".to_owned())?);
         let report = Arc::new(Mutex::new(Report::default()));
+        let (ready, opened) = mpsc::channel();
         let work = Work::new(habit, Arc::clone(&report));
         let seen = Arc::clone(&stop);
         // A thread belongs to the namespace of the thread that made it.
-        let thread = space.enter(|| Ok(thread::spawn(move || work.run(&seen))))?;
+        let thread = space.enter(|| Ok(thread::spawn(move || work.run(&seen, &ready))))?;
+        // Whoever cannot open them ends, and tells so at the end.
+        let _ = opened.recv();
         Ok(Self { stop, report, thread: Some(thread) })
     }
 
@@ -103,9 +109,11 @@ struct Work {
     pairs: Cycle<IntoIter<(IpAddr, IpAddr)>>,
     period: Duration,
     held: usize,
+    datagrams: usize,
     report: Arc<Mutex<Report>>,
     fresh: Vec<(usize, Fresh)>,
     lasting: Vec<Lasting>,
+    askers: Vec<Asker>,
 }
 
 impl Work {
@@ -115,18 +123,27 @@ impl Work {
             pairs: pairs(habit).into_iter().cycle(),
             period: Duration::from_secs_f64(1.0 / habit.rate / f64::from(families)),
             held: habit.held * habit.families.len(),
+            datagrams: habit.datagrams * habit.families.len(),
             report,
             fresh: Vec::new(),
             lasting: Vec::new(),
+            askers: Vec::new(),
         }
     }
 
-    fn run(mut self, stop: &EventFd) -> io::Result<()> {
+    fn run(mut self, stop: &EventFd, ready: &mpsc::Sender<()>) -> io::Result<()> {
         for _ in 0..self.held {
             let (source, server) = self.pair();
             self.lasting.push(Lasting::open(source, server, Instant::now())?);
         }
+        for _ in 0..self.datagrams {
+            let (source, server) = self.pair();
+            self.askers.push(Asker::open(source, server, Instant::now())?);
+        }
         let mut next_start = Instant::now();
+        self.lasting.iter_mut().for_each(|lasting| lasting.begin(next_start));
+        // Nobody listens any more where the scenario has failed.
+        let _ = ready.send(());
         let mut stopping = false;
         while !(stopping && self.fresh.is_empty()) {
             let now = Instant::now();
@@ -163,7 +180,8 @@ impl Work {
     fn next_wake(&self, next_start: Option<Instant>) -> Option<Instant> {
         let deadlines = self.fresh.iter().map(|(_, fresh)| fresh.deadline());
         let chats = self.lasting.iter().filter_map(Lasting::next_word);
-        deadlines.chain(chats).chain(next_start).min()
+        let asks = self.askers.iter().map(Asker::next_word);
+        deadlines.chain(chats).chain(asks).chain(next_start).min()
     }
 
     /// Waits for an event or the instant; true when told to stop.
@@ -177,6 +195,7 @@ impl Work {
                 .filter(|lasting| lasting.alive())
                 .map(|lasting| PollFd::new(lasting.as_fd(), PollFlags::POLLIN)),
         );
+        fds.extend(self.askers.iter().map(|asker| PollFd::new(asker.as_fd(), PollFlags::POLLIN)));
         ppoll(&mut fds, pause, None)?;
         let told = fds.first().and_then(PollFd::any).unwrap_or(false);
         if told {
@@ -192,6 +211,7 @@ impl Work {
             report.attempts.get_mut(*number).is_some_and(|attempt| fresh.advance(now, attempt))
         });
         report.held = self.lasting.iter_mut().map(|lasting| lasting.advance(now)).collect();
+        report.flows = self.askers.iter_mut().map(|asker| asker.advance(now)).collect();
     }
 }
 

@@ -104,6 +104,11 @@ impl Lasting {
         Ok(Self { socket, heard: Vec::new(), last_answer: now, next_word: now, seen })
     }
 
+    /// From now on it talks.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        (self.last_answer, self.next_word) = (now, now);
+    }
+
     pub(crate) fn alive(&self) -> bool {
         self.seen.broke.is_none()
     }

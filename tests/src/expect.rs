@@ -6,7 +6,7 @@ use crate::family::Family;
 use crate::ipv6;
 use crate::lab::Lab;
 use crate::plan::{self, Uplink};
-use crate::report::{Held, Outcome, Report};
+use crate::report::{Flow, Held, Outcome, Report};
 use crate::span::Span;
 use crate::spread::Spread;
 use crate::watch::{Check, Judgement, Seen};
@@ -69,6 +69,12 @@ fn one(expectation: &Expectation, evidence: &Evidence) -> Result<()> {
                 refuse(held.broke.is_some(), || format!("{held:?}"))?;
                 refuse(held.longest_stall > stall.0, || format!("{held:?}"))?;
             }
+            for flow in &report.flows {
+                let first = flow.heard.first().map(|(_, source)| *source);
+                let meant = first.is_some_and(|first| is_on(first, lab, uplinks.as_deref()));
+                let harmed = !flow.ended.is_empty() || flow.longest_stall() > stall.0;
+                refuse(meant && flow.family.is_meant(*family) && harmed, || format!("{flow:?}"))?;
+            }
             Ok(())
         }
         Expectation::Reset { uplink, family, after, within } => {
@@ -77,6 +83,15 @@ fn one(expectation: &Expectation, evidence: &Evidence) -> Result<()> {
             refuse(all.is_empty(), || "no connection was held there".to_owned())?;
             let in_time = |held: &&Held| held.broke.as_ref().is_some_and(|(at, _)| *at <= event + within.0);
             refuse(!all.iter().all(in_time), || format!("{all:?}"))
+        }
+        Expectation::Moved { uplink, family, after, within } => {
+            let event = mark(marks, report, Some(after))?;
+            let only = std::slice::from_ref(uplink);
+            let on = |source: IpAddr| is_on(source, lab, Some(only));
+            let meant = |flow: &&Flow| flow.family.is_meant(*family) && flow.seen_before(event).is_some_and(on);
+            let flows: Vec<&Flow> = report.flows.iter().filter(meant).collect();
+            refuse(flows.is_empty(), || "no flow was there".to_owned())?;
+            flows.into_iter().try_for_each(|flow| moved(flow, event, within.0, on))
         }
         Expectation::Used { uplinks, family, after, within } => {
             let from = mark(marks, report, after.as_deref())?;
@@ -139,6 +154,21 @@ fn held_on<'a>(
         let carrier = held.seen_as.and_then(|source| plan::carrier_of(source, &lab.uplinks));
         uplinks.is_none_or(|named| carrier.is_some_and(|carrier| named.contains(&carrier)))
     })
+}
+
+/// Whether a source address is of one of these uplinks.
+fn is_on(source: IpAddr, lab: &Lab, uplinks: Option<&[String]>) -> bool {
+    let carrier = plan::carrier_of(source, &lab.uplinks);
+    uplinks.is_none_or(|named| carrier.is_some_and(|carrier| named.contains(&carrier)))
+}
+
+/// Soon after the event, and at the end, answers come by other uplinks.
+fn moved(flow: &Flow, event: Instant, within: Duration, on: impl Fn(IpAddr) -> bool) -> Result<()> {
+    let elsewhere = flow.heard.iter().find(|(at, source)| *at >= event && !on(*source)).map(|(at, _)| *at - event);
+    let tale = || format!("moved after {elsewhere:?}, ended {:?}, last heard {:?}", flow.ended, flow.heard.last());
+    refuse(elsewhere.is_none_or(|after| after > within), tale)?;
+    let silent = flow.heard.last().is_none_or(|(at, _)| at.elapsed() > Duration::from_secs(1));
+    refuse(silent, tale)
 }
 
 fn mark(marks: &Marks, report: &Report, name: Option<&str>) -> Result<Instant> {

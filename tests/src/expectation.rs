@@ -30,7 +30,7 @@ pub enum Expectation {
         #[serde(default)]
         at_most: Option<usize>,
     },
-    /// The held connections of these uplinks neither broke nor stalled longer.
+    /// The held connections of these uplinks, and the flows of datagrams, neither broke nor stalled longer.
     Unharmed {
         /// Which uplinks; all when absent.
         #[serde(default)]
@@ -43,6 +43,18 @@ pub enum Expectation {
     },
     /// The held connections of an uplink were reset within this time of the step.
     Reset {
+        /// Which uplink.
+        uplink: String,
+        /// Over IPv4 (4) or IPv6 (6); both when absent.
+        #[serde(default)]
+        family: Option<Family>,
+        /// The step.
+        after: String,
+        /// At most this long.
+        within: Span,
+    },
+    /// The flows of datagrams of an uplink were answered by way of another within this time of the step, and still are.
+    Moved {
         /// Which uplink.
         uplink: String,
         /// Over IPv4 (4) or IPv6 (6); both when absent.

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 mod connection;
+mod datagrams;
 pub mod deadline;
 pub mod demo;
 pub mod dhcp;

@@ -4,10 +4,11 @@ use crate::client::{Client, Habit};
 use crate::deadline::wait_for;
 use crate::error::{LabError, Result};
 use crate::expect::{self, Evidence};
+use crate::family::Family;
 use crate::firewall::Firewall;
 use crate::kernel;
 use crate::router;
-use crate::scenario::{Scenario, Traffic};
+use crate::scenario::{Place, Scenario, Traffic};
 use crate::stage::Stage;
 use crate::step::Step;
 use crate::watch::{Judgement, Watch};
@@ -58,9 +59,13 @@ impl Stage {
         // Printed by the test runner when the scenario fails.
         eprintln!("seed of the client: {}", habit.seed);
         if let Some(rate) = self.traffic.router {
-            self.own = Some(Client::start(&self.lab.router, &Habit { rate, sources: 0, held: 0, ..habit.clone() })?);
+            self.own = Some(Client::start(
+                &self.lab.router,
+                &Habit { rate, sources: 0, held: 0, datagrams: 0, ..habit.clone() },
+            )?);
         }
-        self.client = Some(Client::start(&self.lab.lan, &habit)?);
+        let space = if self.traffic.place == Place::Router { &self.lab.router } else { &self.lab.lan };
+        self.client = Some(Client::start(space, &habit)?);
         Ok(())
     }
 
@@ -69,8 +74,10 @@ impl Stage {
         Ok(Habit {
             families: traffic.families.clone(),
             rate: traffic.rate,
-            sources: traffic.sources,
+            // Programs of the router leave their own address to the kernel.
+            sources: if traffic.place == Place::Router { 0 } else { traffic.sources },
             held: traffic.held,
+            datagrams: traffic.datagrams,
             delegated: traffic.delegated.as_ref().map(number).transpose()?,
             seed: fastrand::u64(..),
         })
@@ -93,7 +100,11 @@ impl Stage {
                 let judgement = Judgement { uplink, family: *family, up: *up, reason: reason.as_deref() };
                 self.judged(&judgement, *within)?;
             }
-            Step::Carries { uplinks, family, within } => router::carries(&self.lab, uplinks, *family, within.0)?,
+            Step::Carries { uplinks, family, within } => {
+                router::carries(&self.lab, uplinks, *family, within.0)?;
+                let over = if *family == Family::V6 { " over IPv6" } else { "" };
+                self.mark(format!("carries {}{over}", uplinks.join(", ")));
+            }
             Step::Keeps { uplinks, family, during } => self.keeps(uplinks, *family, *during)?,
             Step::Flow(time) => thread::sleep(time.0),
             Step::Start => self.router.start(&self.lab)?,

@@ -42,6 +42,35 @@ pub struct Held {
     pub broke: Option<(Instant, String)>,
 }
 
+/// A flow of datagrams.
+#[derive(Debug, Clone)]
+pub struct Flow {
+    /// Over which protocol.
+    pub family: Family,
+    /// When answers came, and the source address that the server saw.
+    pub heard: Vec<(Instant, IpAddr)>,
+    /// When and why its socket was ended.
+    pub ended: Vec<(Instant, String)>,
+}
+
+impl Flow {
+    /// The source address that was seen last before this instant.
+    #[must_use]
+    pub fn seen_before(&self, event: Instant) -> Option<IpAddr> {
+        self.heard.iter().rev().find(|(at, _)| *at < event).map(|(_, source)| *source)
+    }
+
+    /// The longest time between two answers.
+    #[must_use]
+    pub fn longest_stall(&self) -> Duration {
+        let times = self.heard.windows(2).map(|pair| match pair {
+            [(first, _), (second, _)] => second.duration_since(*first),
+            _ => Duration::ZERO,
+        });
+        times.max().unwrap_or_default()
+    }
+}
+
 /// All that a client saw.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
@@ -49,6 +78,8 @@ pub struct Report {
     pub attempts: Vec<Attempt>,
     /// The held ones.
     pub held: Vec<Held>,
+    /// The flows of datagrams.
+    pub flows: Vec<Flow>,
 }
 
 impl Report {
@@ -108,6 +139,7 @@ mod tests {
                 attempt(start, 300, well(), Some(source)),
             ],
             held: Vec::new(),
+            flows: Vec::new(),
         };
         let event = start + Duration::from_millis(50);
         let end = start + Duration::from_secs(1);

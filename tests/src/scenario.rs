@@ -69,6 +69,10 @@ pub struct Traffic {
     pub sources: u8,
     /// Connections that it holds, of each family.
     pub held: usize,
+    /// Flows of datagrams that it has, of each family.
+    pub datagrams: usize,
+    /// Where it is.
+    pub place: Place,
     /// The uplink whose delegated prefix its IPv6 addresses are of; absent: they are the LAN's own.
     pub delegated: Option<String>,
     /// New connections a second that the router itself opens, of each family; none when absent.
@@ -84,11 +88,24 @@ impl Default for Traffic {
             rate: 40.0,
             sources: 64,
             held: 18,
+            datagrams: 0,
+            place: Place::Lan,
             delegated: None,
             router: None,
             waits: false,
         }
     }
+}
+
+/// Where a client is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    /// Behind the router.
+    #[default]
+    Lan,
+    /// On the router itself.
+    Router,
 }
 
 /// What listens for mail on the router.

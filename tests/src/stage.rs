@@ -1,6 +1,7 @@
 //! What runs while a scenario is played, and what its steps do with it.
 
 use crate::client::Client;
+use crate::datagrams::Answerer;
 use crate::deadline::wait_for;
 use crate::dhcp::Lease;
 use crate::error::{LabError, Result, malformed};
@@ -9,12 +10,14 @@ use crate::family::Family;
 use crate::fault::Fault;
 use crate::firewall::Firewall;
 use crate::hostile;
+use crate::ipv6;
 use crate::ipv6::advertiser::Advertiser;
 use crate::kernel;
 use crate::lab::Lab;
 use crate::mail::{Line, Mailbox, MuteServer};
 use crate::namespace::Namespace;
 use crate::noise::Noise;
+use crate::plan;
 use crate::program::{self, Daemon};
 use crate::report::Report;
 use crate::router::Router;
@@ -28,7 +31,7 @@ use crate::watch::{Judgement, Seen, Watch};
 use nix::sys::signal::Signal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -47,6 +50,7 @@ pub(crate) struct Stage {
     services: Option<Services>,
     portals: BTreeMap<String, Daemon>,
     servers: Vec<Server>,
+    _answerer: Option<Answerer>,
     pub(crate) router: Router,
     mailbox: Option<Mailbox>,
     _mute: Option<MuteServer>,
@@ -57,6 +61,13 @@ pub(crate) struct Stage {
     signalled: BTreeMap<String, u32>,
     log_read: usize,
     pub(crate) report: Report,
+}
+
+/// Answers flows at every server's address.
+fn answerer(lab: &Lab) -> Result<Answerer> {
+    let four = plan::servers().into_iter().map(IpAddr::V4);
+    let six = if lab.ipv6 { ipv6::servers() } else { Vec::new() };
+    Answerer::start(&lab.internet, four.chain(six).collect())
 }
 
 impl Stage {
@@ -86,6 +97,7 @@ impl Stage {
             services: scenario.servers.then(|| Services::start(&lab.internet, lab.directory())).transpose()?,
             portals: BTreeMap::new(),
             servers: vec![Server::start(&lab.internet)?],
+            _answerer: (scenario.client.datagrams > 0).then(|| answerer(&lab)).transpose()?,
             router: Router::guarded(&lab, &scenario.config, firewall)?,
             mailbox,
             _mute: mute,
