@@ -136,6 +136,13 @@ impl Layout {
         self.networks_priority().saturating_sub(1)
     }
 
+    /// The priority of the rules for datagrams of this host from the addresses of uplinks that are given up: that of the
+    /// last rule before those for all that has their source.
+    #[must_use]
+    pub fn given_up_priority(&self) -> u32 {
+        self.from_priority(0).saturating_sub(1)
+    }
+
     /// The priority of the rule for the mark of uplink `i`.
     #[must_use]
     pub fn mark_priority(&self, i: usize) -> u32 {

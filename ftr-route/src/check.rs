@@ -97,7 +97,7 @@ pub(crate) fn wanted(observed: &Observed, config: &Config, family: Family) -> Pl
     let carriers = if carrying.is_empty() {
         Carriers::Eligible { failed: Vec::new() }
     } else {
-        Carriers::These { parts: carrying, failed: None }
+        Carriers::These { parts: carrying, failed: None, given_up: None }
     };
     observed.plan(config, family, &carriers, &BTreeSet::new())
 }

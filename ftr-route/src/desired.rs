@@ -7,11 +7,12 @@ use ftr_core::Family;
 use ftr_core::config::{Config, Otherwise};
 use ftr_core::layout::{Layout, PROTOCOL};
 use ftr_netlink::egress::Egress;
-use ftr_netlink::{Nexthop, Prefix, Route, RouteKind, Rule};
+use ftr_netlink::{Nexthop, Route, RouteKind, Rule};
 
 use crate::balance::Part;
 use crate::foundation::Foundation;
-use crate::standing::Standing;
+use crate::given_up;
+use crate::standing::{Standing, configured, sources};
 
 /// The metrics of the route that packets take. Each new one goes below the one before.
 ///
@@ -100,6 +101,8 @@ pub(crate) struct Goal {
     pub(crate) balanced: Option<Vec<Part>>,
     /// The working uplinks of each policy, in any order. What the policies do not name has no effect.
     pub(crate) policies: Vec<BTreeSet<usize>>,
+    /// Uplinks whose connections were given up, and that are not to be used again yet.
+    pub(crate) given_up: BTreeSet<usize>,
     /// Uplinks whose routes the kernel has refused: they are treated as if they had no way out.
     pub(crate) refused: BTreeSet<usize>,
     /// What others have of the rules that have to stand before ours.
@@ -136,13 +139,9 @@ pub(crate) fn desired(config: &Config, family: Family, standings: &[Standing], g
     tables.push(Table { number: balanced, routes });
     let mut rules = rules(config, &layout, family, standings);
     rules.extend(goal.foundation.rules(&layout, family));
+    rules.extend(given_up::rules(config, family, standings, &goal.given_up));
     rules.sort_by_key(|rule| rule.priority);
     Desired { rules, tables, priorities }
-}
-
-/// The uplinks that the configuration gives the family, by place.
-fn configured(standings: &[Standing]) -> impl Iterator<Item = (usize, &Standing)> {
-    standings.iter().enumerate().filter(|(_, standing)| standing.configured)
 }
 
 fn rules(config: &Config, layout: &Layout, family: Family, standings: &[Standing]) -> Vec<Rule> {
@@ -151,11 +150,8 @@ fn rules(config: &Config, layout: &Layout, family: Family, standings: &[Standing
     let mask = layout.mask().unwrap_or(u32::MAX);
     for (i, standing) in configured(standings) {
         let table = layout.table(i);
-        let addresses = standing.addresses.iter().copied().map(Prefix::host);
-        let delegated = config.uplinks.get(i).map_or(&[][..], |uplink| &uplink.prefixes6);
-        let delegated = delegated.iter().copied().filter(|prefix| prefix.family() == family);
         rules.push(Rule { mark: layout.mark(i), mask, ..lookup(layout.mark_priority(i), table) });
-        for from in addresses.chain(delegated) {
+        for from in sources(config, family, i, standing) {
             rules.push(Rule { from: Some(from), ..lookup(layout.from_priority(i), table) });
         }
         let oif = Some(standing.name.to_string());
@@ -325,6 +321,21 @@ default via 2.0.0.1 dev eth2 onlink table 4 proto 117 metric 2000002
 default dev ppp0 table 4 proto 117 metric 2000004
 default table 4 proto 117 metric 1000000 nexthop via 1.0.0.1 dev eth1 weight 1 nexthop via 2.0.0.1 dev eth2 weight 2 onlink nexthop dev ppp0 weight 1";
         assert_eq!(lines(CONFIG, Some(&[0, 1, 2])).join("\n"), expected);
+    }
+
+    #[test]
+    fn datagrams_from_an_uplink_that_is_given_up_go_by_those_in_use() {
+        let config = config(CONFIG);
+        let links = [link(3, "eth1"), link(4, "eth2")];
+        let addresses = [address(3, "1.0.0.2", None, 24), address(4, "2.0.0.2", None, 24)];
+        let host = Host { links: &links, addresses: &addresses, ..Host::default() };
+        let standings = standings(&config, Family::V4, host);
+        let goal = Goal { given_up: [0].into(), ..Goal::default() };
+        let rules = desired(&config, Family::V4, &standings, &goal).rules;
+        let line = "from 1.0.0.2 fwmark 0x0/0xffffffff iif lo ipproto udp lookup 4 protocol 117";
+        let at = rules.iter().position(|each| rule(each).ends_with(line)).unwrap();
+        let from = rules.iter().position(|each| rule(each).ends_with(" from 1.0.0.2 lookup 1 protocol 117")).unwrap();
+        assert!(at < from && rules.len() == desired(&config, Family::V4, &standings, &Goal::default()).rules.len() + 1);
     }
 
     #[test]

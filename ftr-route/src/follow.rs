@@ -6,8 +6,9 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use ftr_core::cli::{Failure, say};
+use ftr_core::config::ConnectionsOnDown;
 use ftr_core::record::{Active, Applied, Record};
-use ftr_core::{Config, Exit, Family};
+use ftr_core::{Config, Exit, Family, InterfaceName};
 use ftr_netlink::{Group, Listener};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -20,10 +21,12 @@ use crate::cli::Apply;
 use crate::drift::Drift;
 use crate::error::Error;
 use crate::flush::Flush;
+use crate::given_up::{self, GivenUp};
 use crate::iproute;
 use crate::observed::{Carriers, Conflicts, Observed, Search};
 use crate::pipe::Pipe;
 use crate::router::{Report, Router};
+use crate::sockets::{self, Addresses, Lost};
 use crate::watched::{Call, Watched};
 
 /// Runs until end of input or a signal, and leaves the kernel as it is then.
@@ -61,6 +64,9 @@ struct Followed<'a> {
     /// What was said last, so that it is not said again.
     said: Vec<String>,
     applied: Option<Applied>,
+    /// What each uplink has, or had until it lost its device.
+    addresses: Addresses,
+    given_up: GivenUp,
 }
 
 struct Follower<'a> {
@@ -92,7 +98,14 @@ impl<'a> Follower<'a> {
         let listener = Listener::open(&groups)?;
         let follow = |&family| {
             let router = Router::new(config, family)?;
-            Ok(Followed { router, carriers: Carriers::AsFound, said: Vec::new(), applied: None })
+            Ok(Followed {
+                router,
+                carriers: Carriers::AsFound,
+                said: Vec::new(),
+                applied: None,
+                addresses: Addresses::new(),
+                given_up: GivenUp::default(),
+            })
         };
         Ok(Self {
             config,
@@ -121,6 +134,9 @@ impl<'a> Follower<'a> {
         if crowded {
             say(TOOL, "warning: rules of others stand between ours; going on, for ours are in the kernel already");
         }
+        for (followed, observed) in self.routers.iter_mut().zip(&seen) {
+            followed.given_up = GivenUp::found(observed.given_up_as_found(self.config, followed.router.family));
+        }
         for place in 0..self.routers.len() {
             self.apply(place, conflicts, Why::Start)?;
         }
@@ -148,6 +164,9 @@ impl<'a> Follower<'a> {
         }
         if self.drift.is_due(Instant::now()) {
             self.look()?;
+        }
+        if self.flush.is_pending() {
+            self.flush.go_on();
         }
         for loss in self.pipe.losses() {
             say(TOOL, &loss);
@@ -186,8 +205,13 @@ impl<'a> Follower<'a> {
             // Whoever asked waits for an answer.
             return self.apply(place, Conflicts::GoOn, Why::Asked).map(|_| ());
         };
-        let failed = active.failed.iter().filter_map(|uplink| self.config.position(uplink.as_str())).collect();
-        followed.carriers = Carriers::These { parts, failed: Some(failed) };
+        let places = |names: &[InterfaceName]| -> Vec<usize> {
+            names.iter().filter_map(|uplink| self.config.position(uplink.as_str())).collect()
+        };
+        let (failed, flush) = (places(&active.failed), places(&active.flush));
+        let carries: Vec<usize> = parts.iter().map(|part| part.uplink).collect();
+        followed.given_up.decide(&carries, &failed, &flush, Instant::now());
+        followed.carriers = Carriers::These { parts, failed: Some(failed), given_up: None };
         match self.apply(place, Conflicts::GoOn, Why::Asked) {
             Ok(_) => self.flush(place, &active),
             Err(error) => {
@@ -249,9 +273,13 @@ impl<'a> Follower<'a> {
     /// Makes the changes that one family needs, and returns them as commands.
     fn apply(&mut self, place: usize, conflicts: Conflicts, why: Why) -> Result<Vec<String>, Error> {
         let Some(followed) = self.routers.get_mut(place) else { return Ok(Vec::new()) };
-        let Report { applied, remarks, warnings, stranded, devices, commands } =
+        if let Carriers::These { given_up, .. } = &mut followed.carriers {
+            *given_up = Some(followed.given_up.at(Instant::now()));
+        }
+        let Report { applied, remarks, warnings, stranded, devices, commands, addresses, former } =
             followed.router.apply(&followed.carriers, conflicts)?;
         self.watched.devices = devices.into_iter().collect();
+        sockets::remember(&mut followed.addresses, addresses);
         let sayings: Vec<String> = remarks.into_iter().chain(warnings).chain(stranded).collect();
         if sayings != followed.said {
             for saying in &sayings {
@@ -267,12 +295,40 @@ impl<'a> Follower<'a> {
             self.pipe.put(&Record::Applied(applied.clone()));
         }
         followed.applied = Some(applied);
+        if self.config.routing.connections_on_down == ConnectionsOnDown::Flush {
+            let family = followed.router.family;
+            for former in former {
+                self.flush.renumbered(self.config, family, former);
+            }
+        }
         Ok(commands)
     }
 
+    /// Gives up the connections that the record names, now that the routes are in.
+    ///
+    /// Without a working uplink to take them they are better off waiting for theirs to return.
     fn flush(&mut self, place: usize, active: &Active) {
-        if let Some(applied) = self.routers.get(place).and_then(|followed| followed.applied.as_ref()) {
-            self.flush.run(self.config, active, applied);
+        let Some(followed) = self.routers.get_mut(place) else { return };
+        let carries = followed.applied.as_ref().map_or(&[][..], |applied| &applied.active);
+        let uplinks = active.flush.iter().filter_map(|uplink| self.config.position(uplink.as_str()));
+        let (config, family) = (self.config, active.family);
+        let uplinks: BTreeSet<usize> = uplinks.collect();
+        let are_sent_elsewhere = |uplink: &usize| given_up::are_translated(config, family, *uplink);
+        // From one that works it is for a while only.
+        let stay_there = |uplink: &usize| followed.given_up.is_dead(*uplink) && are_sent_elsewhere(uplink);
+        let concerns_datagrams = uplinks.iter().any(are_sent_elsewhere);
+        let lost = Lost {
+            family,
+            moved: uplinks.iter().copied().filter(stay_there).collect(),
+            addresses: followed.addresses.clone(),
+            uplinks,
+        };
+        if lost.uplinks.is_empty() || carries.iter().all(|uplink| active.failed.contains(uplink)) {
+            return;
+        }
+        self.flush.run(config, lost);
+        if let Some(Err(error)) = concerns_datagrams.then(|| followed.router.announce()) {
+            say(TOOL, &format!("warning: tunnels of the router may be late to leave a dead uplink: {error}"));
         }
     }
 
@@ -285,7 +341,8 @@ impl<'a> Follower<'a> {
         ];
         fds.extend(self.pipe.interest().map(|flags| PollFd::new(stdout.as_fd(), flags)));
         // Rounded up, lest the last fraction of a millisecond is spent turning.
-        let wait = self.drift.wait(Instant::now()) + Duration::from_micros(999);
+        let idle = if self.flush.is_pending() { Duration::ZERO } else { self.drift.wait(Instant::now()) };
+        let wait = idle + Duration::from_micros(999);
         let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
         match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}

@@ -53,11 +53,19 @@ pub(crate) fn rule(rule: &Rule) -> String {
     words.extend(rule.from.map(|from| format!("from {}", prefix(from))));
     words.extend(rule.to.map(|to| format!("to {}", prefix(to))));
     if rule.mark != 0 || rule.mask != 0 {
-        let mask = if rule.mask == u32::MAX { String::new() } else { format!("/{:#x}", rule.mask) };
+        // Without a mask ip(8) takes a mark of 0 for none asked.
+        let is_whole = rule.mask == u32::MAX && rule.mark != 0;
+        let mask = if is_whole { String::new() } else { format!("/{:#x}", rule.mask) };
         words.push(format!("fwmark {:#x}{mask}", rule.mark));
     }
     words.extend(rule.iif.iter().map(|device| format!("iif {device}")));
     words.extend(rule.oif.iter().map(|device| format!("oif {device}")));
+    let protocols = rule.others.iter().filter(|other| other.kind == Rule::IP_PROTOCOL);
+    words.extend(protocols.flat_map(|other| &other.payload).map(|number| match number {
+        6 => "ipproto tcp".to_owned(),
+        17 => "ipproto udp".to_owned(),
+        other => format!("ipproto {other}"),
+    }));
     words.push(match rule.action {
         Action::Lookup(table) => format!("lookup {table}"),
         Action::Goto(priority) => format!("goto {priority}"),

@@ -147,6 +147,15 @@ impl Kernel {
         }
     }
 
+    /// Adds a route that nothing takes to the table, and deletes it again.
+    pub(crate) fn announce(&mut self, family: Family, table: u32) -> Result<(), Error> {
+        // Its metric is that of no other route of ours.
+        let nowhere =
+            Route { metric: u32::MAX - 2, protocol: PROTOCOL, ..Route::default(family, table, RouteKind::Unreachable) };
+        let both = [Write::AddRoute(nowhere.clone()), Write::DeleteRoute(nowhere)];
+        self.netlink.write(&both).map(drop).map_err(Error::from)
+    }
+
     /// Makes a group of changes. What is already gone counts as deleted.
     pub(crate) fn make(&mut self, operations: &[Operation]) -> Result<Fate, Error> {
         let mut fate = Fate::default();

@@ -2,7 +2,8 @@
 //!
 //! Pure parts: `standing` (how each uplink stands), `balance` (who carries new connections), `desired` (the rules and
 //! routes that follow), `diff` (the changes, in an order without holes), `iproute` (the same in words), `walk`
-//! (how the kernel decides about a packet), `inbox`, `outbox`, `watched` and `drift` (of `apply -`). The kernel is touched in `kernel` and `sysctl` alone.
+//! (how the kernel decides about a packet), `inbox`, `outbox`, `watched`, `drift` and `given_up` (of `apply -`),
+//! `sockets` (which are ended). The kernel is touched in `kernel`, `flush` with `sockets`, and `sysctl` alone.
 
 mod balance;
 mod check;
@@ -17,6 +18,7 @@ mod explain;
 mod flush;
 mod follow;
 mod foundation;
+mod given_up;
 mod hazards;
 mod inbox;
 mod iproute;
@@ -29,8 +31,10 @@ mod operation;
 mod outbox;
 mod pipe;
 mod remembered;
+mod renumbered;
 mod router;
 mod show;
+mod sockets;
 mod standing;
 mod sysctl;
 mod walk;

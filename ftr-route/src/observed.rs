@@ -6,7 +6,7 @@ use ftr_core::Family;
 use ftr_core::config::{Config, Ipv6Kind, Target, UplinkKind};
 use ftr_core::layout::{Layout, MAIN_PRIORITY};
 use ftr_core::record::NoWay;
-use ftr_netlink::{Action, Label, Link, Route, Rule};
+use ftr_netlink::{Action, Label, Link, Prefix, Route, Rule};
 
 use crate::balance::{self, Part};
 use crate::desired::{Goal, desired};
@@ -17,7 +17,8 @@ use crate::iproute;
 use crate::kernel::Kernel;
 use crate::labels;
 use crate::operation::Operation;
-use crate::standing::{Host, Standing, standings};
+use crate::sockets::Addresses;
+use crate::standing::{Host, Standing, configured, sources, standings};
 use crate::sysctl::{self, Values};
 
 /// What the kernel has for one family.
@@ -40,7 +41,8 @@ pub(crate) enum Carriers {
     /// As it is now.
     AsFound,
     /// These, and policies use what has not failed; where that is not known, what they use now.
-    These { parts: Vec<Part>, failed: Option<Vec<usize>> },
+    /// Those that are given up are known to whoever gives them up; else it is what is found.
+    These { parts: Vec<Part>, failed: Option<Vec<usize>>, given_up: Option<BTreeSet<usize>> },
     /// Those that the configuration lets, but for these.
     Eligible { failed: Vec<usize> },
 }
@@ -100,6 +102,12 @@ impl Observed {
     /// The name of a device.
     pub(crate) fn name(&self, index: u32) -> Option<&str> {
         self.links.iter().find(|link| link.index == index).map(|link| link.name.as_str())
+    }
+
+    /// The addresses that belong to each uplink that has the family.
+    pub(crate) fn addresses(&self, config: &Config, family: Family) -> Addresses {
+        let all = configured(&self.standings);
+        all.map(|(i, standing)| (i, sources(config, family, i, standing).collect())).collect()
     }
 
     /// Who carries new connections now.
@@ -166,6 +174,40 @@ impl Observed {
         config.policies.iter().enumerate().map(|(k, policy)| works(k, &policy.uplinks)).collect()
     }
 
+    /// The uplinks that are given up.
+    fn given_up(&self, config: &Config, family: Family, carriers: &Carriers) -> BTreeSet<usize> {
+        let (known, failed) = match carriers {
+            Carriers::AsFound => (None, None),
+            Carriers::These { given_up, failed, .. } => (given_up.as_ref(), failed.as_ref()),
+            Carriers::Eligible { failed } => (None, Some(failed)),
+        };
+        let found = || {
+            let mut found = self.given_up_as_found(config, family);
+            found.retain(|uplink| failed.is_none_or(|failed| failed.contains(uplink)));
+            found
+        };
+        known.cloned().unwrap_or_else(found)
+    }
+
+    /// The addresses of uplinks that are given up, or were until now.
+    pub(crate) fn unsettled(&self, config: &Config, family: Family, carriers: &Carriers) -> BTreeSet<Prefix> {
+        let mut uplinks = self.given_up(config, family, carriers);
+        uplinks.extend(self.given_up_as_found(config, family));
+        let own = self.addresses(config, family).into_iter().filter(|(uplink, _)| uplinks.contains(uplink));
+        own.flat_map(|(_, prefixes)| prefixes).collect()
+    }
+
+    /// The uplinks that an earlier run has given up, as the rules for it tell.
+    pub(crate) fn given_up_as_found(&self, config: &Config, family: Family) -> BTreeSet<usize> {
+        let layout = Layout::of(config);
+        let place = (layout.given_up_priority(), Action::Lookup(layout.balanced_table()));
+        let is_for = |rule: &Rule| iproute::is_ours(rule.protocol) && (rule.priority, rule.action) == place;
+        let found: BTreeSet<Prefix> =
+            self.rules.iter().filter(|rule| is_for(rule)).filter_map(|rule| rule.from).collect();
+        let own = self.addresses(config, family).into_iter();
+        own.filter(|(_, prefixes)| !found.is_disjoint(prefixes)).map(|(uplink, _)| uplink).collect()
+    }
+
     /// The uplinks that a policy uses now; none while its rule is not in place, tables have other numbers now, or its table
     /// is that of another list of uplinks: what is missing there tells nothing of who works.
     fn policy_as_found(&self, config: &Config, k: usize) -> Option<BTreeSet<usize>> {
@@ -187,6 +229,7 @@ impl Observed {
         let goal = Goal {
             balanced: self.parts(config, carriers),
             policies: self.policies(config, carriers),
+            given_up: self.given_up(config, family, carriers),
             refused: refused.clone(),
             foundation: Foundation::of(&Layout::of(config), &self.rules),
         };

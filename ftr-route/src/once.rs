@@ -26,7 +26,7 @@ pub(crate) fn apply(config: &Config, common: &Common, families: &[Family], apply
         Carriers::Eligible { failed }
     } else {
         let parts = balance::of(config, named.into_iter().filter(|uplink| !failed.contains(uplink)));
-        Carriers::These { parts, failed: Some(failed) }
+        Carriers::These { parts, failed: Some(failed), given_up: None }
     };
     carry_out(config, common, families, apply.dry, &carriers)
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use ftr_core::Family;
 use ftr_core::config::Config;
+use ftr_core::layout::Layout;
 use ftr_core::record::{Applied, AppliedUplink, NoWay, Reason};
 use ftr_netlink::{Link, RouteKind, Write};
 
@@ -12,11 +13,14 @@ use crate::check;
 use crate::clock;
 use crate::diff::Plan;
 use crate::error::Error;
+use crate::flush;
 use crate::iproute;
 use crate::kernel::{Denial, Kernel};
 use crate::observed::{Carriers, Conflicts, Observed, Search};
 use crate::operation::Operation;
 use crate::remembered::Remembered;
+use crate::renumbered::{Former, Renumbered};
+use crate::sockets::Addresses;
 use crate::standing::Standing;
 use crate::sysctl::Setting;
 
@@ -28,6 +32,7 @@ pub(crate) struct Router<'a> {
     kernel: Kernel,
     remembered: Remembered,
     pub(crate) search: Search,
+    renumbered: Renumbered,
 }
 
 /// What was done.
@@ -44,6 +49,10 @@ pub(crate) struct Report {
     pub(crate) devices: Vec<u32>,
     /// The changes made, as commands.
     pub(crate) commands: Vec<String>,
+    /// The addresses of each uplink that has the family.
+    pub(crate) addresses: Addresses,
+    /// Those that an uplink has exchanged for another since the last time.
+    pub(crate) former: Vec<Former>,
 }
 
 /// Before IPv6 routes are deleted that others have replaced: look-ups that are on the way to the old ones have ended by
@@ -110,7 +119,8 @@ impl Work {
 impl<'a> Router<'a> {
     pub(crate) fn new(config: &'a Config, family: Family) -> Result<Self, Error> {
         let search = Search::Everywhere;
-        Ok(Self { config, family, kernel: Kernel::open()?, remembered: Remembered::usual(), search })
+        let (kernel, remembered) = (Kernel::open()?, Remembered::usual());
+        Ok(Self { config, family, kernel, remembered, search, renumbered: Renumbered::default() })
     }
 
     /// Looks at the kernel.
@@ -128,8 +138,10 @@ impl<'a> Router<'a> {
         let begin = Instant::now();
         let mut work = Work::default();
         let mut retried = false;
+        let mut unsettled = BTreeSet::new();
         loop {
             let observed = self.look()?;
+            unsettled.extend(observed.unsettled(self.config, self.family, carriers));
             let plan = observed.plan(self.config, self.family, carriers, &work.refused);
             let objections = observed.objections(&plan, conflicts)?;
             let refused = self.execute(&observed, &plan, &mut work)?;
@@ -140,10 +152,21 @@ impl<'a> Router<'a> {
             if !again {
                 work.remarks.extend(unexplained.words);
                 work.remarks.extend(objections);
-                return Ok(self.report(begin, work, &observed, carriers));
+                let mut report = self.report(begin, work, &observed, carriers);
+                if report.applied.writes > 0 && !unsettled.is_empty() {
+                    report.warnings.extend(flush::settle(self.config, &observed.links, &unsettled));
+                }
+                report.former = self.renumbered.take(self.config, self.family, &observed.standings);
+                return Ok(report);
             }
             retried |= !blamed;
         }
+    }
+
+    /// Lets programs that listen for changed routes look again, as tunnels do that keep the source that worked last. Rules
+    /// are not what they listen for.
+    pub(crate) fn announce(&mut self) -> Result<(), Error> {
+        self.kernel.announce(self.family, Layout::of(self.config).balanced_table())
     }
 
     /// Makes the changes up to the first group in which the kernel refuses one.
@@ -206,7 +229,9 @@ impl<'a> Router<'a> {
         let warnings = observed.warnings.clone();
         let stranded = observed.stranded().into_iter().filter(|one| applied.no_way.contains(one));
         let stranded = stranded.map(|one| check::stranded(&one, self.family)).collect();
-        Report { applied, remarks: work.remarks, warnings, stranded, devices, commands: work.commands }
+        let addresses = observed.addresses(self.config, self.family);
+        let (remarks, commands, former) = (work.remarks, work.commands, Vec::new());
+        Report { applied, remarks, warnings, stranded, devices, commands, addresses, former }
     }
 }
 

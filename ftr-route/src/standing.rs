@@ -19,6 +19,8 @@ pub(crate) struct Standing {
     pub(crate) device: DeviceState,
     /// Every address of the device that others can reach.
     pub(crate) addresses: Vec<IpAddr>,
+    /// Those of them that no new connection shall be made from.
+    pub(crate) deprecated: Vec<IpAddr>,
     /// The networks that are reachable directly because of them.
     pub(crate) networks: Vec<Prefix>,
     /// The way out; none while there is no device, it is switched off, or its address or gateway is missing.
@@ -112,6 +114,7 @@ fn standing(config: &Config, uplink: &Uplink, table: u32, family: Family, host: 
         configured,
         device: state(host.links.iter().find(|link| link.name == uplink.name.as_str()).map(|link| link.flags)),
         addresses,
+        deprecated: own().filter(|address| address.is_deprecated()).map(|address| address.local).collect(),
         networks,
         missing: way.as_ref().err().copied(),
         way: way.ok(),
@@ -127,6 +130,23 @@ const fn state(flags: Option<LinkFlags>) -> DeviceState {
         Some(flags) if !flags.has_carrier() => DeviceState::NoCarrier,
         Some(_) => DeviceState::Running,
     }
+}
+
+/// The uplinks that the configuration gives the family, by place.
+pub(crate) fn configured(standings: &[Standing]) -> impl Iterator<Item = (usize, &Standing)> {
+    standings.iter().enumerate().filter(|(_, standing)| standing.configured)
+}
+
+/// What an uplink is the way out for: its addresses, and the prefixes that its provider delegates.
+pub(crate) fn sources<'a>(
+    config: &'a Config,
+    family: Family,
+    uplink: usize,
+    standing: &'a Standing,
+) -> impl Iterator<Item = Prefix> + 'a {
+    let addresses = standing.addresses.iter().copied().map(Prefix::host);
+    let delegated = config.uplinks.get(uplink).map_or(&[][..], |uplink| &uplink.prefixes6);
+    addresses.chain(delegated.iter().copied().filter(move |prefix| prefix.family() == family))
 }
 
 #[cfg(test)]

@@ -48,6 +48,9 @@ fn ours(config: &Config, rule: &Rule, table: u32) -> Option<String> {
             return Some(format!("what is bound to {name} leaves by it"));
         }
     }
+    if rule.from.is_some() && is(layout.given_up_priority(), layout.balanced_table()) {
+        return Some("datagrams of this host from an address of an uplink that is given up".to_owned());
+    }
     for (k, policy) in config.policies.iter().enumerate() {
         if is(layout.policy_priority(k), layout.policy_table(k)) {
             return Some(format!("policy {}", policy.name));

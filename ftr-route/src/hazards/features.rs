@@ -4,7 +4,7 @@
 //! refused by every kernel that is old enough to lack them (before Linux 4.20).
 
 use ftr_core::Family;
-use ftr_netlink::{Ctnetlink, Error};
+use ftr_netlink::{Ctnetlink, Error, SockDiag, SocketProtocol};
 use nix::errno::Errno;
 
 use super::{Hazard, Kind};
@@ -23,6 +23,8 @@ pub(super) struct Features {
     /// To look at tracked connections, which is what it takes to forget those of a dead uplink; none where that is
     /// not asked for.
     conntrack: Option<Result<(), Error>>,
+    /// To end the router's own sockets; asked for likewise.
+    sockets: Option<Result<(), Error>>,
 }
 
 impl Features {
@@ -30,7 +32,11 @@ impl Features {
     pub(super) fn look(flushes: bool) -> Self {
         let values = sysctl::read([MULTIPATH, IPV6].map(str::to_owned));
         let conntrack = flushes.then(|| Ctnetlink::open().and_then(|mut socket| socket.try_out()));
-        Self { multipath: values.contains_key(MULTIPATH), ipv6: values.contains_key(IPV6), conntrack }
+        let sockets = flushes.then(|| {
+            let mut diagnosis = SockDiag::open()?;
+            [SocketProtocol::Tcp, SocketProtocol::Udp].into_iter().try_for_each(|protocol| diagnosis.try_out(protocol))
+        });
+        Self { multipath: values.contains_key(MULTIPATH), ipv6: values.contains_key(IPV6), conntrack, sockets }
     }
 }
 
@@ -74,6 +80,16 @@ pub(super) fn judge(families: &[Family], features: &Features) -> Vec<Hazard> {
         ),
         Some(Ok(())) | None => {}
     }
+    if let Some(Err(error)) = &features.sockets {
+        hazards.push(Hazard::new(
+            Kind::KernelFeature,
+            "kernel",
+            format!(
+                "it does not let sockets be ended ({error}), so the router's own connections by a dead uplink hang"
+            ),
+            "modprobe -a tcp_diag udp_diag, or use a kernel with CONFIG_INET_UDP_DIAG and CONFIG_INET_DIAG_DESTROY=y",
+        ));
+    }
     hazards
 }
 
@@ -88,13 +104,13 @@ mod tests {
 
     #[test]
     fn a_kernel_with_all_of_it() {
-        let features = Features { multipath: true, ipv6: true, conntrack: Some(Ok(())) };
+        let features = Features { multipath: true, ipv6: true, conntrack: Some(Ok(())), sockets: Some(Ok(())) };
         assert_eq!(judge(&BOTH, &features), []);
     }
 
     #[test]
     fn what_is_missing_matters_only_for_what_is_used() {
-        let features = Features { multipath: false, ipv6: false, conntrack: None };
+        let features = Features { multipath: false, ipv6: false, conntrack: None, sockets: None };
         assert_eq!(judge(&BOTH, &features).len(), 2);
         assert!(judge(&[Family::V4], &features)[0].to_string().contains("CONFIG_IP_ROUTE_MULTIPATH"));
     }
@@ -102,11 +118,25 @@ mod tests {
     #[test]
     fn not_to_be_let_look_is_told_from_lacking() {
         let with = |errno| {
-            let features = Features { multipath: true, ipv6: true, conntrack: Some(Err(Error::Open(errno))) };
+            let features = Features {
+                multipath: true,
+                ipv6: true,
+                conntrack: Some(Err(Error::Open(errno))),
+                sockets: Some(Ok(())),
+            };
             judge(&BOTH, &features)[0].to_string()
         };
         assert!(with(Errno::EPERM).contains("could not be looked at"));
         assert!(with(Errno::EPROTONOSUPPORT).contains("nf_conntrack_netlink"));
+    }
+
+    #[test]
+    fn a_kernel_that_ends_no_sockets_is_named() {
+        let refusal = Refusal { errno: Errno::EOPNOTSUPP, message: None };
+        let sockets = Some(Err(Error::Refused { operation: "destroy socket", refusal }));
+        let features = Features { multipath: true, ipv6: true, conntrack: Some(Ok(())), sockets };
+        let told = judge(&BOTH, &features)[0].to_string();
+        assert!(told.contains("(destroy socket: ") && told.ends_with("CONFIG_INET_DIAG_DESTROY=y"), "{told}");
     }
 
     #[test]

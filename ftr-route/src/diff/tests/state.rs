@@ -276,6 +276,7 @@ impl Draft {
         let goal = Goal {
             balanced: world.balanced.as_ref().map(parts),
             policies: world.working.clone(),
+            given_up: BTreeSet::new(),
             refused: world.refused.clone(),
             ..Goal::default()
         };
