@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::diff::Plan;
 use crate::hazards::{self, Hazard};
 use crate::iproute;
-use crate::observed::{Carriers, Conflicts, Observed};
+use crate::observed::{Carriers, Observed};
 use crate::router::Router;
 use crate::{TOOL, answer};
 
@@ -41,7 +41,7 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family]) -> Resu
     for &family in families {
         let observed = Router::new(config, family)?.look().map_err(|error| hazards::explain(family, error))?;
         let plan = wanted(&observed, config, family);
-        let foreign = observed.objections(&plan, Conflicts::GoOn)?;
+        let foreign = observed.objections(&plan);
         let names = |index| observed.name(index);
         let commands: Vec<String> =
             plan.stages.iter().flatten().map(|operation| iproute::command(operation, &names)).collect();

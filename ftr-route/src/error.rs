@@ -17,8 +17,8 @@ pub(crate) enum Error {
     #[error("{object}: {reason}: the capability CAP_NET_ADMIN is missing")]
     NotPermitted { object: String, reason: String },
     /// Somebody else's rules stand between ours.
-    #[error("{}", .0.join("\n"))]
-    Conflict(Vec<String>),
+    #[error("rules of others stand between our priorities: nothing was changed in any family")]
+    Conflict,
     /// What is needed to undo changes cannot be kept or read.
     #[error("{}: {reason}", .file.display())]
     File { file: PathBuf, reason: io::Error },
@@ -44,7 +44,7 @@ impl Error {
             Self::Netlink(error) if error.is_permission() => Exit::NotPermitted,
             Self::Netlink(error) if error.is_transient() => Exit::Again,
             Self::Netlink(ftr_netlink::Error::Open(_)) => Exit::Unavailable,
-            Self::Conflict(_) => Exit::No,
+            Self::Conflict => Exit::No,
             Self::Netlink(_) | Self::File { .. } | Self::Damaged { .. } | Self::Wait { .. } => Exit::Io,
         }
     }

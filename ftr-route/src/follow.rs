@@ -23,7 +23,8 @@ use crate::error::Error;
 use crate::flush::Flush;
 use crate::given_up::{self, GivenUp};
 use crate::iproute;
-use crate::observed::{Carriers, Conflicts, Observed, Search};
+use crate::observed::{Carriers, Search};
+use crate::once::refuse_conflicts;
 use crate::pipe::Pipe;
 use crate::router::{Report, Router};
 use crate::sockets::{self, Addresses, Lost};
@@ -121,24 +122,22 @@ impl<'a> Follower<'a> {
     }
 
     /// Brings every family into shape, or none where rules of others stop us.
+    ///
+    /// Where an earlier run was at work they do not: to stop would leave nobody to act on a failure, and the hosts behind
+    /// us without a route where ours are gone.
     fn start(&mut self) -> Result<(), Error> {
-        let look = |followed: &mut Followed<'_>| followed.router.look();
-        let seen = self.routers.iter_mut().map(look).collect::<Result<Vec<Observed>, Error>>()?;
-        let conflicts = Conflicts::at_start(seen.iter().flat_map(|observed| &observed.rules));
-        let mut crowded = false;
-        for (followed, observed) in self.routers.iter().zip(&seen) {
-            let plan = observed.plan(self.config, followed.router.family, &followed.carriers, &BTreeSet::new());
-            observed.objections(&plan, conflicts)?;
-            crowded |= !plan.conflicts.is_empty();
+        let compare = |followed: &mut Followed<'_>| followed.router.compare(&followed.carriers);
+        let seen = self.routers.iter_mut().map(compare).collect::<Result<Vec<_>, Error>>()?;
+        if !seen.iter().any(|(observed, _)| observed.has_ours()) {
+            refuse_conflicts(seen.iter().map(|(_, plan)| plan))?;
+        } else if seen.iter().any(|(_, plan)| !plan.conflicts.is_empty()) {
+            say(TOOL, "warning: rules of others stand between ours; going on, for we have been at work here before");
         }
-        if crowded {
-            say(TOOL, "warning: rules of others stand between ours; going on, for ours are in the kernel already");
-        }
-        for (followed, observed) in self.routers.iter_mut().zip(&seen) {
+        for (followed, (observed, _)) in self.routers.iter_mut().zip(&seen) {
             followed.given_up = GivenUp::found(observed.given_up_as_found(self.config, followed.router.family));
         }
         for place in 0..self.routers.len() {
-            self.apply(place, conflicts, Why::Start)?;
+            self.apply(place, Why::Start)?;
         }
         // What was left behind is gone now.
         self.routers.iter_mut().for_each(|followed| followed.router.search = Search::Tables);
@@ -203,7 +202,7 @@ impl<'a> Follower<'a> {
         let Some(parts) = parts else {
             say(TOOL, "active record: ignored, for it names none of our uplinks; is it of another configuration?");
             // Whoever asked waits for an answer.
-            return self.apply(place, Conflicts::GoOn, Why::Asked).map(|_| ());
+            return self.apply(place, Why::Asked).map(|_| ());
         };
         let places = |names: &[InterfaceName]| -> Vec<usize> {
             names.iter().filter_map(|uplink| self.config.position(uplink.as_str())).collect()
@@ -212,7 +211,7 @@ impl<'a> Follower<'a> {
         let carries: Vec<usize> = parts.iter().map(|part| part.uplink).collect();
         followed.given_up.decide(&carries, &failed, &flush, Instant::now());
         followed.carriers = Carriers::These { parts, failed: Some(failed), given_up: None };
-        match self.apply(place, Conflicts::GoOn, Why::Asked) {
+        match self.apply(place, Why::Asked) {
             Ok(_) => self.flush(place, &active),
             Err(error) => {
                 self.postpone(error)?;
@@ -246,7 +245,7 @@ impl<'a> Follower<'a> {
         }
         let mut repairs = Vec::new();
         for place in 0..self.routers.len() {
-            match self.apply(place, Conflicts::GoOn, Why::Look) {
+            match self.apply(place, Why::Look) {
                 Ok(commands) => repairs.extend(commands),
                 Err(error) => return self.postpone(error),
             }
@@ -262,8 +261,7 @@ impl<'a> Follower<'a> {
     fn missing(&mut self) -> Result<Vec<String>, Error> {
         let mut missing = Vec::new();
         for followed in &mut self.routers {
-            let observed = followed.router.look()?;
-            let plan = observed.plan(self.config, followed.router.family, &followed.carriers, &BTreeSet::new());
+            let (observed, plan) = followed.router.compare(&followed.carriers)?;
             let names = |index| observed.name(index);
             missing.extend(plan.stages.iter().flatten().map(|operation| iproute::command(operation, &names)));
         }
@@ -271,13 +269,13 @@ impl<'a> Follower<'a> {
     }
 
     /// Makes the changes that one family needs, and returns them as commands.
-    fn apply(&mut self, place: usize, conflicts: Conflicts, why: Why) -> Result<Vec<String>, Error> {
+    fn apply(&mut self, place: usize, why: Why) -> Result<Vec<String>, Error> {
         let Some(followed) = self.routers.get_mut(place) else { return Ok(Vec::new()) };
         if let Carriers::These { given_up, .. } = &mut followed.carriers {
             *given_up = Some(followed.given_up.at(Instant::now()));
         }
         let Report { applied, remarks, warnings, stranded, devices, commands, addresses, former } =
-            followed.router.apply(&followed.carriers, conflicts)?;
+            followed.router.apply(&followed.carriers)?;
         self.watched.devices = devices.into_iter().collect();
         sockets::remember(&mut followed.addresses, addresses);
         let sayings: Vec<String> = remarks.into_iter().chain(warnings).chain(stranded).collect();

@@ -47,15 +47,6 @@ pub(crate) enum Carriers {
     Eligible { failed: Vec<usize> },
 }
 
-/// What to do about rules of others between ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Conflicts {
-    /// Stop, and touch nothing.
-    Stop,
-    /// Say so and go on: an uplink that fails must not wait for somebody to tidy up.
-    GoOn,
-}
-
 /// Where routes of ours are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Search {
@@ -64,15 +55,6 @@ pub(crate) enum Search {
     /// In all tables: those that an earlier run, ended half way through a change of the numbers, has left behind without a
     /// rule. That takes a while where a table holds the whole internet.
     Everywhere,
-}
-
-impl Conflicts {
-    /// What to do on starting to follow, by the rules that the kernel has of any family.
-    ///
-    /// Where some are ours, an earlier run of ours was at work, and to stop would leave nobody to act on a failure.
-    pub(crate) fn at_start<'a>(seen: impl IntoIterator<Item = &'a Rule>) -> Self {
-        if seen.into_iter().any(|rule| iproute::is_ours(rule.protocol)) { Self::GoOn } else { Self::Stop }
-    }
 }
 
 impl Observed {
@@ -246,26 +228,29 @@ impl Observed {
         plan
     }
 
+    /// Whether the kernel has anything of ours.
+    pub(crate) fn has_ours(&self) -> bool {
+        let ours = iproute::is_ours;
+        self.rules.iter().any(|rule| ours(rule.protocol)) || self.routes.iter().any(|route| ours(route.protocol))
+    }
+
     /// What others have put where ours should be, in words.
-    ///
-    /// # Errors
-    /// A rule of others stands between ours, and conflicts shall stop us.
-    pub(crate) fn objections(&self, plan: &Plan, conflicts: Conflicts) -> Result<Vec<String>, Error> {
+    pub(crate) fn objections(&self, plan: &Plan) -> Vec<String> {
         let names = |index| self.name(index);
-        let rule = |rule| {
-            let rule = iproute::rule(rule);
-            format!("rule {rule}: not ours, between our priorities; remove it, or see `ftr-route clear --legacy`")
-        };
-        let rules: Vec<String> = plan.conflicts.iter().map(rule).collect();
-        if conflicts == Conflicts::Stop && !rules.is_empty() {
-            return Err(Error::Conflict(rules));
-        }
         let route = |route| {
             let route = iproute::route(route, &names);
             format!("route {route}: not ours, in a table of ours; left alone, see `ftr-route clear --legacy`")
         };
-        Ok(rules.into_iter().chain(plan.foreign.iter().map(route)).collect())
+        conflicts(plan).chain(plan.foreign.iter().map(route)).collect()
     }
+}
+
+/// The rules of others between ours, in words.
+pub(crate) fn conflicts(plan: &Plan) -> impl Iterator<Item = String> {
+    plan.conflicts.iter().rev().map(|rule| {
+        let rule = iproute::rule(rule);
+        format!("rule {rule}: not ours, between our priorities; remove it, or see `ftr-route clear --legacy`")
+    })
 }
 
 /// Whether two of these routes lead through the same device.
@@ -298,7 +283,7 @@ fn bypass(kernel: &mut Kernel, config: &Config, family: Family) -> Result<Option
 
 #[cfg(test)]
 mod tests {
-    use super::{Carriers, Conflicts, Observed};
+    use super::{Carriers, Observed};
     use crate::balance;
     use crate::diff::Plan;
     use crate::standing::tests::{CONFIG, address, config, link};
@@ -355,20 +340,19 @@ mod tests {
     }
 
     #[test]
-    fn only_a_kernel_without_rules_of_ours_stops_the_start() {
-        let foreign = Rule::lookup(Family::V4, 40001, 99);
-        let ours = Rule { protocol: PROTOCOL, ..Rule::lookup(Family::V6, 40002, 1) };
-        assert_eq!(Conflicts::at_start([]), Conflicts::Stop);
-        assert_eq!(Conflicts::at_start([&foreign]), Conflicts::Stop);
-        assert_eq!(Conflicts::at_start([&foreign, &ours]), Conflicts::GoOn);
+    fn a_kernel_with_a_rule_or_a_route_of_ours_has_been_served() {
+        let mut observed = observed(4);
+        assert!(observed.has_ours());
+        observed.rules = vec![Rule::lookup(Family::V4, 40001, 99)];
+        assert!(observed.has_ours());
+        observed.routes.iter_mut().for_each(|route| route.protocol = 3);
+        assert!(!observed.has_ours());
     }
 
     #[test]
-    fn a_rule_of_others_stops_or_is_told() {
-        let rule = Rule::lookup(Family::V4, 40001, 99);
-        let plan = Plan { conflicts: vec![rule], ..Plan::default() };
-        assert!(observed(4).objections(&plan, Conflicts::Stop).is_err());
-        let told = observed(4).objections(&plan, Conflicts::GoOn).unwrap();
+    fn a_rule_of_others_is_told() {
+        let plan = Plan { conflicts: vec![Rule::lookup(Family::V4, 40001, 99)], ..Plan::default() };
+        let told = observed(4).objections(&plan);
         assert!(told[0].starts_with("rule priority 40001 lookup 99 protocol 0: not ours"), "{told:?}");
     }
 }

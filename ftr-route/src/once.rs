@@ -1,15 +1,15 @@
 //! `prepare` and `apply`: one thing done, and the end.
 
-use std::collections::BTreeSet;
-
 use ftr_core::cli::{Common, Failure, say};
 use ftr_core::record::Record;
 use ftr_core::{Config, Exit, Family};
 
 use crate::balance;
 use crate::cli::{Apply, DryRun};
+use crate::diff::Plan;
+use crate::error::Error;
 use crate::iproute;
-use crate::observed::{Carriers, Conflicts};
+use crate::observed::{Carriers, conflicts};
 use crate::router::{Report, Router};
 use crate::{TOOL, answer, position};
 
@@ -38,27 +38,37 @@ fn carry_out(
     dry: DryRun,
     carriers: &Carriers,
 ) -> Result<Exit, Failure> {
+    let mut routers = families.iter().map(|&family| Router::new(config, family)).collect::<Result<Vec<_>, Error>>()?;
+    // All are looked at before anything is changed in one: half a change helps nobody.
+    let seen = routers.iter_mut().map(|router| router.compare(carriers)).collect::<Result<Vec<_>, Error>>()?;
+    refuse_conflicts(seen.iter().map(|(_, plan)| plan))?;
     let mut exit = Exit::Yes;
-    for &family in families {
-        let mut router = Router::new(config, family)?;
-        if dry.dry_run {
-            let observed = router.look()?;
-            let plan = observed.plan(config, family, carriers, &BTreeSet::new());
-            remark(&observed.objections(&plan, Conflicts::Stop)?);
+    if dry.dry_run {
+        for (observed, plan) in &seen {
+            remark(&observed.objections(plan));
             warn(common, &observed.warnings);
             let names = |index| observed.name(index);
             answer(plan.stages.iter().flatten().map(|operation| iproute::command(operation, &names)))?;
-        } else {
-            let report = router.apply(carriers, Conflicts::Stop)?;
-            tell(common, &report)?;
-            // Who names an uplink wants that one. Of all that the configuration lets, some may have no way out yet.
-            let named = matches!(carriers, Carriers::These { .. });
-            if !report.remarks.is_empty() || (named && !report.stranded.is_empty()) {
-                exit = Exit::No;
-            }
+        }
+        return Ok(exit);
+    }
+    for router in &mut routers {
+        let report = router.apply(carriers)?;
+        tell(common, &report)?;
+        // Who names an uplink wants that one. Of all that the configuration lets, some may have no way out yet.
+        let named = matches!(carriers, Carriers::These { .. });
+        if !report.remarks.is_empty() || (named && !report.stranded.is_empty()) {
+            exit = Exit::No;
         }
     }
     Ok(exit)
+}
+
+/// Stops where rules of others stand between ours, and says which.
+pub(crate) fn refuse_conflicts<'p>(plans: impl Iterator<Item = &'p Plan>) -> Result<(), Error> {
+    let conflicts: Vec<String> = plans.flat_map(conflicts).collect();
+    remark(&conflicts);
+    if conflicts.is_empty() { Ok(()) } else { Err(Error::Conflict) }
 }
 
 fn tell(common: &Common, report: &Report) -> Result<(), Failure> {

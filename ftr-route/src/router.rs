@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::flush;
 use crate::iproute;
 use crate::kernel::{Denial, Kernel};
-use crate::observed::{Carriers, Conflicts, Observed, Search};
+use crate::observed::{Carriers, Observed, Search};
 use crate::operation::Operation;
 use crate::remembered::Remembered;
 use crate::renumbered::{Former, Renumbered};
@@ -130,11 +130,18 @@ impl<'a> Router<'a> {
         Observed::look(&mut self.kernel, self.config, self.family, self.search)
     }
 
-    /// Changes the kernel to what is wanted.
+    /// Looks at the kernel, and compares it with what is wanted.
+    pub(crate) fn compare(&mut self, carriers: &Carriers) -> Result<(Observed, Plan), Error> {
+        let observed = self.look()?;
+        let plan = observed.plan(self.config, self.family, carriers, &BTreeSet::new());
+        Ok((observed, plan))
+    }
+
+    /// Changes the kernel to what is wanted, whatever others have put between ours: that is told.
     ///
     /// An uplink whose route the kernel refuses is left out, so that it does not keep the others from theirs. A change
     /// that is refused for no uplink's sake is tried once more, for the kernel may have changed since we looked.
-    pub(crate) fn apply(&mut self, carriers: &Carriers, conflicts: Conflicts) -> Result<Report, Error> {
+    pub(crate) fn apply(&mut self, carriers: &Carriers) -> Result<Report, Error> {
         let begin = Instant::now();
         let mut work = Work::default();
         let mut retried = false;
@@ -143,7 +150,6 @@ impl<'a> Router<'a> {
             let observed = self.look()?;
             unsettled.extend(observed.unsettled(self.config, self.family, carriers));
             let plan = observed.plan(self.config, self.family, carriers, &work.refused);
-            let objections = observed.objections(&plan, conflicts)?;
             let refused = self.execute(&observed, &plan, &mut work)?;
             let unexplained = work.blame(refused, &observed);
             let blamed = unexplained.blamed;
@@ -151,7 +157,7 @@ impl<'a> Router<'a> {
             let again = blamed || (!retried && (!unexplained.words.is_empty() || plan.takes_over));
             if !again {
                 work.remarks.extend(unexplained.words);
-                work.remarks.extend(objections);
+                work.remarks.extend(observed.objections(&plan));
                 let mut report = self.report(begin, work, &observed, carriers);
                 if report.applied.writes > 0 && !unsettled.is_empty() {
                     report.warnings.extend(flush::settle(self.config, &observed.links, &unsettled));
