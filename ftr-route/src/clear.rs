@@ -20,7 +20,7 @@ use crate::{TOOL, answer, sysctl};
 /// Takes away rules first, so that look-ups go to the host's own routes again, then routes, and puts sysctls back.
 pub(crate) fn run(config: &Config, common: &Common, families: &[Family], clear: Clear) -> Result<Exit, Failure> {
     let mut kernel = Kernel::open()?;
-    let remembered = Remembered::usual();
+    let mut remembered = Remembered::usual();
     let links = kernel.links()?;
     let names = |index| links.iter().find(|link| link.index == index).map(|link| link.name.as_str());
     let mut exit = Exit::Yes;
@@ -39,17 +39,17 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family], clear: 
         let ours = kernel.labels(family)?.into_iter().filter(labels::is_ours);
         labels.extend(ours.map(|label| Operation::write(Write::DeleteLabel(label))));
     }
-    // Not to know what parameters were is no reason to leave the rest behind.
-    let lock = if clear.dry.dry_run { None } else { Some(remembered.lock()) };
-    if let Some(Err(error)) = &lock {
-        say(TOOL, &format!("others may change sysctls meanwhile: {error}"));
-    }
-    let undo = remembered.paths(families).and_then(|paths| remembered.undo(&sysctl::read(paths)));
-    let is_known = undo.is_ok();
-    let settings = undo.unwrap_or_else(|error| {
+    // Nobody changes parameters between our look and our change. Not to know what they were is no reason to leave the rest
+    // behind.
+    let held = if clear.dry.dry_run { Ok(None) } else { remembered.hold().map(Some) };
+    let undo = held.and_then(|held| {
+        let paths = remembered.paths(families)?;
+        Ok((remembered.undo(&sysctl::read(paths))?, held))
+    });
+    let (settings, held) = undo.unwrap_or_else(|error| {
         say(TOOL, &format!("sysctls stay as they are: {error}"));
         exit = Exit::No;
-        Vec::new()
+        (Vec::new(), None)
     });
     let stages = [rules, routes, labels, settings.into_iter().map(Operation::Sysctl).collect()];
     if clear.dry.dry_run {
@@ -63,10 +63,9 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family], clear: 
             exit = Exit::No;
         }
     }
-    if is_known {
-        remembered.forget(families)?;
+    if let Some(held) = held {
+        remembered.forget(families, &held)?;
     }
-    drop(lock);
     if common.verbose {
         answer(stages.iter().flatten().map(|operation| iproute::command(operation, &names)))?;
     }

@@ -274,11 +274,14 @@ impl<'a> Follower<'a> {
         if let Carriers::These { given_up, .. } = &mut followed.carriers {
             *given_up = Some(followed.given_up.at(Instant::now()));
         }
+        // Before anything else can be forgotten.
+        let forgotten = followed.router.remembered.renew().err().map(|error| error.to_string());
         let Report { applied, remarks, warnings, stranded, devices, commands, addresses, former } =
             followed.router.apply(&followed.carriers)?;
         self.watched.devices = devices.into_iter().collect();
         sockets::remember(&mut followed.addresses, addresses);
-        let sayings: Vec<String> = remarks.into_iter().chain(warnings).chain(stranded).collect();
+        let sayings = forgotten.into_iter().chain(remarks).chain(warnings).chain(stranded);
+        let sayings: Vec<String> = sayings.collect();
         if sayings != followed.said {
             for saying in &sayings {
                 say(TOOL, saying);

@@ -1,18 +1,24 @@
 //! The sysctls that were changed and what they were, so that `clear` can put them back.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use ftr_core::Family;
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::sysctl::{self, Setting, Values};
+
+/// How long somebody else's lock is waited for: whoever holds it longer was stopped in the middle.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Between two attempts to get it; the kernel has no lock that is waited for no longer than so long.
+const ATTEMPT: Duration = Duration::from_millis(2);
 
 /// What a parameter was before, and what we made of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,130 +27,141 @@ struct Change {
     set: String,
 }
 
+type Changes = BTreeMap<String, Change>;
+
 /// The parameters changed so far, in a file of the run directory, which a reboot empties as it resets the parameters.
 ///
-/// Several programs may change parameters at the same time. Each holds a [`Lock`] from before it reads the file until the
-/// kernel has what the file says.
+/// Who changes parameters holds its lock until that is done: what one process puts back must not be taken for changed by
+/// another, nor be forgotten after it was changed again.
 #[derive(Debug)]
 pub(crate) struct Remembered {
     file: PathBuf,
-    /// What the file is known to have held: somebody may take it away while parameters are as we made them.
-    known: RefCell<Changes>,
+    /// What the file had when it was last read or written, lest it is lost with the file.
+    known: Changes,
+    /// Which file that was.
+    stamp: Option<Stamp>,
 }
 
-/// The right to change parameters and the file; it ends when this is dropped.
+/// Tells one state of the file from another: each is a file of its own.
+type Stamp = (u64, i64, i64);
+
+/// Nobody else changes parameters meanwhile.
 #[derive(Debug)]
-pub(crate) struct Lock {
-    _held: Flock<File>,
-}
-
-type Changes = BTreeMap<String, Change>;
+#[must_use]
+pub(crate) struct Held(#[expect(dead_code, reason = "it is let go when it is dropped")] Flock<File>);
 
 impl Remembered {
     /// The file in `$FTR_RUN_DIR`, else in `/run/ftr`.
     pub(crate) fn usual() -> Self {
-        let directory = std::env::var_os("FTR_RUN_DIR").filter(|directory| !directory.is_empty());
-        Self::in_file(directory.map_or_else(|| PathBuf::from("/run/ftr"), PathBuf::from).join("sysctl.json"))
+        Self::at(run_dir().join("sysctl.json"))
     }
 
-    const fn in_file(file: PathBuf) -> Self {
-        Self { file, known: RefCell::new(Changes::new()) }
+    fn at(file: PathBuf) -> Self {
+        Self { file, known: Changes::new(), stamp: None }
     }
 
-    /// Waits until nobody else changes parameters.
+    /// Has parameters to ourselves until the guard is dropped.
     ///
     /// # Errors
-    /// The run directory cannot be made or written.
-    pub(crate) fn lock(&self) -> Result<Lock, Error> {
-        self.make_directory()?;
-        let path = self.file.with_extension("lock");
-        let failed = |reason: io::Error| Error::File { file: path.clone(), reason };
-        let file = File::options().write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-        let held = Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| failed(errno.into()))?;
-        Ok(Lock { _held: held })
+    /// The lock cannot be made, or somebody keeps it.
+    pub(crate) fn hold(&self) -> Result<Held, Error> {
+        let file = self.file.with_extension("lock");
+        lock(&file).map(Held).map_err(|reason| Error::File { file, reason })
     }
 
-    /// Writes the file again where somebody has taken it away.
+    /// Notes that these settings will be made, and what else the kernel will change with them. What a parameter was at
+    /// first is kept, however often it is changed.
     ///
     /// # Errors
-    /// It cannot be written.
-    pub(crate) fn keep(&self) -> Result<(), Error> {
-        let knows = !self.known.borrow().is_empty();
-        if self.file.exists() {
-            return if knows { Ok(()) } else { self.load().map(drop) };
-        }
-        if !knows {
-            return Ok(());
-        }
-        let _lock = self.lock()?;
-        self.save(&self.load()?)
-    }
-
-    /// Notes that these settings will be made. What a parameter was at first is kept, however often it is changed.
-    pub(crate) fn note(&self, settings: &[Setting], seen: &Values) -> Result<(), Error> {
+    /// The file cannot be read or written.
+    pub(crate) fn note(&mut self, settings: &[Setting], _: &Held) -> Result<(), Error> {
+        let seen = sysctl::read(settings.iter().flat_map(|setting| sysctl::touched(&setting.path)));
         let mut changes = self.load()?;
-        for Setting { path, value } in settings {
-            let found = || seen.get(path).cloned().unwrap_or_default();
-            let change = changes.entry(path.clone()).or_insert_with(|| Change { found: found(), set: String::new() });
-            change.set.clone_from(value);
-        }
-        self.save(&changes)
+        note(&mut changes, settings, &seen);
+        self.save(changes)
     }
 
     /// The parameters of these families that were changed.
-    pub(crate) fn paths(&self, families: &[Family]) -> Result<Vec<String>, Error> {
+    pub(crate) fn paths(&mut self, families: &[Family]) -> Result<Vec<String>, Error> {
         Ok(self.load()?.into_keys().filter(|path| is_of(families, path)).collect())
     }
 
-    /// The settings that put back the parameters that `seen` tells of. What somebody else has changed since is
-    /// left alone, and so is what is gone with its device.
-    pub(crate) fn undo(&self, seen: &Values) -> Result<Vec<Setting>, Error> {
-        let changes = self.load()?.into_iter();
-        let ours = changes.filter(|(path, change)| seen.get(path) == Some(&change.set) && change.found != change.set);
-        Ok(ours.map(|(path, change)| Setting { path, value: change.found }).collect())
+    /// The settings that put back the parameters that `seen` tells of, in this order. What somebody else has changed
+    /// since is left alone, and so is what is gone with its device.
+    pub(crate) fn undo(&mut self, seen: &Values) -> Result<Vec<Setting>, Error> {
+        Ok(undo(&self.load()?, seen))
     }
 
     /// Forgets the parameters of these families.
-    pub(crate) fn forget(&self, families: &[Family]) -> Result<(), Error> {
+    pub(crate) fn forget(&mut self, families: &[Family], _: &Held) -> Result<(), Error> {
         let mut changes = self.load()?;
         changes.retain(|path, _| !is_of(families, path));
-        self.known.replace(changes.clone());
         if !changes.is_empty() {
-            return self.save(&changes);
+            return self.save(changes);
         }
+        (self.known, self.stamp) = (changes, None);
         match fs::remove_file(&self.file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed(error)),
             _ => Ok(()),
         }
     }
 
-    fn load(&self) -> Result<Changes, Error> {
+    /// Learns what the file says now, and writes it again where it is gone or damaged: somebody has emptied the run directory.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub(crate) fn renew(&mut self) -> Result<(), Error> {
+        match fs::metadata(&self.file) {
+            Ok(metadata) if self.stamp == Some(stamp(&metadata)) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.known.is_empty() => Ok(()),
+            _ => {
+                let _held = self.hold()?;
+                let there = self.read().ok();
+                let changes = self.load()?;
+                if there.as_ref() == Some(&changes) { Ok(()) } else { self.save(changes) }
+            }
+        }
+    }
+
+    fn read(&self) -> Result<Changes, Error> {
         match fs::read(&self.file) {
             Ok(text) => {
-                let changes: Changes = serde_json::from_slice(&text)
-                    .map_err(|reason| Error::Damaged { file: self.file.clone(), reason })?;
-                self.known.replace(changes.clone());
-                Ok(changes)
+                serde_json::from_slice(&text).map_err(|reason| Error::Damaged { file: self.file.clone(), reason })
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(self.known.borrow().clone()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Changes::new()),
             Err(error) => Err(self.failed(error)),
         }
     }
 
-    /// Writes a new file beside the old one and moves it over, so that there is always a whole one.
-    fn save(&self, changes: &Changes) -> Result<(), Error> {
-        let text = serde_json::to_vec(changes).map_err(|reason| Error::Damaged { file: self.file.clone(), reason })?;
-        self.make_directory()?;
-        let new = self.file.with_extension("new");
-        fs::write(&new, text).and_then(|()| fs::rename(&new, &self.file)).map_err(|error| self.failed(error))?;
-        self.known.replace(changes.clone());
-        Ok(())
+    /// What the file says, and what it said before it was lost or damaged.
+    fn load(&mut self) -> Result<Changes, Error> {
+        let mut changes = match self.read() {
+            Err(Error::Damaged { .. }) if !self.known.is_empty() => Changes::new(),
+            read => read?,
+        };
+        for (path, change) in &self.known {
+            changes.entry(path.clone()).or_insert_with(|| change.clone());
+        }
+        self.known.clone_from(&changes);
+        self.stamp = fs::metadata(&self.file).ok().as_ref().map(stamp);
+        Ok(changes)
     }
 
-    fn make_directory(&self) -> Result<(), Error> {
-        let Some(directory) = self.file.parent() else { return Ok(()) };
-        let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(directory);
-        made.map_err(|error| self.failed(error))
+    /// Writes a new file beside the old one and moves it over, so that there is always a whole one.
+    fn save(&mut self, changes: Changes) -> Result<(), Error> {
+        let text = serde_json::to_vec(&changes).map_err(|reason| Error::Damaged { file: self.file.clone(), reason })?;
+        self.known = changes;
+        let new = self.file.with_extension("new");
+        let write = || {
+            // Another user's, who was killed before it was moved, could not be written.
+            remove(&new)?;
+            fs::write(&new, text)?;
+            fs::rename(&new, &self.file)?;
+            fs::metadata(&self.file)
+        };
+        let metadata = write().map_err(|error| self.failed(error))?;
+        self.stamp = Some(stamp(&metadata));
+        Ok(())
     }
 
     fn failed(&self, reason: io::Error) -> Error {
@@ -152,84 +169,99 @@ impl Remembered {
     }
 }
 
+/// Where files are kept that a reboot has to empty.
+pub(crate) fn run_dir() -> PathBuf {
+    let stated = std::env::var_os("FTR_RUN_DIR").filter(|directory| !directory.is_empty());
+    stated.map_or_else(|| PathBuf::from("/run/ftr"), PathBuf::from)
+}
+
+/// Gets the lock of this file, which is made where it is missing, with its directory.
+fn lock(path: &Path) -> io::Result<Flock<File>> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let file = open(path)?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            // Removed meanwhile, it keeps nobody out.
+            Ok(lock)
+                if fs::metadata(path)
+                    .is_ok_and(|there| lock.metadata().is_ok_and(|ours| ours.ino() == there.ino())) =>
+            {
+                return Ok(lock);
+            }
+            Ok(_) => {}
+            Err((_, Errno::EAGAIN | Errno::EINTR)) => std::thread::sleep(ATTEMPT),
+            Err((_, errno)) => return Err(errno.into()),
+        }
+        if Instant::now() > end {
+            return Err(io::Error::new(io::ErrorKind::WouldBlock, "held by another ftr-route; try again"));
+        }
+    }
+}
+
+/// A file that nobody else may open: who can read it can lock it.
+fn open(path: &Path) -> io::Result<File> {
+    if let Some(directory) = path.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
+    }
+    let open = || File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    match open() {
+        // Root's, made by hand, in a directory of the service's user, or the other way round.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => remove(path).and_then(|()| open()),
+        result => result,
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn stamp(metadata: &Metadata) -> Stamp {
+    (metadata.ino(), metadata.mtime(), metadata.mtime_nsec())
+}
+
+fn note(changes: &mut Changes, settings: &[Setting], seen: &Values) {
+    for setting in settings {
+        // Another process was quicker than our look: it is no change of ours, and what it was before is noted.
+        let Some(found) = seen.get(&setting.path).filter(|found| **found != setting.value) else { continue };
+        let change = changes.entry(setting.path.clone());
+        let change = change.or_insert_with(|| Change { found: found.clone(), set: String::new() });
+        change.set.clone_from(&setting.value);
+        let back = Setting { path: setting.path.clone(), value: change.found.clone() };
+        // What is not as the kernel leaves it when the setting is undone has to be put back as well.
+        for (path, found) in seen {
+            let then = |setting| sysctl::carried(setting, path);
+            if let (Some(set), Some(undone)) = (then(setting), then(&back)) {
+                if *found != undone {
+                    changes.entry(path.clone()).or_insert_with(|| Change { found: found.clone(), set });
+                }
+            }
+        }
+    }
+}
+
+fn undo(changes: &Changes, seen: &Values) -> Vec<Setting> {
+    let ours = |path: &str, change: &Change| seen.get(path) == Some(&change.set);
+    let (first, rest): (Vec<_>, Vec<_>) = changes.iter().partition(|(path, _)| sysctl::carries(path));
+    let first = first.into_iter().filter(|(path, change)| ours(path, change) && change.found != change.set);
+    let mut settings: Vec<Setting> =
+        first.map(|(path, change)| Setting { path: path.clone(), value: change.found.clone() }).collect();
+    let rest = rest.into_iter().filter_map(|(path, change)| {
+        let seen = seen.get(path)?;
+        let value = if ours(path, change) { &change.found } else { seen };
+        let left = settings.iter().find_map(|setting| sysctl::carried(setting, path));
+        (*value != left.unwrap_or_else(|| seen.clone())).then(|| Setting { path: path.clone(), value: value.clone() })
+    });
+    let rest: Vec<Setting> = rest.collect();
+    settings.extend(rest);
+    settings
+}
+
 fn is_of(families: &[Family], path: &str) -> bool {
     families.iter().any(|family| sysctl::is_of(*family, path))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Remembered;
-    use crate::sysctl::{Setting, Values};
-    use ftr_core::Family;
-
-    fn setting(value: &str) -> Setting {
-        Setting { path: "net/ipv4/ip_forward".to_owned(), value: value.to_owned() }
-    }
-
-    fn seen(value: &str) -> Values {
-        Values::from([("net/ipv4/ip_forward".to_owned(), value.to_owned())])
-    }
-
-    #[test]
-    fn the_first_value_found_is_the_one_to_restore() {
-        let directory = std::env::temp_dir().join(format!("ftr-remembered-{}", std::process::id()));
-        let remembered = Remembered::in_file(directory.join("run/sysctl.json"));
-        assert!(remembered.undo(&seen("1")).unwrap().is_empty());
-        remembered.note(&[setting("1")], &seen("0")).unwrap();
-        remembered.note(&[setting("1")], &seen("7")).unwrap();
-        let ipv6 = Setting { path: "net/ipv6/conf/all/forwarding".to_owned(), value: "1".to_owned() };
-        remembered.note(std::slice::from_ref(&ipv6), &Values::new()).unwrap();
-        assert_eq!(remembered.paths(&[Family::V4]).unwrap(), ["net/ipv4/ip_forward"]);
-        assert_eq!(remembered.undo(&seen("1")).unwrap(), [setting("0")]);
-        // Somebody else has had a hand in it since.
-        assert!(remembered.undo(&seen("2")).unwrap().is_empty());
-        // One family is taken away, and the other goes on.
-        let both = [Family::V4, Family::V6];
-        remembered.forget(&[Family::V4]).unwrap();
-        assert_eq!(remembered.paths(&both).unwrap(), [ipv6.path]);
-        remembered.forget(&[Family::V6]).unwrap();
-        remembered.forget(&both).unwrap();
-        assert!(remembered.paths(&both).unwrap().is_empty());
-        assert!(!remembered.file.exists());
-        std::fs::remove_dir_all(directory).unwrap();
-    }
-
-    #[test]
-    fn a_file_that_is_taken_away_is_written_again() {
-        let directory = std::env::temp_dir().join(format!("ftr-remembered-again-{}", std::process::id()));
-        let remembered = Remembered::in_file(directory.join("run/sysctl.json"));
-        remembered.keep().unwrap();
-        assert!(!directory.exists(), "there is nothing to keep");
-        remembered.note(&[setting("1")], &seen("0")).unwrap();
-        std::fs::remove_dir_all(&directory).unwrap();
-        remembered.keep().unwrap();
-        let other = Remembered::in_file(remembered.file.clone());
-        assert_eq!(other.undo(&seen("1")).unwrap(), [setting("0")]);
-        // Nobody brings back what was forgotten on purpose.
-        remembered.forget(&[Family::V4]).unwrap();
-        remembered.keep().unwrap();
-        assert!(!remembered.file.exists());
-        std::fs::remove_dir_all(directory).unwrap();
-    }
-
-    #[test]
-    fn one_at_a_time_changes_parameters() {
-        let directory = std::env::temp_dir().join(format!("ftr-remembered-lock-{}", std::process::id()));
-        let file = directory.join("run/sysctl.json");
-        std::thread::scope(|scope| {
-            for thread in 0..4 {
-                let file = file.clone();
-                scope.spawn(move || {
-                    let remembered = Remembered::in_file(file);
-                    for round in 0..50 {
-                        let _lock = remembered.lock().unwrap();
-                        let path = format!("net/ipv4/conf/eth{thread}.{round}/rp_filter");
-                        remembered.note(&[Setting { path, value: "2".to_owned() }], &Values::new()).unwrap();
-                    }
-                });
-            }
-        });
-        assert_eq!(Remembered::in_file(file).paths(&[Family::V4]).unwrap().len(), 200);
-        std::fs::remove_dir_all(directory).unwrap();
-    }
-}
+mod tests;

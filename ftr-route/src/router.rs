@@ -18,7 +18,7 @@ use crate::iproute;
 use crate::kernel::{Denial, Kernel};
 use crate::observed::{Carriers, Observed, Search};
 use crate::operation::Operation;
-use crate::remembered::Remembered;
+use crate::remembered::{Held, Remembered};
 use crate::renumbered::{Former, Renumbered};
 use crate::sockets::Addresses;
 use crate::standing::Standing;
@@ -30,7 +30,7 @@ pub(crate) struct Router<'a> {
     config: &'a Config,
     pub(crate) family: Family,
     kernel: Kernel,
-    remembered: Remembered,
+    pub(crate) remembered: Remembered,
     pub(crate) search: Search,
     renumbered: Renumbered,
 }
@@ -125,8 +125,6 @@ impl<'a> Router<'a> {
 
     /// Looks at the kernel.
     pub(crate) fn look(&mut self) -> Result<Observed, Error> {
-        // Where it cannot be written now it is tried again at the next look.
-        let _ = self.remembered.keep();
         Observed::look(&mut self.kernel, self.config, self.family, self.search)
     }
 
@@ -184,16 +182,9 @@ impl<'a> Router<'a> {
                 std::thread::sleep(GRACE);
             }
             let settings: Vec<Setting> = stage.iter().filter_map(Operation::setting).cloned().collect();
-            // Held until the kernel has them, or somebody could put back in between what is only noted yet.
-            let mut lock = None;
-            if !settings.is_empty() {
-                lock = self.remembered.lock().ok();
-                // Not to be able to undo it one day is no reason to leave people without a route now.
-                let noted = self.remembered.note(&settings, &observed.sysctls);
-                work.remarks.extend(noted.err().map(|error| error.to_string()));
-            }
+            let held = if settings.is_empty() { None } else { self.note(&settings, work) };
             let fate = self.kernel.make(stage)?;
-            drop(lock);
+            drop(held);
             work.writes += fate.made;
             for (place, operation) in stage.iter().enumerate() {
                 let command = iproute::command(operation, &names);
@@ -208,6 +199,12 @@ impl<'a> Router<'a> {
             }
         }
         Ok(refused)
+    }
+
+    /// Notes what settings are to be undone one day. Not to be able to is no reason to leave people without a route now.
+    fn note(&mut self, settings: &[Setting], work: &mut Work) -> Option<Held> {
+        let held = self.remembered.hold().and_then(|held| self.remembered.note(settings, &held).map(|()| held));
+        held.map_err(|error| work.remarks.push(error.to_string())).ok()
     }
 
     fn report(&self, begin: Instant, work: Work, observed: &Observed, carriers: &Carriers) -> Report {

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use ftr_core::config::{Config, Hash, Ipv6Kind, Uplink};
-use ftr_core::{Family, Prefix};
+use ftr_core::{Family, InterfaceName, Prefix};
 use serde::{Deserialize, Serialize};
 
 use crate::standing::{Source, Standing};
@@ -33,6 +33,7 @@ pub(crate) fn relevant(config: &Config, family: Family, standings: &[Standing]) 
         Family::V4 => {
             paths.extend(present(standings).map(|name| net.device(name, FILTER)));
             paths.extend(neighbours(standings).flat_map(|name| [IGNORE, ANNOUNCE].map(|key| net.device(name, key))));
+            paths.extend(serving(config, standings).map(|name| net.device(name, FORWARDING)));
             paths.extend([net.device("all", FILTER), net.forward()]);
         }
         Family::V6 => {
@@ -85,6 +86,10 @@ pub(crate) fn wanted(config: &Config, family: Family, standings: &[Standing], se
     // A host that serves only itself is no router.
     if !config.downlinks.lan.is_empty() || !config.downlinks.dmz.is_empty() {
         settings.push((net.forward(), "1"));
+        // As a whole it is that of every device. IPv6 has it by device for other purposes.
+        if family == Family::V4 && seen.get(&net.forward()).is_some_and(|whole| whole == "1") {
+            settings.extend(serving(config, standings).map(|name| (net.device(name, FORWARDING), "1")));
+        }
     }
     // An error that the router makes about a packet takes its mark over before its source is chosen: that of the uplink
     // by which it has to leave. The marks are a matter of the firewall.
@@ -107,6 +112,8 @@ pub(crate) fn wanted(config: &Config, family: Family, standings: &[Standing], se
 }
 
 const LINKDOWN: &str = "ignore_routes_with_linkdown";
+const FORWARDING: &str = "forwarding";
+const REDIRECTS: &str = "accept_redirects";
 const FILTER: &str = "rp_filter";
 const IGNORE: &str = "arp_ignore";
 const ANNOUNCE: &str = "arp_announce";
@@ -132,9 +139,42 @@ impl Net {
     fn forward(self) -> String {
         match self.0 {
             Family::V4 => self.path("ip_forward"),
-            Family::V6 => self.device("all", "forwarding"),
+            Family::V6 => self.device("all", FORWARDING),
         }
     }
+}
+
+/// Whether the kernel changes others along with this parameter: see [`carried`].
+pub(crate) fn carries(path: &str) -> bool {
+    [Family::V4, Family::V6].into_iter().any(|family| path == Net(family).forward())
+}
+
+/// What a parameter becomes when a setting is made: forwarding as a whole sets that of every device and of those to come,
+/// and for IPv4 turns redirects off, or on again. None where it has nothing to do with the setting.
+pub(crate) fn carried(setting: &Setting, path: &str) -> Option<String> {
+    let net = [Family::V4, Family::V6].into_iter().map(Net).find(|net| net.forward() == setting.path)?;
+    if path == setting.path {
+        return None;
+    }
+    if net.0 == Family::V4 && path == net.device("all", REDIRECTS) {
+        return Some(if setting.value == "0" { "1" } else { "0" }.to_owned());
+    }
+    let (device, key) = path.strip_prefix(&net.path("conf/"))?.rsplit_once('/')?;
+    // `all` of IPv4 is the whole by another name.
+    (key == FORWARDING && device != "all").then(|| setting.value.clone())
+}
+
+/// A parameter, and those that the kernel changes along with it.
+pub(crate) fn touched(path: &str) -> Vec<String> {
+    let mut paths = vec![path.to_owned()];
+    for net in [Family::V4, Family::V6].map(Net).into_iter().filter(|net| net.forward() == path) {
+        // Without the directory there are no devices.
+        let devices = fs::read_dir(Path::new(ROOT).join(net.path("conf"))).into_iter().flatten().flatten();
+        let devices = devices.filter_map(|device| device.file_name().into_string().ok());
+        paths.extend(devices.map(|device| net.device(&device, FORWARDING)));
+        paths.push(net.device("all", REDIRECTS));
+    }
+    paths
 }
 
 /// Whether a parameter is of this family.
@@ -146,6 +186,12 @@ pub(crate) fn is_of(family: Family, path: &str) -> bool {
 fn present(standings: &[Standing]) -> impl Iterator<Item = &str> {
     let there = standings.iter().filter(|standing| standing.is_present() && standing.configured);
     there.map(|standing| standing.name.as_str())
+}
+
+/// The devices that packets have to be forwarded from: those of uplinks, and towards the people who are served.
+fn serving<'a>(config: &'a Config, standings: &'a [Standing]) -> impl Iterator<Item = &'a str> {
+    let inside = config.downlinks.lan.iter().chain(&config.downlinks.dmz);
+    present(standings).chain(inside.map(InterfaceName::as_str))
 }
 
 /// Those that have a network in common with another uplink.
@@ -245,6 +291,17 @@ mod tests {
         assert_eq!(own(3, 0x20, "0"), ["1"]);
         assert!(own(3, 0, "0").is_empty() && own(3, 0, "1").is_empty(), "left as it is");
         assert_eq!(own(2, 0, "1"), ["0"], "it has none, and could not send at all");
+    }
+
+    #[test]
+    fn forwarding_by_device_is_set_where_the_whole_does_not_set_it() {
+        let text = CONFIG.replace("{lan: eth0}", "{lan: eth0, dmz: [dmz0]}");
+        let [uplink, lan] = ["net/ipv4/conf/eth1/forwarding=1", "net/ipv4/conf/eth0/forwarding=1"].map(str::to_owned);
+        let whole = settings(&text, &[]);
+        assert!(!whole.contains(&uplink) && !whole.contains(&lan), "{whole:?}");
+        let lines = settings(&text, &[("net/ipv4/ip_forward", "1"), ("net/ipv4/conf/dmz0/forwarding", "1")]);
+        assert!(lines.contains(&uplink) && lines.contains(&lan), "{lines:?}");
+        assert_eq!(lines.iter().filter(|line| line.contains("forward")).count(), 2);
     }
 
     #[test]
