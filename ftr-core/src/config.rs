@@ -170,7 +170,7 @@ impl Config {
     /// As [`Config::load`].
     pub fn load_with_text(file: &Path) -> Result<(Self, String), Problems> {
         let (text, mode) = read(file).map_err(|reason| Problems::of_file(file, reason))?;
-        let mut config = Self::parse(file, &text)?;
+        let mut config = Self::parse(&copied_from(file), &text)?;
         if config.email.smtp.password.is_some() && mode & 0o006 != 0 {
             let path = NodePath::default().key("email").key("smtp_parameters").key("password");
             let what = format!(
@@ -273,6 +273,13 @@ impl Config {
 }
 
 /// The text of a file, and its mode bits.
+/// The file that people know: of a copy in memory (`memfd_create(2)`) the one that its name tells, proc(5).
+fn copied_from(file: &Path) -> PathBuf {
+    let link = file.starts_with("/proc/self/fd").then(|| std::fs::read_link(file).ok()).flatten();
+    let name = link.as_ref().and_then(|link| link.to_str()?.strip_prefix("/memfd:")?.strip_suffix(" (deleted)"));
+    name.map_or_else(|| file.to_owned(), PathBuf::from)
+}
+
 fn read(file: &Path) -> Result<(String, u32), String> {
     let open = std::fs::File::open(file).map_err(|error| error.to_string())?;
     let mode = open.metadata().map_err(|error| error.to_string())?.mode();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_millis(100);
-/// The longest wait for one that has never done any work: whatever keeps it from that, a crowd of starts does not mend it.
+/// The longest wait for one that does no work: whatever keeps it from that, a crowd of starts does not mend it.
 const LONGEST: Duration = Duration::from_secs(30);
 /// The longest wait for one that works until it ends: each moment without it is one in which nothing is tested or routed.
 const LONGEST_OF_WORKERS: Duration = Duration::from_secs(1);
@@ -11,6 +11,9 @@ const LONGEST_OF_WORKERS: Duration = Duration::from_secs(1);
 const AT_ONCE: u32 = 3;
 /// One that lived for so long begins anew.
 const CALM: Duration = Duration::from_secs(30);
+/// How often in a row one that has worked may end before it does any work, and be waited for as before: somebody may have
+/// killed it too soon.
+const IDLE: u32 = 5;
 
 /// Waits that double from 0.1 s to 30 s. A child that has worked is started again at once the first times, and after a
 /// second at the most.
@@ -18,6 +21,8 @@ const CALM: Duration = Duration::from_secs(30);
 pub(crate) struct Backoff {
     /// How often it has ended since it last lived in calm.
     ends: u32,
+    /// How often of these in a row without any work; none before it has ever worked.
+    idle: Option<u32>,
     last: Option<Duration>,
 }
 
@@ -25,13 +30,15 @@ impl Backoff {
     /// The wait after a child that lived for `lived`, and did what it is for, or not.
     pub(crate) fn after(&mut self, lived: Duration, worked: bool) -> Duration {
         if lived > CALM {
-            *self = Self::default();
+            *self = Self { idle: self.idle, ..Self::default() };
         }
         self.ends = self.ends.saturating_add(1);
-        if worked && self.ends <= AT_ONCE {
+        self.idle = if worked { Some(0) } else { self.idle.map(|idle| idle.saturating_add(1)) };
+        let works = self.idle.is_some_and(|idle| idle <= IDLE);
+        if works && self.ends <= AT_ONCE {
             return Duration::ZERO;
         }
-        let longest = if worked { LONGEST_OF_WORKERS } else { LONGEST };
+        let longest = if works { LONGEST_OF_WORKERS } else { LONGEST };
         let wait = self.last.map_or(FIRST, |last| last * 2).min(longest);
         self.last = Some(wait);
         wait
@@ -58,7 +65,15 @@ mod tests {
     fn one_that_works_is_back_at_once_and_never_away_for_long() {
         let mut backoff = Backoff::default();
         assert_eq!(waits(&mut backoff, true, 9), [0, 0, 0, 100, 200, 400, 800, 1000, 1000]);
-        assert_eq!(waits(&mut backoff, false, 2), [2000, 4000], "until it does not work any more");
+        assert_eq!(waits(&mut backoff, false, 7), [1000, 1000, 1000, 1000, 1000, 2000, 4000], "it works no more");
         assert_eq!(waits(&mut backoff, true, 1), [1000]);
+    }
+
+    #[test]
+    fn one_that_has_worked_is_not_blamed_for_being_killed_before_it_works_again() {
+        let mut backoff = Backoff::default();
+        assert_eq!(backoff.after(Duration::from_secs(3600), true), Duration::ZERO);
+        assert_eq!(waits(&mut backoff, false, 5), [0, 0, 100, 200, 400]);
+        assert_eq!(backoff.after(Duration::from_secs(60), false), FIRST, "but it does nothing");
     }
 }

@@ -33,6 +33,10 @@ output failed, 75 another one is running, 77 not permitted, 78 configuration pro
 #[derive(Clone, Debug, Subcommand)]
 enum Task {
     /// The daemon: probe, decide, route and notify, in the foreground; -j prints its records
+    ///
+    /// With -j standard output has the records that it decides (active, event) and that ftr-route answers (applied), one
+    /// object a line, as they are in the pipe; with --debug checks, too. The log goes where the configuration has it,
+    /// or to standard error. A reader that is slow loses records, which the log tells, and one that goes away changes nothing.
     Run(RunOptions),
     /// One cycle with remembered state, for cron and timers
     Once,

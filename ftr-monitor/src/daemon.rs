@@ -6,6 +6,7 @@
 mod hear;
 
 use std::ffi::OsString;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use caps::Capability;
 use ftr_core::cli::{Common, Failure};
 use ftr_core::config::Uplink;
 use ftr_core::record::Record;
-use ftr_core::running::{self, Running};
+use ftr_core::running::Running;
 use ftr_core::{Config, Exit, Family};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
@@ -47,14 +48,14 @@ const REMINDER: Duration = Duration::from_secs(10);
 /// Runs until a signal ends it.
 pub(crate) fn run(common: &Common, options: RunOptions) -> Result<Exit, Failure> {
     let (config, text) = Config::load_with_text(&common.config_file()?)?;
-    let snapshot = Snapshot::of(&text);
-    let snapshot =
-        snapshot.map_err(|error| Failure::new(Exit::Io, format!("configuration: copy in memory: {error}")))?;
+    let io = |what: &'static str| move |error: io::Error| Failure::new(Exit::Io, format!("{what}: {error}"));
+    let running = Running::this(&config).map_err(io("configuration"))?;
+    let snapshot = Snapshot::of(&text, running.file()).map_err(io("configuration: copy in memory"))?;
     let signals = watch_signals(&[Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGCHLD])?;
     let instance = Instance::claim_or_fail("run")?;
     // While it still can be done.
     let mut keeper = Keeper::default();
-    let failed = keeper.keep(|| own_run_dir().and_then(|()| Running::this(&config)?.tell()));
+    let failed = keeper.keep(|| own_run_dir().and_then(|()| running.tell()));
     let mut log = Log::open(&config.log);
     if let Some(failed) = failed {
         log.line(&failed);
@@ -64,10 +65,10 @@ pub(crate) fn run(common: &Common, options: RunOptions) -> Result<Exit, Failure>
     for warning in config.warning_lines().iter().chain(&hazards::of_this_host(&config)) {
         log.line(warning);
     }
-    let records = common.json.then(Stream::to_stdout).transpose();
-    let records = records.map_err(|error| Failure::new(Exit::Io, format!("standard output: {error}")))?;
+    let records = common.json.then(Stream::to_stdout).transpose().map_err(io("standard output"))?;
     let outputs = Outputs { log, records, keeper };
-    Daemon::new(config, snapshot, options, outputs, instance).serve(&signals)
+    let configuration = Configuration { config, running, snapshot };
+    Daemon::new(configuration, options, outputs, instance).serve(&signals)
 }
 
 /// Blocks signals and has them read from a descriptor instead.
@@ -85,6 +86,8 @@ const NOTIFY: usize = 2;
 
 struct Daemon {
     config: Config,
+    /// What others are told of it.
+    running: Running,
     /// The configuration as children read it.
     _snapshot: Snapshot,
     options: RunOptions,
@@ -113,6 +116,13 @@ struct Daemon {
     probe_patience: Duration,
 }
 
+/// What the daemon goes by, for as long as it runs.
+struct Configuration {
+    config: Config,
+    running: Running,
+    snapshot: Snapshot,
+}
+
 /// Where the daemon's words go.
 struct Outputs {
     log: Log,
@@ -129,13 +139,15 @@ enum Source {
 }
 
 impl Daemon {
-    fn new(config: Config, snapshot: Snapshot, options: RunOptions, outputs: Outputs, instance: Instance) -> Self {
+    fn new(configuration: Configuration, options: RunOptions, outputs: Outputs, instance: Instance) -> Self {
+        let Configuration { config, running, snapshot } = configuration;
         let Outputs { log, records, keeper } = outputs;
         let args = |more: &[&str]| -> Vec<OsString> {
             [OsString::from("-c"), snapshot.path().into()].into_iter().chain(more.iter().map(OsString::from)).collect()
         };
+        // Quiet: what there is to say of the configuration the monitor has said.
         let mut children = [
-            Child::new("ftr-route", args(&["apply", "-"]), Some(Capability::CAP_NET_ADMIN)),
+            Child::new("ftr-route", args(&["--quiet", "apply", "-"]), Some(Capability::CAP_NET_ADMIN)),
             Child::new("ftr-probe", args(&["--watch", "--json"]), Some(Capability::CAP_NET_RAW)),
             Child::new("ftr-notify", args(&["-"]), None),
         ];
@@ -156,6 +168,7 @@ impl Daemon {
             decider: Decider::new(&config, memory),
             unprepared: config.families(),
             config,
+            running,
             _snapshot: snapshot,
             options,
             log,
@@ -179,6 +192,7 @@ impl Daemon {
         loop {
             let now = clock::since_boot();
             if self.stopping.is_some() && !self.children.iter().any(Child::runs) {
+                self.running.take_back();
                 self.log.line("stopped; routing stays as it is");
                 return Ok(Exit::Yes);
             }
@@ -244,7 +258,7 @@ impl Daemon {
             if !self.newest.is_owed() {
                 self.newest.start_over();
             }
-            if !running::is_told() {
+            if !self.running.is_told() {
                 self.remember();
             }
         }

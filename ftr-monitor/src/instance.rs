@@ -1,6 +1,7 @@
 //! One monitor per network namespace, and a way to ask it how things are: an abstract socket, which belongs to the
 //! network namespace and vanishes with its owner.
 
+use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::linux::net::SocketAddrExt;
@@ -8,6 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::time::Duration;
 
+use caps::Capability;
 use ftr_core::Exit;
 use ftr_core::cli::Failure;
 use ftr_core::running::directory as run_dir;
@@ -83,10 +85,11 @@ pub(crate) fn ask() -> io::Result<Option<String>> {
     monitor.set_read_timeout(Some(Duration::from_secs(2)))?;
     // The name belongs to whoever comes first: not everybody on this host is to be believed.
     let holder = getsockopt(&monitor, PeerCredentials)?;
-    let owner = std::fs::metadata(run_dir()).ok().map(|dir| dir.uid());
+    let owner = fs::metadata(run_dir()).ok().map(|dir| dir.uid());
     // The run directory may be gone, and the service still run.
     let service = User::from_name("ftr").ok().flatten().map(|user| user.uid.as_raw());
-    if ![Some(0), Some(geteuid().as_raw()), owner, service].contains(&Some(holder.uid())) {
+    let known = [Some(0), Some(geteuid().as_raw()), owner, service].contains(&Some(holder.uid()));
+    if !known && !routes(holder.pid()) {
         let who = format!("process {} of user {} holds its name, and is not the monitor", holder.pid(), holder.uid());
         return Err(io::Error::new(ErrorKind::PermissionDenied, who));
     }
@@ -98,6 +101,23 @@ pub(crate) fn ask() -> io::Result<Option<String>> {
     Ok(Some(text))
 }
 
+/// Whether a process may change the routes of this network namespace (`CAP_NET_ADMIN`, proc(5)), and does not merely say so
+/// in a user namespace of its own. Root can find out.
+fn routes(pid: i32) -> bool {
+    let user_namespace = |of: &str| fs::metadata(format!("/proc/{of}/ns/user")).ok().map(|namespace| namespace.ino());
+    let process = pid.to_string();
+    let ours = user_namespace("self");
+    ours.is_some()
+        && user_namespace(&process) == ours
+        && fs::read_to_string(format!("/proc/{process}/status")).is_ok_and(|status| has_net_admin(&status))
+}
+
+/// `CapPrm:` and a mask in hexadecimal digits.
+fn has_net_admin(status: &str) -> bool {
+    let permitted = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("CapPrm:")?.trim(), 16).ok());
+    permitted.is_some_and(|permitted| permitted & Capability::CAP_NET_ADMIN.bitmask() != 0)
+}
+
 /// Who holds the name, for messages.
 fn holder() -> String {
     let credentials = SocketAddr::from_abstract_name(NAME)
@@ -105,4 +125,17 @@ fn holder() -> String {
         .and_then(|monitor| Ok(getsockopt(&monitor, PeerCredentials)?));
     credentials
         .map_or_else(|_| "another process".to_owned(), |who| format!("process {} of user {}", who.pid(), who.uid()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_net_admin;
+
+    #[test]
+    fn who_may_change_routes_is_told_from_who_may_not() {
+        let status = |mask: &str| format!("Name:\tftr-monitor\nCapInh:\t0000000000003000\nCapPrm:\t{mask}\n");
+        assert!(has_net_admin(&status("0000000000003000")) && has_net_admin(&status("000001ffffffffff")));
+        assert!(!has_net_admin(&status("0000000000002000")) && !has_net_admin(&status("0000000000000000")));
+        assert!(!has_net_admin("Name:\tftr-monitor\n"));
+    }
 }

@@ -1,18 +1,17 @@
 //! How things are: told by the running monitor, shown to people and programs.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::IpAddr;
 
 use ftr_core::clean::clean;
-use ftr_core::cli::{Common, Failure, colour, say};
+use ftr_core::cli::{Common, Failure, colour};
 use ftr_core::config::Uplink;
 use ftr_core::record::{Reason, Stamp};
-use ftr_core::running;
+use ftr_core::running::Running;
 use ftr_core::{Config, Exit, InterfaceName};
 use serde::{Deserialize, Serialize};
 
-use crate::TOOL;
 use crate::decide::Decider;
 use crate::instance;
 
@@ -32,6 +31,12 @@ pub(crate) struct Status {
     pub(crate) events_waiting: usize,
     /// Events that were given up for want of room.
     pub(crate) events_dropped: u64,
+    /// What it goes by. One that does not tell is older than this program.
+    #[serde(default)]
+    pub(crate) configuration: Option<Running>,
+    /// Whether the file says something else now; none where whoever asks may not read it. The one who asks finds out.
+    #[serde(default)]
+    pub(crate) file_differs: Option<bool>,
 }
 
 impl Status {
@@ -114,24 +119,36 @@ pub(crate) fn uplinks(decider: &Decider, config: &Config, started: u64, now: u64
 pub(crate) fn show(common: &Common) -> Result<Exit, Failure> {
     let answer = instance::ask().map_err(|error| Failure::new(Exit::Unavailable, format!("status: {error}")))?;
     let answer = answer.ok_or_else(|| Failure::new(Exit::Unavailable, "status: ftr-monitor is not running"))?;
-    let status: Status = serde_json::from_str(&answer)
+    let mut status: Status = serde_json::from_str(&answer)
         .map_err(|error| Failure::new(Exit::Io, format!("status: the monitor's answer is not understood: {error}")))?;
+    let difference = difference(&status, common);
+    status.file_differs = difference.as_ref().ok().map(Option::is_some);
     let text = match (common.quiet, common.json) {
         (true, _) => String::new(),
-        (false, true) => format!("{}\n", clean(answer.trim_end())),
-        (false, false) => table(&status, colour(&std::io::stdout())),
+        (false, true) => format!("{}\n", clean(&json(&status)?)),
+        (false, false) => table(&status, difference.ok().flatten().as_deref(), colour(&std::io::stdout())),
     };
     std::io::stdout().write_all(text.as_bytes()).map_err(|error| Failure::stdout(&error))?;
-    // Where the file cannot be read by whoever asks there is nothing to compare.
-    let other = common.config_file().ok().and_then(|file| Config::load(&file).ok());
-    if let Some(warning) = other.as_ref().and_then(running::difference).filter(|_| !common.quiet) {
-        say(TOOL, &warning);
-    }
     Ok(if status.is_well() { Exit::Yes } else { Exit::No })
 }
 
+fn json(status: &Status) -> Result<String, Failure> {
+    serde_json::to_string(status).map_err(|error| Failure::new(Exit::Bug, format!("status: {error}")))
+}
+
+/// What there is to say of the file that the monitor has read, or of another that the command line names, beside what
+/// runs.
+///
+/// # Errors
+/// That cannot be known.
+fn difference(status: &Status, common: &Common) -> io::Result<Option<String>> {
+    let running = status.configuration.as_ref().ok_or(io::ErrorKind::NotFound)?;
+    let file = common.config.as_deref().unwrap_or_else(|| running.file());
+    running.difference_of_file(file)
+}
+
 /// The status as a table of at most 80 columns.
-fn table(status: &Status, colour: bool) -> String {
+fn table(status: &Status, difference: Option<&str>, colour: bool) -> String {
     let mut text = format!(
         "{:<15} {:<4} {:>8}  {:<8} {:>6} {:>8}  {}\n",
         "UPLINK", "", "FOR", "ROLE", "WEIGHT", "RTT", "PROVIDER"
@@ -177,6 +194,9 @@ fn table(status: &Status, colour: bool) -> String {
     if status.events_dropped > 0 {
         let _ = writeln!(text, "events given up because nobody took them: {}", status.events_dropped);
     }
+    if let Some(difference) = difference {
+        let _ = writeln!(text, "{}", clean(difference));
+    }
     text
 }
 
@@ -218,6 +238,8 @@ mod tests {
             children: Vec::new(),
             events_waiting: 0,
             events_dropped: 0,
+            configuration: None,
+            file_differs: None,
         }
     }
 
@@ -233,7 +255,7 @@ mod tests {
         decider.hear(&Record::Check(check("eth1", true, 2000)));
         let stale = status(&config, &decider, 1001 + patience);
         assert!(!stale.is_well());
-        let text = table(&stale, false);
+        let text = table(&stale, None, false);
         assert!(text.contains("eth1            up ") && text.contains("eth2            up?"), "{text}");
         assert!(text.contains("[untested 3m"), "{text}");
         // The program that tests is away, and nothing is stale yet.
@@ -257,7 +279,7 @@ mod tests {
             children: vec![ChildStatus { program: "ftr-notify".to_owned(), pid: None }],
             ..status(&config, &decider, 90_061_000)
         };
-        let text = table(&status, false);
+        let text = table(&status, None, false);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(
             text.contains("eth1            down     1d1h  standby       1        -  [no-answer] A provider\n"),

@@ -80,23 +80,28 @@ mod tests {
 
     #[test]
     fn a_reader_that_does_not_read_costs_records_and_no_time() {
-        /// Takes one line only when it is allowed to.
-        struct Stuck(std::sync::mpsc::Receiver<()>);
+        /// Tells that it has a line, and takes it only when it is allowed to.
+        struct Stuck(std::sync::mpsc::Sender<()>, std::sync::mpsc::Receiver<()>);
         impl io::Write for Stuck {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                let _ = self.0.recv();
+                let _ = self.0.send(());
+                let _ = self.1.recv();
                 Ok(bytes.len())
             }
             fn flush(&mut self) -> io::Result<()> {
                 Ok(())
             }
         }
+        let (has, line) = std::sync::mpsc::channel();
         let (allow, allowed) = std::sync::mpsc::channel();
-        let mut stream = Stream::to(Stuck(allowed)).unwrap();
+        let mut stream = Stream::to(Stuck(has, allowed)).unwrap();
+        assert_eq!(stream.put(&record(0)), None);
+        // From here on nothing is taken from those that wait.
+        line.recv().unwrap();
         let more = WAITING as u64 + 50;
         (0..more).for_each(|seq| assert_eq!(stream.put(&record(seq)), None));
         drop(allow);
         let lost = (more..).find_map(|seq| stream.put(&record(seq))).unwrap();
-        assert!(lost >= 49, "{lost}");
+        assert!(lost >= 50, "{lost}");
     }
 }

@@ -44,7 +44,7 @@ complete -c ftr-monitor -n "__fish_ftr_monitor_using_subcommand run" -l debug -d
 complete -c ftr-monitor -n "__fish_ftr_monitor_using_subcommand run" -s j -l json -d 'Print JSON, one object a line'
 complete -c ftr-monitor -n "__fish_ftr_monitor_using_subcommand run" -s q -l quiet -d 'Print no answer and no remarks, only errors'
 complete -c ftr-monitor -n "__fish_ftr_monitor_using_subcommand run" -s v -l verbose -d 'Say more'
-complete -c ftr-monitor -n "__fish_ftr_monitor_using_subcommand run" -s h -l help -d 'Print help'
+complete -c ftr-monitor -n "__fish_ftr_monitor_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ftr-monitor -n "__fish_ftr_monitor_using_subcommand once" -s c -l config -d 'Configuration file [default: $FTR_CONFIG, /etc/ftr/ftr.yaml, /etc/fault_tolerant_router.conf]' -r -F
 complete -c ftr-monitor -n "__fish_ftr_monitor_using_subcommand once" -s j -l json -d 'Print JSON, one object a line'
 complete -c ftr-monitor -n "__fish_ftr_monitor_using_subcommand once" -s q -l quiet -d 'Print no answer and no remarks, only errors'

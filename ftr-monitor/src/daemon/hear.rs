@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use ftr_core::record::Record;
-use ftr_core::running::{self, Running};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 
@@ -135,7 +134,7 @@ impl Daemon {
     pub(super) fn remember(&mut self) {
         let said = self.keeper.keep(|| {
             remember(&self.config, self.decider.memory(), self.events.all())?;
-            if running::is_told() { Ok(()) } else { Running::this(&self.config)?.tell() }
+            if self.running.is_told() { Ok(()) } else { self.running.tell() }
         });
         if let Some(said) = said {
             self.log.line(&said);
@@ -191,9 +190,11 @@ impl Daemon {
     fn status(&self) -> Status {
         let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         let at = clock::now();
-        let wanted = self.children.iter().filter(|child| child.runs() || child.due.is_some());
-        let children =
-            wanted.map(|child| ChildStatus { program: child.program().to_owned(), pid: child.pid() }).collect();
+        // The probe may not be due yet, where the tables are not in place. Nothing is tested then.
+        let is_wanted = |&(place, child): &(usize, &Child)| place == PROBE || child.runs() || child.due.is_some();
+        let wanted = self.children.iter().enumerate().filter(is_wanted);
+        let told = |(_, child): (usize, &Child)| ChildStatus { program: child.program().to_owned(), pid: child.pid() };
+        let children = wanted.map(told).collect();
         Status {
             uplinks: status::uplinks(&self.decider, &self.config, millis(self.started), at.mono),
             at,
@@ -201,6 +202,8 @@ impl Daemon {
             children,
             events_waiting: self.events.len(),
             events_dropped: self.events.dropped(),
+            configuration: Some(self.running.clone()),
+            file_differs: None,
         }
     }
 }
