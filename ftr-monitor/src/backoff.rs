@@ -13,7 +13,7 @@ const AT_ONCE: u32 = 3;
 const CALM: Duration = Duration::from_secs(30);
 /// How often in a row one that has worked may end before it does any work, and be waited for as before: somebody may have
 /// killed it too soon.
-const IDLE: u32 = 5;
+const IDLE: u32 = 10;
 
 /// Waits that double from 0.1 s to 30 s. A child that has worked is started again at once the first times, and after a
 /// second at the most.
@@ -65,7 +65,8 @@ mod tests {
     fn one_that_works_is_back_at_once_and_never_away_for_long() {
         let mut backoff = Backoff::default();
         assert_eq!(waits(&mut backoff, true, 9), [0, 0, 0, 100, 200, 400, 800, 1000, 1000]);
-        assert_eq!(waits(&mut backoff, false, 7), [1000, 1000, 1000, 1000, 1000, 2000, 4000], "it works no more");
+        assert_eq!(waits(&mut backoff, false, 10), [1000; 10]);
+        assert_eq!(waits(&mut backoff, false, 2), [2000, 4000], "it works no more");
         assert_eq!(waits(&mut backoff, true, 1), [1000]);
     }
 
@@ -73,7 +74,8 @@ mod tests {
     fn one_that_has_worked_is_not_blamed_for_being_killed_before_it_works_again() {
         let mut backoff = Backoff::default();
         assert_eq!(backoff.after(Duration::from_secs(3600), true), Duration::ZERO);
-        assert_eq!(waits(&mut backoff, false, 5), [0, 0, 100, 200, 400]);
+        assert_eq!(waits(&mut backoff, false, 10), [0, 0, 100, 200, 400, 800, 1000, 1000, 1000, 1000]);
+        assert_eq!(waits(&mut backoff, false, 1), [2000]);
         assert_eq!(backoff.after(Duration::from_secs(60), false), FIRST, "but it does nothing");
     }
 }

@@ -10,8 +10,8 @@ const LONGEST: usize = 1024;
 
 const FORMS: &str = "allowed: ADDRESS, tcp://ADDRESS:PORT, dns://ADDRESS[:PORT][/NAME], \
                      http://[HOST@]ADDRESS[:PORT]/PATH[#STATUS[:BODY]]";
-const HOST_NAME: &str = "allowed: the host's address instead of its name, for to look a name up takes an uplink that \
-                         works, and all uplinks have to ask the same host";
+const HOST_NAME: &str = "allowed: the host's address instead of its name, because looking a name up takes an uplink \
+                         that works, and all uplinks have to ask the same host";
 const TEXT: &str = "allowed: up to 1024 bytes without control characters";
 const ADDRESS: &str = "allowed as its address: that of one host in the internet, such as 192.0.2.1 or 2001:db8::1, \
                        and behind a scheme [2001:db8::1]";
