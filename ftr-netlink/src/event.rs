@@ -4,7 +4,7 @@ use ftr_core::Family;
 use neli::consts::rtnl::Rtm;
 
 use crate::frame::{Frame, Frames};
-use crate::{Address, Error, Link, Neighbour, Route, Rule};
+use crate::{Address, Error, Link, Neighbour, Netconf, Route, Rule};
 
 /// A multicast group of rtnetlink(7): one kind of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Group {
     Route(Family),
     /// Policy rules.
     Rule(Family),
+    /// Parameters of devices.
+    Netconf(Family),
 }
 
 impl Group {
@@ -34,6 +36,8 @@ impl Group {
             Self::Address(Family::V6) => 9,
             Self::Route(Family::V6) => 11,
             Self::Rule(Family::V6) => 19,
+            Self::Netconf(Family::V4) => 24,
+            Self::Netconf(Family::V6) => 25,
         };
         1 << (number - 1)
     }
@@ -62,6 +66,8 @@ pub enum Event {
     Neighbour(Neighbour),
     /// A neighbour is gone.
     NeighbourGone(Neighbour),
+    /// Parameters of a device, or of all, have changed.
+    Netconf(Netconf),
     /// Events came faster than they were read, and some are lost: read everything anew.
     Lost,
 }
@@ -92,6 +98,7 @@ impl Event {
             Rtm::Delrule => Rule::decode(body)?.map(Self::RuleGone),
             Rtm::Newneigh => Neighbour::decode(body)?.map(Self::Neighbour),
             Rtm::Delneigh => Neighbour::decode(body)?.map(Self::NeighbourGone),
+            Rtm::Newnetconf => Netconf::decode(body)?.map(Self::Netconf),
             _ => None,
         })
     }
@@ -116,7 +123,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_decoded_without_panic(kind in 16u16..40, body in prop::collection::vec(any::<u8>(), 0..100)) {
+        fn any_bytes_are_decoded_without_panic(kind in 16u16..84, body in prop::collection::vec(any::<u8>(), 0..100)) {
             let _ = Event::decode(&body);
             let _ = Event::decode(&request(kind, NlmF::empty(), 0, &body).unwrap());
         }

@@ -110,13 +110,17 @@ impl Drift {
     }
 
     /// Everything has been looked at, and these were repaired. Whether to tell people that somebody undoes it all.
-    pub(crate) fn looked(&mut self, now: Instant, repairs: &[String]) -> bool {
+    ///
+    /// What follows from `moved` addresses, gateways or devices is undone by nobody: the kernel takes routes away with them,
+    /// and other things are wanted then.
+    pub(crate) fn looked(&mut self, now: Instant, repairs: &[String], moved: bool) -> bool {
+        let by_nobody = moved || self.changed;
         (self.changed, self.suspected, self.last) = (false, false, now);
         (self.put_off, self.retry) = (None, None);
         self.repaired.retain(|_, one| now <= one.rests_until() + LONGEST);
         let mut is_loud = false;
         for repair in repairs {
-            let undone = self.repaired.get(repair).filter(|one| now <= one.rests_until() + QUARREL);
+            let undone = self.repaired.get(repair).filter(|one| !by_nobody && now <= one.rests_until() + QUARREL);
             let next = undone.map_or(Repaired { at: now, pause: Duration::ZERO, rounds: 0 }, |one| Repaired {
                 at: now,
                 pause: (one.pause * 2).clamp(SHORTEST, LONGEST),
@@ -148,7 +152,7 @@ mod tests {
             if due && drift.is_resting(now) && drift.put_off(now, &rule) {
                 // Later.
             } else if now >= undone && due {
-                words += u32::from(drift.looked(now, &rule));
+                words += u32::from(drift.looked(now, &rule, false));
                 repairs += 1;
                 undone = now + undone_after;
             }
@@ -172,11 +176,11 @@ mod tests {
             drift.suspect();
             now += drift.wait(now);
             if !drift.put_off(now, std::slice::from_ref(&rule)) {
-                drift.looked(now, std::slice::from_ref(&rule));
+                drift.looked(now, std::slice::from_ref(&rule), false);
             }
             now += drift.put_off.map_or(Duration::ZERO, |end| end.saturating_duration_since(now));
         }
-        drift.looked(now, std::slice::from_ref(&rule));
+        drift.looked(now, std::slice::from_ref(&rule), false);
         assert!(drift.is_resting(now));
         drift.suspect();
         // Somebody undid something: what it was shows soon, however long the rest is.
@@ -186,7 +190,7 @@ mod tests {
         assert!(!drift.put_off(now, std::slice::from_ref(&route)));
         // The other has its own count, even where it is undone twice while the first rests.
         for _ in 0..2 {
-            drift.looked(now, std::slice::from_ref(&route));
+            drift.looked(now, std::slice::from_ref(&route), false);
             now += Duration::from_millis(30);
         }
         assert!(!drift.put_off(now, std::slice::from_ref(&route)));
@@ -203,11 +207,26 @@ mod tests {
         let (now, mut drift) = (Instant::now(), Drift::new(Instant::now()));
         for _ in 0..3 {
             drift.suspect();
-            drift.looked(now, &["rule".to_owned()]);
+            drift.looked(now, &["rule".to_owned()], false);
         }
         assert!(drift.is_resting(now));
         drift.change();
         assert!(!drift.is_resting(now) && drift.wait(now) <= SETTLE);
+    }
+
+    #[test]
+    fn what_goes_with_an_address_is_no_fight() {
+        let (mut now, mut drift) = (Instant::now(), Drift::new(Instant::now()));
+        for round in 0..200 {
+            // Told by an event, or seen before its event is read.
+            let moved = round % 2 == 0;
+            if !moved {
+                drift.change();
+            }
+            drift.suspect();
+            assert!(!drift.looked(now, &["rule".to_owned()], moved) && !drift.is_resting(now), "{round}");
+            now += Duration::from_millis(10);
+        }
     }
 
     #[test]
@@ -224,7 +243,7 @@ mod tests {
         for number in 0..200 {
             drift.suspect();
             assert!(drift.is_due(now), "{number}");
-            assert!(!drift.looked(now, &[number.to_string()]));
+            assert!(!drift.looked(now, &[number.to_string()], false));
             now += Duration::from_millis(1);
         }
     }
@@ -236,11 +255,11 @@ mod tests {
         let later = now + Duration::from_secs(1);
         drift.change();
         assert!(drift.is_due(later));
-        drift.looked(later, &[]);
+        drift.looked(later, &[], false);
         drift.change();
         assert_eq!(drift.wait(later), SETTLE);
         // A look because of something else is as good.
-        drift.looked(later, &[]);
+        drift.looked(later, &[], false);
         assert!(drift.wait(later) > SETTLE);
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ftr_core::cli::{Failure, say};
 use ftr_core::config::ConnectionsOnDown;
-use ftr_core::record::{Active, Applied, Record};
+use ftr_core::record::{Active, Record};
 use ftr_core::{Config, Exit, Family, InterfaceName};
 use ftr_netlink::{Group, Listener};
 use nix::errno::Errno;
@@ -21,13 +21,13 @@ use crate::cli::Apply;
 use crate::drift::Drift;
 use crate::error::Error;
 use crate::flush::Flush;
+use crate::followed::Followed;
 use crate::given_up::{self, GivenUp};
 use crate::iproute;
 use crate::observed::{Carriers, Search};
 use crate::once::refuse_conflicts;
 use crate::pipe::Pipe;
-use crate::router::{Report, Router};
-use crate::sockets::{self, Addresses, Lost};
+use crate::sockets::Lost;
 use crate::watched::{Call, Watched};
 
 /// Runs until end of input or a signal, and leaves the kernel as it is then.
@@ -58,18 +58,6 @@ enum Why {
     Look,
 }
 
-/// One family, and who carries its new connections.
-struct Followed<'a> {
-    router: Router<'a>,
-    carriers: Carriers,
-    /// What was said last, so that it is not said again.
-    said: Vec<String>,
-    applied: Option<Applied>,
-    /// What each uplink has, or had until it lost its device.
-    addresses: Addresses,
-    given_up: GivenUp,
-}
-
 struct Follower<'a> {
     config: &'a Config,
     routers: Vec<Followed<'a>>,
@@ -93,21 +81,13 @@ impl<'a> Follower<'a> {
         let watched = Watched::new(config);
         let mut groups = watched.groups();
         groups.extend(
-            families.iter().flat_map(|&family| [Group::Address(family), Group::Route(family), Group::Rule(family)]),
+            families
+                .iter()
+                .flat_map(|&family| [Group::Address, Group::Route, Group::Rule, Group::Netconf].map(|of| of(family))),
         );
         // Before the first look, so that nothing that happens meanwhile is missed.
         let listener = Listener::open(&groups)?;
-        let follow = |&family| {
-            let router = Router::new(config, family)?;
-            Ok(Followed {
-                router,
-                carriers: Carriers::AsFound,
-                said: Vec::new(),
-                applied: None,
-                addresses: Addresses::new(),
-                given_up: GivenUp::default(),
-            })
-        };
+        let follow = |&family| Followed::new(config, family);
         Ok(Self {
             config,
             routers: families.iter().map(follow).collect::<Result<_, Error>>()?,
@@ -163,6 +143,9 @@ impl<'a> Follower<'a> {
         }
         if self.drift.is_due(Instant::now()) {
             self.look()?;
+        }
+        for applied in self.routers.iter_mut().filter_map(Followed::held_back) {
+            self.pipe.put(&Record::Applied(applied));
         }
         if self.flush.is_pending() {
             self.flush.go_on();
@@ -243,14 +226,17 @@ impl<'a> Follower<'a> {
                 Err(error) => return self.postpone(error),
             }
         }
-        let mut repairs = Vec::new();
+        let (mut repairs, mut moved) = (Vec::new(), false);
         for place in 0..self.routers.len() {
             match self.apply(place, Why::Look) {
-                Ok(commands) => repairs.extend(commands),
+                Ok(more) => {
+                    repairs.extend(more.commands);
+                    moved |= more.moved;
+                }
                 Err(error) => return self.postpone(error),
             }
         }
-        if self.drift.looked(Instant::now(), &repairs) {
+        if self.drift.looked(Instant::now(), &repairs, moved) {
             let what = repairs.first().map_or("", String::as_str);
             say(TOOL, &format!("warning: somebody undoes this again and again, so it is repaired less often: {what}"));
         }
@@ -268,41 +254,22 @@ impl<'a> Follower<'a> {
         Ok(missing)
     }
 
-    /// Makes the changes that one family needs, and returns them as commands.
-    fn apply(&mut self, place: usize, why: Why) -> Result<Vec<String>, Error> {
-        let Some(followed) = self.routers.get_mut(place) else { return Ok(Vec::new()) };
-        if let Carriers::These { given_up, .. } = &mut followed.carriers {
-            *given_up = Some(followed.given_up.at(Instant::now()));
+    /// Makes the changes that one family needs.
+    fn apply(&mut self, place: usize, why: Why) -> Result<Repairs, Error> {
+        let Some(followed) = self.routers.get_mut(place) else { return Ok(Repairs::default()) };
+        let report = followed.apply()?;
+        (self.watched.devices, self.watched.inside) = (report.devices, report.inside);
+        let record = followed.record(report.applied, why != Why::Look);
+        if let Some(applied) = record {
+            self.pipe.put(&Record::Applied(applied));
         }
-        // Before anything else can be forgotten.
-        let forgotten = followed.router.remembered.renew().err().map(|error| error.to_string());
-        let Report { applied, remarks, warnings, stranded, devices, commands, addresses, former } =
-            followed.router.apply(&followed.carriers)?;
-        self.watched.devices = devices.into_iter().collect();
-        sockets::remember(&mut followed.addresses, addresses);
-        let sayings = forgotten.into_iter().chain(remarks).chain(warnings).chain(stranded);
-        let sayings: Vec<String> = sayings.collect();
-        if sayings != followed.said {
-            for saying in &sayings {
-                say(TOOL, saying);
-            }
-            followed.said = sayings;
-        }
-        let same = |last: &Applied| {
-            (&last.active, &last.uplinks, &last.no_way) == (&applied.active, &applied.uplinks, &applied.no_way)
-        };
-        let silent = applied.writes == 0 && followed.applied.as_ref().is_some_and(same);
-        if why != Why::Look || !silent {
-            self.pipe.put(&Record::Applied(applied.clone()));
-        }
-        followed.applied = Some(applied);
         if self.config.routing.connections_on_down == ConnectionsOnDown::Flush {
             let family = followed.router.family;
-            for former in former {
+            for former in report.former {
                 self.flush.renumbered(self.config, family, former);
             }
         }
-        Ok(commands)
+        Ok(Repairs { commands: report.commands, moved: report.moved })
     }
 
     /// Gives up the connections that the record names, now that the routes are in.
@@ -310,7 +277,7 @@ impl<'a> Follower<'a> {
     /// Without a working uplink to take them they are better off waiting for theirs to return.
     fn flush(&mut self, place: usize, active: &Active) {
         let Some(followed) = self.routers.get_mut(place) else { return };
-        let carries = followed.applied.as_ref().map_or(&[][..], |applied| &applied.active);
+        let carries = followed.applied().map_or(&[][..], |applied| &applied.active);
         let uplinks = active.flush.iter().filter_map(|uplink| self.config.position(uplink.as_str()));
         let (config, family) = (self.config, active.family);
         let uplinks: BTreeSet<usize> = uplinks.collect();
@@ -342,7 +309,10 @@ impl<'a> Follower<'a> {
         ];
         fds.extend(self.pipe.interest().map(|flags| PollFd::new(stdout.as_fd(), flags)));
         // Rounded up, lest the last fraction of a millisecond is spent turning.
-        let idle = if self.flush.is_pending() { Duration::ZERO } else { self.drift.wait(Instant::now()) };
+        let now = Instant::now();
+        let held_back = self.routers.iter().filter_map(|followed| followed.wait(now));
+        let idle =
+            if self.flush.is_pending() { Duration::ZERO } else { held_back.fold(self.drift.wait(now), Duration::min) };
         let wait = idle + Duration::from_micros(999);
         let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
         match poll(&mut fds, timeout) {
@@ -352,6 +322,14 @@ impl<'a> Follower<'a> {
         let is_ready = |at: usize| fds.get(at).and_then(PollFd::any).unwrap_or(false);
         Ok(Ready { signal: is_ready(0), stdin: is_ready(2), stdout: is_ready(3) })
     }
+}
+
+/// What a look has brought.
+#[derive(Default)]
+struct Repairs {
+    commands: Vec<String>,
+    /// Addresses, gateways or devices are others than the last time.
+    moved: bool,
 }
 
 /// What can be done without waiting.

@@ -2,8 +2,8 @@
 //!
 //! Pure parts: `standing` (how each uplink stands), `balance` (who carries new connections), `desired` (the rules and
 //! routes that follow), `diff` (the changes, in an order without holes), `iproute` (the same in words), `walk`
-//! (how the kernel decides about a packet), `inbox`, `outbox`, `watched`, `drift` and `given_up` (of `apply -`),
-//! `sockets` (which are ended). The kernel is touched in `kernel`, `flush` with `sockets`, and `sysctl` alone.
+//! (how the kernel decides about a packet), `inbox`, `outbox`, `watched`, `drift`, `rate_limiter` and `given_up` (of
+//! `apply -`), `sockets` (which are ended). The kernel is touched in `kernel`, `flush` with `sockets`, and `sysctl` alone.
 
 mod balance;
 mod check;
@@ -17,6 +17,7 @@ mod error;
 mod explain;
 mod flush;
 mod follow;
+mod followed;
 mod foundation;
 mod given_up;
 mod hazards;
@@ -30,6 +31,7 @@ mod once;
 mod operation;
 mod outbox;
 mod pipe;
+mod rate_limiter;
 mod remembered;
 mod renumbered;
 mod router;

@@ -92,6 +92,11 @@ impl Observed {
         all.map(|(i, standing)| (i, sources(config, family, i, standing).collect())).collect()
     }
 
+    /// The numbers of the devices of certain names.
+    pub(crate) fn numbers(&self, named: impl Fn(&str) -> bool) -> BTreeSet<u32> {
+        self.links.iter().filter(|link| named(&link.name)).map(|link| link.index).collect()
+    }
+
     /// Who carries new connections now.
     pub(crate) fn carrying(&self, config: &Config) -> Vec<Part> {
         self.carrying_by(config, self.moved_from(config).unwrap_or_else(|| Layout::of(config).balanced_table()))

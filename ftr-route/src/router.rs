@@ -7,7 +7,7 @@ use ftr_core::Family;
 use ftr_core::config::Config;
 use ftr_core::layout::Layout;
 use ftr_core::record::{Applied, AppliedUplink, NoWay, Reason};
-use ftr_netlink::{Link, RouteKind, Write};
+use ftr_netlink::{RouteKind, Write};
 
 use crate::check;
 use crate::clock;
@@ -33,6 +33,8 @@ pub(crate) struct Router<'a> {
     pub(crate) remembered: Remembered,
     pub(crate) search: Search,
     renumbered: Renumbered,
+    /// How the uplinks stood at the last change.
+    standings: Vec<Standing>,
 }
 
 /// What was done.
@@ -46,13 +48,17 @@ pub(crate) struct Report {
     /// Which of the uplinks asked for have no way out although nothing is wrong with their lines.
     pub(crate) stranded: Vec<String>,
     /// The numbers of the uplinks' devices.
-    pub(crate) devices: Vec<u32>,
+    pub(crate) devices: BTreeSet<u32>,
+    /// Those of the devices towards the people who are served.
+    pub(crate) inside: BTreeSet<u32>,
     /// The changes made, as commands.
     pub(crate) commands: Vec<String>,
     /// The addresses of each uplink that has the family.
     pub(crate) addresses: Addresses,
     /// Those that an uplink has exchanged for another since the last time.
     pub(crate) former: Vec<Former>,
+    /// Addresses, gateways or devices are others than the last time.
+    pub(crate) moved: bool,
 }
 
 /// Before IPv6 routes are deleted that others have replaced: look-ups that are on the way to the old ones have ended by
@@ -119,8 +125,15 @@ impl Work {
 impl<'a> Router<'a> {
     pub(crate) fn new(config: &'a Config, family: Family) -> Result<Self, Error> {
         let search = Search::Everywhere;
-        let (kernel, remembered) = (Kernel::open()?, Remembered::usual());
-        Ok(Self { config, family, kernel, remembered, search, renumbered: Renumbered::default() })
+        Ok(Self {
+            config,
+            family,
+            kernel: Kernel::open()?,
+            remembered: Remembered::usual(),
+            search,
+            renumbered: Renumbered::default(),
+            standings: Vec::new(),
+        })
     }
 
     /// Looks at the kernel.
@@ -161,6 +174,7 @@ impl<'a> Router<'a> {
                     report.warnings.extend(flush::settle(self.config, &observed.links, &unsettled));
                 }
                 report.former = self.renumbered.take(self.config, self.family, &observed.standings);
+                self.standings = observed.standings;
                 return Ok(report);
             }
             retried |= !blamed;
@@ -227,14 +241,17 @@ impl<'a> Router<'a> {
             uplinks: observed.standings.iter().filter(|standing| standing.configured).map(uplink).collect(),
             no_way: no_way(observed, &observed.asked(self.config, carriers), &work.refused),
         };
-        let ours = |link: &&Link| self.config.position(&link.name).is_some();
-        let devices = observed.links.iter().filter(ours).map(|link| link.index).collect();
+        let devices = observed.numbers(|name| self.config.position(name).is_some());
+        let downlinks = &self.config.downlinks;
+        let inside =
+            observed.numbers(|name| downlinks.lan.iter().chain(&downlinks.dmz).any(|one| one.as_str() == name));
         let warnings = observed.warnings.clone();
         let stranded = observed.stranded().into_iter().filter(|one| applied.no_way.contains(one));
         let stranded = stranded.map(|one| check::stranded(&one, self.family)).collect();
         let addresses = observed.addresses(self.config, self.family);
+        let moved = self.standings != observed.standings;
         let (remarks, commands, former) = (work.remarks, work.commands, Vec::new());
-        Report { applied, remarks, warnings, stranded, devices, commands, addresses, former }
+        Report { applied, remarks, warnings, stranded, devices, inside, commands, addresses, former, moved }
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use ftr_core::config::{Config, Ipv6Kind, UplinkKind};
 use ftr_core::layout::Layout;
 use ftr_netlink::egress::Terms;
-use ftr_netlink::{Event, Group, Route, Rule};
+use ftr_netlink::{Event, Group, NetconfOf, Route, Rule};
 
 use crate::foundation::is_of_foundation;
 use crate::iproute::is_ours;
@@ -33,6 +33,8 @@ pub(crate) struct Watched<'a> {
     learns: bool,
     /// The numbers of the uplinks' devices.
     pub(crate) devices: BTreeSet<u32>,
+    /// Those of the devices towards the people who are served.
+    pub(crate) inside: BTreeSet<u32>,
 }
 
 impl<'a> Watched<'a> {
@@ -47,6 +49,7 @@ impl<'a> Watched<'a> {
                 .iter()
                 .any(|uplink| uplink.kind == UplinkKind::Dhcp || uplink.ipv6 == Some(Ipv6Kind::Advertised)),
             devices: BTreeSet::new(),
+            inside: BTreeSet::new(),
         }
     }
 
@@ -74,6 +77,14 @@ impl<'a> Watched<'a> {
                 let concerns = self.learns && neighbour.is_failed() && self.devices.contains(&neighbour.index);
                 concerns.then_some(Call::Change)
             }
+            Event::Netconf(netconf) => {
+                let concerns = match netconf.of {
+                    NetconfOf::All => true,
+                    NetconfOf::Default => false,
+                    NetconfOf::Device(index) => self.devices.contains(&index) || self.inside.contains(&index),
+                };
+                concerns.then_some(Call::Drift)
+            }
             Event::Lost => Some(Call::Everything),
             Event::NeighbourGone(_) => None,
         }
@@ -99,7 +110,7 @@ mod tests {
     use super::{Call, Watched};
     use crate::standing::tests::{CONFIG, address, config, link};
     use ftr_core::Family;
-    use ftr_netlink::{Event, Neighbour, Nexthop, Prefix, Route, RouteKind, Rule};
+    use ftr_netlink::{Event, Neighbour, Netconf, NetconfOf, Nexthop, Prefix, Route, RouteKind, Rule};
 
     fn default(table: u32, protocol: u8, index: u32) -> Route {
         let mut route = Route { protocol, ..Route::default(Family::V4, table, RouteKind::Unicast) };
@@ -111,7 +122,8 @@ mod tests {
     fn only_what_concerns_us_calls() {
         let plain = config(CONFIG);
         let mut watched = Watched::new(&plain);
-        watched.devices = [3].into();
+        (watched.devices, watched.inside) = ([3].into(), [2].into());
+        let netconf = |of| Event::Netconf(Netconf { family: Family::V4, of });
         let other = address(9, "9.9.9.9", None, 24);
         let rule = |priority, protocol| Rule { protocol, ..Rule::lookup(Family::V4, priority, 7) };
         for (event, call) in [
@@ -128,6 +140,12 @@ mod tests {
             (Event::Rule(rule(40005, 0)), Some(Call::Drift)),
             (Event::Rule(rule(1, 0)), None),
             (Event::RuleGone(Rule::lookup(Family::V4, 0, 255)), Some(Call::Drift)),
+            (netconf(NetconfOf::All), Some(Call::Drift)),
+            (netconf(NetconfOf::Default), None),
+            (netconf(NetconfOf::Device(2)), Some(Call::Drift)),
+            (netconf(NetconfOf::Device(3)), Some(Call::Drift)),
+            (netconf(NetconfOf::Device(9)), None),
+            (Event::Address(address(2, "192.168.1.1", None, 24)), None),
             (Event::Lost, Some(Call::Everything)),
         ] {
             assert_eq!(watched.judge(&event), call, "{event:?}");
