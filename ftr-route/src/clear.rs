@@ -8,6 +8,7 @@ use ftr_netlink::{Route, Rule, Write};
 
 use crate::cli::Clear;
 use crate::error::Error;
+use crate::following;
 use crate::foundation::last_way;
 use crate::iproute::{self, is_ours};
 use crate::kernel::Kernel;
@@ -19,6 +20,13 @@ use crate::{TOOL, answer, sysctl};
 
 /// Takes away rules first, so that look-ups go to the host's own routes again, then routes, and puts sysctls back.
 pub(crate) fn run(config: &Config, common: &Common, families: &[Family], clear: Clear) -> Result<Exit, Failure> {
+    if let Some(who) = following::who() {
+        let message = format!("{who} and would put it all back: stop it first (systemctl stop ftr)");
+        if !clear.dry.dry_run {
+            return Err(Failure::new(Exit::Again, format!("{message}; nothing was changed")));
+        }
+        say(TOOL, &message);
+    }
     let mut kernel = Kernel::open()?;
     let mut remembered = Remembered::usual();
     let links = kernel.links()?;

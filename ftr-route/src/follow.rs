@@ -22,6 +22,7 @@ use crate::drift::Drift;
 use crate::error::Error;
 use crate::flush::Flush;
 use crate::followed::Followed;
+use crate::following::Following;
 use crate::given_up::{self, GivenUp};
 use crate::iproute;
 use crate::observed::{Carriers, Search};
@@ -35,6 +36,8 @@ pub(crate) fn run(config: &Config, families: &[Family], apply: &Apply) -> Result
     if apply.uplinks.len() > 1 || apply.dry.dry_run || !apply.failed.is_empty() {
         return Err(Failure::new(Exit::Usage, "`apply -` takes no uplinks, no --failed and no --dry-run"));
     }
+    // Whoever may not lock may not change routing either, and is told so then.
+    let _following = Following::begin().ok();
     let mut follower = Follower::open(config, families)?;
     follower.start()?;
     while !follower.is_told_to_stop && !follower.pipe.has_ended() {
@@ -108,7 +111,8 @@ impl<'a> Follower<'a> {
     fn start(&mut self) -> Result<(), Error> {
         let compare = |followed: &mut Followed<'_>| followed.router.compare(&followed.carriers);
         let seen = self.routers.iter_mut().map(compare).collect::<Result<Vec<_>, Error>>()?;
-        if !seen.iter().any(|(observed, _)| observed.has_ours()) {
+        let remembers = || self.routers.iter().any(|followed| followed.router.remembered.has_served());
+        if !seen.iter().any(|(observed, _)| observed.has_ours()) && !remembers() {
             refuse_conflicts(seen.iter().map(|(_, plan)| plan))?;
         } else if seen.iter().any(|(_, plan)| !plan.conflicts.is_empty()) {
             say(TOOL, "warning: rules of others stand between ours; going on, for we have been at work here before");
@@ -119,6 +123,8 @@ impl<'a> Follower<'a> {
         for place in 0..self.routers.len() {
             self.apply(place, Why::Start)?;
         }
+        let served = self.routers.first_mut().map_or(Ok(()), |followed| followed.router.remembered.serve());
+        served.unwrap_or_else(|error| say(TOOL, &format!("{error}; a restart may not know that we have been at work")));
         // What was left behind is gone now.
         self.routers.iter_mut().for_each(|followed| followed.router.search = Search::Tables);
         Ok(())

@@ -3,7 +3,8 @@
 //! Pure parts: `standing` (how each uplink stands), `balance` (who carries new connections), `desired` (the rules and
 //! routes that follow), `diff` (the changes, in an order without holes), `iproute` (the same in words), `walk`
 //! (how the kernel decides about a packet), `inbox`, `outbox`, `watched`, `drift`, `rate_limiter` and `given_up` (of
-//! `apply -`), `sockets` (which are ended). The kernel is touched in `kernel`, `flush` with `sockets`, and `sysctl` alone.
+//! `apply -`), `sockets` (which are ended). The kernel is touched in `kernel`, `flush` with `sockets`, `sysctl` and
+//! `following` alone.
 
 mod balance;
 mod check;
@@ -18,6 +19,7 @@ mod explain;
 mod flush;
 mod follow;
 mod followed;
+mod following;
 mod foundation;
 mod given_up;
 mod hazards;

@@ -8,6 +8,7 @@ use crate::balance;
 use crate::cli::{Apply, DryRun};
 use crate::diff::Plan;
 use crate::error::Error;
+use crate::following;
 use crate::iproute;
 use crate::observed::{Carriers, conflicts};
 use crate::router::{Report, Router};
@@ -51,6 +52,9 @@ fn carry_out(
             answer(plan.stages.iter().flatten().map(|operation| iproute::command(operation, &names)))?;
         }
         return Ok(exit);
+    }
+    if let Some(who) = following::who().filter(|_| !common.quiet) {
+        say(TOOL, &format!("note: {who}, and puts back what differs from its orders"));
     }
     for router in &mut routers {
         let report = router.apply(carriers)?;

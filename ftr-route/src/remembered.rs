@@ -29,15 +29,27 @@ struct Change {
 
 type Changes = BTreeMap<String, Change>;
 
-/// The parameters changed so far, in a file of the run directory, which a reboot empties as it resets the parameters.
+/// What the file has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Whole {
+    /// A reboot resets all parameters.
+    boot: String,
+    /// Each network namespace has parameters of its own. That it is here, be it without any, tells that a follower was at
+    /// work in it.
+    namespaces: BTreeMap<u64, Changes>,
+}
+
+/// The parameters changed so far, in a file of the run directory.
 ///
 /// Who changes parameters holds its lock until that is done: what one process puts back must not be taken for changed by
 /// another, nor be forgotten after it was changed again.
 #[derive(Debug)]
 pub(crate) struct Remembered {
     file: PathBuf,
-    /// What the file had when it was last read or written, lest it is lost with the file.
-    known: Changes,
+    boot: String,
+    namespace: u64,
+    /// What the file had of our namespace when it was last read or written, lest it is lost with the file.
+    known: Option<Changes>,
     /// Which file that was.
     stamp: Option<Stamp>,
 }
@@ -57,7 +69,28 @@ impl Remembered {
     }
 
     fn at(file: PathBuf) -> Self {
-        Self { file, known: Changes::new(), stamp: None }
+        // Where they cannot be read they are the same every time.
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
+        let namespace = fs::metadata("/proc/self/ns/net").map_or(0, |namespace| namespace.ino());
+        Self { file, boot, namespace, known: None, stamp: None }
+    }
+
+    /// Whether a follower was at work in this network namespace since the machine was started, and `clear` was not.
+    pub(crate) fn has_served(&self) -> bool {
+        self.read().is_ok_and(|whole| whole.namespaces.contains_key(&self.namespace))
+    }
+
+    /// Remembers that a follower is at work.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub(crate) fn serve(&mut self) -> Result<(), Error> {
+        if self.has_served() {
+            return Ok(());
+        }
+        let _held = self.hold()?;
+        let changes = self.load()?;
+        self.save(changes)
     }
 
     /// Has parameters to ourselves until the guard is dropped.
@@ -99,11 +132,13 @@ impl Remembered {
         if !changes.is_empty() {
             return self.save(changes);
         }
-        (self.known, self.stamp) = (changes, None);
-        match fs::remove_file(&self.file) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed(error)),
-            _ => Ok(()),
+        let mut whole = self.read()?;
+        whole.namespaces.remove(&self.namespace);
+        (self.known, self.stamp) = (None, None);
+        if whole.namespaces.is_empty() {
+            return remove(&self.file).map_err(|error| self.failed(error));
         }
+        self.write(&whole).map(drop)
     }
 
     /// Learns what the file says now, and writes it again where it is gone or damaged: somebody has emptied the run directory.
@@ -113,44 +148,63 @@ impl Remembered {
     pub(crate) fn renew(&mut self) -> Result<(), Error> {
         match fs::metadata(&self.file) {
             Ok(metadata) if self.stamp == Some(stamp(&metadata)) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && self.known.is_empty() => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.known.is_none() => Ok(()),
             _ => {
                 let _held = self.hold()?;
-                let there = self.read().ok();
+                let there = self.read().ok().and_then(|mut whole| whole.namespaces.remove(&self.namespace));
                 let changes = self.load()?;
-                if there.as_ref() == Some(&changes) { Ok(()) } else { self.save(changes) }
+                if there.is_some_and(|there| there == changes) || self.known.is_none() {
+                    Ok(())
+                } else {
+                    self.save(changes)
+                }
             }
         }
     }
 
-    fn read(&self) -> Result<Changes, Error> {
-        match fs::read(&self.file) {
+    /// What the file has of this boot.
+    fn read(&self) -> Result<Whole, Error> {
+        let nothing = || Whole { boot: self.boot.clone(), namespaces: BTreeMap::new() };
+        let whole: Whole = match fs::read(&self.file) {
             Ok(text) => {
-                serde_json::from_slice(&text).map_err(|reason| Error::Damaged { file: self.file.clone(), reason })
+                serde_json::from_slice(&text).map_err(|reason| Error::Damaged { file: self.file.clone(), reason })?
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Changes::new()),
-            Err(error) => Err(self.failed(error)),
-        }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(nothing()),
+            Err(error) => return Err(self.failed(error)),
+        };
+        Ok(if whole.boot == self.boot { whole } else { nothing() })
     }
 
-    /// What the file says, and what it said before it was lost or damaged.
+    /// What the file says of our namespace, and what it said before it was lost or damaged.
     fn load(&mut self) -> Result<Changes, Error> {
-        let mut changes = match self.read() {
-            Err(Error::Damaged { .. }) if !self.known.is_empty() => Changes::new(),
-            read => read?,
+        let there = match self.read() {
+            Err(Error::Damaged { .. }) if self.known.is_some() => None,
+            read => read?.namespaces.remove(&self.namespace),
         };
-        for (path, change) in &self.known {
-            changes.entry(path.clone()).or_insert_with(|| change.clone());
-        }
-        self.known.clone_from(&changes);
         self.stamp = fs::metadata(&self.file).ok().as_ref().map(stamp);
-        Ok(changes)
+        if there.is_some() || self.known.is_some() {
+            let mut changes = there.unwrap_or_default();
+            for (path, change) in self.known.iter().flatten() {
+                changes.entry(path.clone()).or_insert_with(|| change.clone());
+            }
+            self.known = Some(changes);
+        }
+        Ok(self.known.clone().unwrap_or_default())
+    }
+
+    fn save(&mut self, changes: Changes) -> Result<(), Error> {
+        // What is damaged tells nothing of other namespaces either.
+        let mut whole = self.read().unwrap_or_default();
+        whole.boot.clone_from(&self.boot);
+        whole.namespaces.insert(self.namespace, changes.clone());
+        self.known = Some(changes);
+        self.stamp = Some(self.write(&whole)?);
+        Ok(())
     }
 
     /// Writes a new file beside the old one and moves it over, so that there is always a whole one.
-    fn save(&mut self, changes: Changes) -> Result<(), Error> {
-        let text = serde_json::to_vec(&changes).map_err(|reason| Error::Damaged { file: self.file.clone(), reason })?;
-        self.known = changes;
+    fn write(&self, whole: &Whole) -> Result<Stamp, Error> {
+        let text = serde_json::to_vec(whole).map_err(|reason| Error::Damaged { file: self.file.clone(), reason })?;
         let new = self.file.with_extension("new");
         let write = || {
             // Another user's, who was killed before it was moved, could not be written.
@@ -159,9 +213,7 @@ impl Remembered {
             fs::rename(&new, &self.file)?;
             fs::metadata(&self.file)
         };
-        let metadata = write().map_err(|error| self.failed(error))?;
-        self.stamp = Some(stamp(&metadata));
-        Ok(())
+        write().map(|metadata| stamp(&metadata)).map_err(|error| self.failed(error))
     }
 
     fn failed(&self, reason: io::Error) -> Error {

@@ -112,6 +112,35 @@ fn what_is_known_outlives_its_file() {
 }
 
 #[test]
+fn each_namespace_has_its_own_and_a_reboot_forgets() {
+    let (mut remembered, directory) = remembered("namespaces");
+    let mut other = Remembered { namespace: 7, ..Remembered::at(remembered.file.clone()) };
+    let held = remembered.hold().unwrap();
+    assert!(!remembered.has_served());
+    let mut changes = Changes::new();
+    note(&mut changes, &[setting(FORWARD, "1")], &seen(&[(FORWARD, "0")]));
+    other.save(changes).unwrap();
+    assert!(other.has_served() && !remembered.has_served());
+    drop(held);
+    remembered.serve().unwrap();
+    assert!(remembered.has_served() && remembered.undo(&seen(&[(FORWARD, "1")])).unwrap().is_empty());
+    // A sign without any parameter outlives its file, too.
+    fs::remove_file(&remembered.file).unwrap();
+    remembered.renew().unwrap();
+    other.renew().unwrap();
+    assert!(remembered.has_served() && other.has_served());
+    let later = Remembered { boot: "later".to_owned(), namespace: 7, ..Remembered::at(remembered.file.clone()) };
+    assert!(!later.has_served());
+    let held = remembered.hold().unwrap();
+    remembered.forget(&[Family::V4], &held).unwrap();
+    assert!(!remembered.has_served() && other.has_served());
+    other.forget(&[Family::V4], &held).unwrap();
+    assert!(!other.file.exists());
+    drop(held);
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
 fn a_lock_is_held_by_one_and_waited_for() {
     let (remembered, directory) = remembered("lock");
     let counter = directory.join("counter");
