@@ -51,6 +51,29 @@ Examples:
                                            what comes in from the internet
   ftr-route explain --to 8.8.8.8 --mark 2  packets of the mark 2, whatever they are";
 
+const PREPARE: &str = "\
+Put rules, uplink tables and sysctls in place; new connections go on as they do
+
+Where a rule of others stands between our priorities, in either family, it is named and nothing is changed in any family.
+
+Exit code: 0 done; 1 a rule of others is in the way, or the kernel refused a part.";
+
+const APPLY: &str = "\
+Prepare, and let uplinks carry new connections
+
+Where a rule of others stands between our priorities, in either family, it is named and nothing is changed in any family.
+With `-` that holds for the first start: where ftr has been at work since the machine was started, it says so and serves.
+
+Exit code: 0 done; 1 a rule of others is in the way, or the kernel refused a part.";
+
+const CLEAR: &str = "\
+Take away all that was put into the kernel, and nothing else
+
+Sysctls are put back as they were found, but for those that somebody else has changed since.
+
+Exit code: 0 done; 1 a part could not be taken away; 75 an `ftr-route apply -` is running, which would undo it: nothing
+was changed.";
+
 /// Make the kernel's routing what several uplinks need
 ///
 /// Rules and routes are read, compared and changed one by one, never replaced, in an order that leaves no moment without
@@ -74,8 +97,10 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Put rules, uplink tables and sysctls in place; new connections go on as they do
+    #[command(long_about = PREPARE)]
     Prepare(DryRun),
     /// Prepare, and let uplinks carry new connections
+    #[command(long_about = APPLY)]
     Apply(Apply),
     /// Show what the kernel has
     Show,
@@ -86,6 +111,7 @@ pub(crate) enum Command {
     #[command(long_about = EXPLAIN, after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
     /// Take away all that was put into the kernel, and nothing else
+    #[command(long_about = CLEAR)]
     Clear(Clear),
 }
 

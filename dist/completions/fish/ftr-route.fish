@@ -46,7 +46,7 @@ complete -c ftr-route -n "__fish_ftr_route_using_subcommand prepare" -s q -l qui
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand prepare" -s v -l verbose -d 'Say more'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand prepare" -s 4 -d 'IPv4 alone [default: every family that the configuration has]'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand prepare" -s 6 -d 'IPv6 alone'
-complete -c ftr-route -n "__fish_ftr_route_using_subcommand prepare" -s h -l help -d 'Print help'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand prepare" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand apply" -l failed -d 'An uplink that does not work (may be given several times)' -r
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand apply" -s c -l config -d 'Configuration file [default: $FTR_CONFIG, /etc/ftr/ftr.yaml, /etc/fault_tolerant_router.conf]' -r -F
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand apply" -s n -l dry-run -d 'Print the commands that would do it, change nothing'
@@ -55,7 +55,7 @@ complete -c ftr-route -n "__fish_ftr_route_using_subcommand apply" -s q -l quiet
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand apply" -s v -l verbose -d 'Say more'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand apply" -s 4 -d 'IPv4 alone [default: every family that the configuration has]'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand apply" -s 6 -d 'IPv6 alone'
-complete -c ftr-route -n "__fish_ftr_route_using_subcommand apply" -s h -l help -d 'Print help'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand apply" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand show" -s c -l config -d 'Configuration file [default: $FTR_CONFIG, /etc/ftr/ftr.yaml, /etc/fault_tolerant_router.conf]' -r -F
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand show" -s j -l json -d 'Print JSON, one object a line'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand show" -s q -l quiet -d 'Print no answer and no remarks, only errors'
@@ -93,7 +93,7 @@ complete -c ftr-route -n "__fish_ftr_route_using_subcommand clear" -s q -l quiet
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand clear" -s v -l verbose -d 'Say more'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand clear" -s 4 -d 'IPv4 alone [default: every family that the configuration has]'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand clear" -s 6 -d 'IPv6 alone'
-complete -c ftr-route -n "__fish_ftr_route_using_subcommand clear" -s h -l help -d 'Print help'
+complete -c ftr-route -n "__fish_ftr_route_using_subcommand clear" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check explain clear help" -f -a "prepare" -d 'Put rules, uplink tables and sysctls in place; new connections go on as they do'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check explain clear help" -f -a "apply" -d 'Prepare, and let uplinks carry new connections'
 complete -c ftr-route -n "__fish_ftr_route_using_subcommand help; and not __fish_seen_subcommand_from prepare apply show check explain clear help" -f -a "show" -d 'Show what the kernel has'
