@@ -1,13 +1,13 @@
 //! What the kernel should have: configuration, standing and active uplinks in, rules and routes out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 
 use ftr_core::Family;
 use ftr_core::config::{Config, Otherwise};
 use ftr_core::layout::{Layout, PROTOCOL};
 use ftr_netlink::egress::Egress;
-use ftr_netlink::{Nexthop, Route, RouteKind, Rule};
+use ftr_netlink::{Action, Nexthop, Prefix, Route, RouteKind, Rule};
 
 use crate::balance::Part;
 use crate::foundation::Foundation;
@@ -107,6 +107,8 @@ pub(crate) struct Goal {
     pub(crate) refused: BTreeSet<usize>,
     /// What others have of the rules that have to stand before ours.
     pub(crate) foundation: Foundation,
+    /// Uplinks that carry new connections. Of several that have the same address one of these has the rule for it.
+    pub(crate) carrying: BTreeSet<usize>,
 }
 
 /// What the kernel should have.
@@ -137,7 +139,7 @@ pub(crate) fn desired(config: &Config, family: Family, standings: &[Standing], g
         balanced_routes(family, balanced, &ways)
     });
     tables.push(Table { number: balanced, routes });
-    let mut rules = rules(config, &layout, family, standings);
+    let mut rules = one_for_each_address(&rules(config, &layout, family, standings), &layout, &goal.carrying);
     rules.extend(goal.foundation.rules(&layout, family));
     rules.extend(given_up::rules(config, family, standings, &goal.given_up));
     rules.sort_by_key(|rule| rule.priority);
@@ -163,6 +165,22 @@ fn rules(config: &Config, layout: &Layout, family: Family, standings: &[Standing
     }
     rules.push(lookup(layout.balanced_priority(), layout.balanced_table()));
     rules
+}
+
+/// Leaves one rule for each source. Only the first of several would ever be met, though its uplink may be dead: what the
+/// router itself sends from an address that two modems have goes by the one that works.
+fn one_for_each_address(rules: &[Rule], layout: &Layout, carrying: &BTreeSet<usize>) -> Vec<Rule> {
+    let carries = |rule: &Rule| carrying.iter().any(|i| rule.action == Action::Lookup(layout.table(*i)));
+    let mut best: BTreeMap<Prefix, &Rule> = BTreeMap::new();
+    for rule in rules {
+        let Some(from) = rule.from else { continue };
+        let known = best.entry(from).or_insert(rule);
+        if carries(rule) && !carries(known) {
+            *known = rule;
+        }
+    }
+    let is_best = |rule: &Rule| rule.from.is_none_or(|from| best.get(&from) == Some(&rule));
+    rules.iter().filter(|rule| is_best(rule)).cloned().collect()
 }
 
 fn uplink_routes(family: Family, table: u32, uplink: usize, way: Option<&Egress>) -> Vec<Wish> {
@@ -336,6 +354,27 @@ default table 4 proto 117 metric 1000000 nexthop via 1.0.0.1 dev eth1 weight 1 n
         let at = rules.iter().position(|each| rule(each).ends_with(line)).unwrap();
         let from = rules.iter().position(|each| rule(each).ends_with(" from 1.0.0.2 lookup 1 protocol 117")).unwrap();
         assert!(at < from && rules.len() == desired(&config, Family::V4, &standings, &Goal::default()).rules.len() + 1);
+    }
+
+    #[test]
+    fn of_uplinks_with_the_same_address_one_that_carries_has_the_rule_for_it() {
+        let config = config(CONFIG);
+        let links = [link(3, "eth1"), link(4, "eth2"), link(5, "ppp0")];
+        let addresses = [(3, 24), (4, 32), (5, 24)].map(|(index, length)| address(index, "9.9.9.9", None, length));
+        let standings =
+            standings(&config, Family::V4, Host { links: &links, addresses: &addresses, ..Host::default() });
+        let from = |carrying: &[usize]| {
+            let goal = Goal { carrying: carrying.iter().copied().collect(), ..Goal::default() };
+            let rules = desired(&config, Family::V4, &standings, &goal).rules;
+            rules.iter().filter(|rule| rule.from.is_some()).map(rule).collect::<Vec<String>>()
+        };
+        for (carrying, expected) in [
+            (&[][..], "priority 40006 from 9.9.9.9 lookup 1 protocol 117"),
+            (&[0, 1, 2], "priority 40006 from 9.9.9.9 lookup 1 protocol 117"),
+            (&[2, 1], "priority 40007 from 9.9.9.9 lookup 2 protocol 117"),
+        ] {
+            assert_eq!(from(carrying), [expected]);
+        }
     }
 
     #[test]

@@ -213,8 +213,11 @@ impl Observed {
 
     /// The changes to make. Uplinks that the kernel refused are treated as if they had no way out.
     pub(crate) fn plan(&self, config: &Config, family: Family, carriers: &Carriers, refused: &BTreeSet<usize>) -> Plan {
+        let balanced = self.parts(config, carriers);
+        let carrying = balanced.clone().unwrap_or_else(|| self.carrying(config));
         let goal = Goal {
-            balanced: self.parts(config, carriers),
+            balanced,
+            carrying: carrying.into_iter().map(|part| part.uplink).collect(),
             policies: self.policies(config, carriers),
             given_up: self.given_up(config, family, carriers),
             refused: refused.clone(),

@@ -124,7 +124,7 @@ fn say<'a>(all: &Judgement, seen: impl Iterator<Item = &'a Seen>) -> Result<()> 
 fn used(report: &Report, uplink: &Uplink, family: Family, from: Instant, within: Option<Span>) -> Result<()> {
     let by_it = |source: IpAddr| match source {
         _ if Family::of(source) != family => false,
-        IpAddr::V4(source) => source == uplink.address(),
+        IpAddr::V4(source) => source == uplink.seen_as(),
         IpAddr::V6(source) => ipv6::owns(uplink, source),
     };
     let device = uplink.device();

@@ -75,7 +75,7 @@ impl Lab {
         let other = self.next_to(uplink)?;
         let provider = &self.provider(&other.device())?.space;
         provider.ip(&format!("route add {} via {}", uplink.network(), other.address()))?;
-        self.internet.ip(&format!("route replace {} via {}", uplink.network(), other.transit()))?;
+        self.internet.ip(&format!("route replace {} via {}", uplink.seen_network(), other.transit()))?;
         if self.ipv6 {
             provider.ip(&format!("route add {} via {} dev access", ipv6::network(uplink), ipv6::local(&other)))?;
             self.internet.ip(&format!("route replace {} via {}", ipv6::network(uplink), ipv6::transit(&other)))?;
@@ -86,7 +86,7 @@ impl Lab {
     fn straighten(&self, uplink: &Uplink) -> Result<()> {
         let other = self.next_to(uplink)?;
         let provider = &self.provider(&other.device())?.space;
-        self.internet.ip(&format!("route replace {} via {}", uplink.network(), uplink.transit()))?;
+        self.internet.ip(&format!("route replace {} via {}", uplink.seen_network(), uplink.transit()))?;
         provider.ip(&format!("route del {}", uplink.network()))?;
         if self.ipv6 {
             self.internet.ip(&format!("route replace {} via {}", ipv6::network(uplink), ipv6::transit(uplink)))?;

@@ -82,6 +82,9 @@ pub struct Wish {
     /// The provider's address, where it is not the usual one. Uplinks may have the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway: Option<Ipv4Addr>,
+    /// Whether the provider translates the router's address to i.0.0.2, as a modem does that is a router itself.
+    #[serde(default)]
+    pub translated: bool,
     /// `static`, `ra` or `none`, where the lab has IPv6.
     #[serde(default)]
     pub type6: Kind6,
@@ -158,6 +161,18 @@ impl Uplink {
         if self.is_usual(address) { format!("{}.0.0.0/24", self.number) } else { format!("{address}/32") }
     }
 
+    /// The address that the internet sees.
+    #[must_use]
+    pub fn seen_as(&self) -> Ipv4Addr {
+        if self.wish.translated { Ipv4Addr::new(self.number, 0, 0, 2) } else { self.address() }
+    }
+
+    /// The network that the internet sends back to the provider.
+    #[must_use]
+    pub fn seen_network(&self) -> String {
+        if self.wish.translated { format!("{}.0.0.0/24", self.number) } else { self.network() }
+    }
+
     /// The provider's side of its link to the internet.
     #[must_use]
     pub fn transit(&self) -> Ipv4Addr {
@@ -193,7 +208,7 @@ pub fn alike(count: u8) -> Vec<Wish> {
 #[must_use]
 pub fn carrier_of(source: IpAddr, uplinks: &[Uplink]) -> Option<String> {
     let owns = |uplink: &&Uplink| match source {
-        IpAddr::V4(source) => uplink.address() == source || uplink.is_usual(source),
+        IpAddr::V4(source) => uplink.seen_as() == source || uplink.is_usual(source),
         IpAddr::V6(source) => ipv6::owns(uplink, source),
     };
     uplinks.iter().find(owns).map(Uplink::device)

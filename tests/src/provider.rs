@@ -29,7 +29,7 @@ impl Provider {
         internet.ip(&format!(
             "addr add {}/30 dev {exchange_device}\nlink set {exchange_device} up\nroute add {} via {}",
             uplink.exchange(),
-            uplink.network(),
+            uplink.seen_network(),
             uplink.transit()
         ))?;
         space.ip(&format!("route add default via {}", uplink.exchange()))?;
@@ -41,6 +41,13 @@ impl Provider {
              iifname \"access\" ip saddr != {} counter name foreign drop\n }}\n}}\n",
             uplink.network()
         ))?;
+        if uplink.wish.translated {
+            space.nft(&format!(
+                "table ip modem {{\n chain leaving {{\n type nat hook postrouting priority srcnat;\n\
+                 oifname \"wan\" snat to {}.0.0.2\n }}\n}}\n",
+                uplink.number
+            ))?;
+        }
         Ok(Self { space })
     }
 

@@ -228,7 +228,10 @@ fn same_address(config: &Config, warnings: &mut Vec<Problem>) {
             let path = NodePath::default().key("uplinks").index(index).key("ip");
             warnings.push(Problem::new(
                 path,
-                format!("{ip} is another uplink's address too: what the router itself sends from it takes the first"),
+                format!(
+                    "{ip} is another uplink's address too: what the router itself sends from it takes the first of them \
+                     that carries connections"
+                ),
             ));
         }
     }
