@@ -4,7 +4,7 @@ mod state;
 
 use ftr_core::Family;
 use ftr_core::layout::PROTOCOL;
-use ftr_netlink::{Nexthop, Route, RouteKind, Rule};
+use ftr_netlink::{Action, Nexthop, Route, RouteKind, Rule};
 
 use super::Plan;
 use crate::desired::{Desired, Goal, Metrics, desired};
@@ -22,7 +22,7 @@ fn everything() -> Desired {
     desired(&config, Family::V4, &standings, &Goal { balanced, ..Goal::default() })
 }
 
-/// What the original leaves: the same by its own numbering, untagged.
+/// What the original leaves for three uplinks: the same by its own numbering (addresses, marks, everything else), untagged.
 fn original(desired: &Desired) -> Kernel {
     let mut kernel = Kernel::default();
     for wish in desired.tables.iter().flat_map(|table| table.routes.iter().flatten()) {
@@ -31,8 +31,10 @@ fn original(desired: &Desired) -> Kernel {
         }
     }
     for rule in desired.rules.iter().filter(|rule| rule.oif.is_none()) {
-        let priority = rule.priority.min(40006);
-        kernel.rules.push(Rule { protocol: 3, priority, ..rule.clone() });
+        let Action::Lookup(table) = rule.action else { panic!("{rule:?}") };
+        // The fourth table is the last rule's, which follows the third mark's.
+        let block = if rule.from.is_some() { 40000 } else { 40003 };
+        kernel.rules.push(Rule { protocol: 3, priority: block + table - 1, ..rule.clone() });
     }
     kernel
 }
