@@ -16,7 +16,16 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// The instants of the steps, by name.
-pub type Marks = BTreeMap<String, Instant>;
+pub type Marks = BTreeMap<String, Mark>;
+
+/// When a step was done. What it does to an uplink takes some commands, and shows before the last of them has ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    /// From here on it may show: what is expected `until` the step ends here.
+    pub begun: Instant,
+    /// From here on it is in force: what is expected `after` the step begins here.
+    pub done: Instant,
+}
 
 /// What the expectations are held against.
 #[derive(Debug)]
@@ -57,7 +66,7 @@ fn one(expectation: &Expectation, evidence: &Evidence) -> Result<()> {
         Expectation::Failures { router, family, after, until, settled, at_most } => {
             let report = if *router { evidence.own.ok_or_else(idle)? } else { report };
             let from = mark(marks, report, after.as_deref())?;
-            let end = until.as_deref().map_or(Ok(Instant::now()), |until| mark(marks, report, Some(until)))?;
+            let end = until.as_deref().map_or(Ok(Instant::now()), |until| Ok(named(marks, until)?.begun))?;
             let failed = |from| report.failed(from, end).filter(|attempt| attempt.family.is_meant(*family)).count();
             let count = failed(from);
             let late = settled.map_or(0, |Span(settled)| failed(from + settled));
@@ -100,7 +109,7 @@ fn one(expectation: &Expectation, evidence: &Evidence) -> Result<()> {
         Expectation::Spread { family, count, p } => spread(report, lab, *family, *count, *p),
         Expectation::Checks { uplink, family, up, reason, after, until, settled } => {
             let from = mark(marks, report, after.as_deref())? + settled.map_or(Duration::ZERO, |Span(settled)| settled);
-            let end = until.as_deref().map_or(Ok(Instant::now()), |until| mark(marks, report, Some(until)))?;
+            let end = until.as_deref().map_or(Ok(Instant::now()), |until| Ok(named(marks, until)?.begun))?;
             let all = Judgement { uplink, family: *family, up: *up, reason: reason.as_deref() };
             say(&all, evidence.checks.iter().filter(|seen| seen.at >= from && seen.at < end))
         }
@@ -173,11 +182,13 @@ fn moved(flow: &Flow, event: Instant, within: Duration, on: impl Fn(IpAddr) -> b
 
 fn mark(marks: &Marks, report: &Report, name: Option<&str>) -> Result<Instant> {
     match name {
-        Some(name) => {
-            marks.get(name).copied().ok_or_else(|| LabError::Unexpected(format!("no step is named {name:?}")))
-        }
+        Some(name) => Ok(named(marks, name)?.done),
         None => Ok(report.attempts.first().map_or_else(Instant::now, |first| first.began)),
     }
+}
+
+fn named(marks: &Marks, name: &str) -> Result<Mark> {
+    marks.get(name).copied().ok_or_else(|| LabError::Unexpected(format!("no step is named {name:?}")))
 }
 
 fn idle() -> LabError {
@@ -194,8 +205,8 @@ fn story(report: &Report, marks: &Marks) -> String {
     let since = |at: Instant| at.checked_duration_since(start).unwrap_or(Duration::ZERO).as_secs_f64();
     let mut text = format!("{} connections\n", report.attempts.len());
     // Writing to a String cannot fail.
-    for (name, at) in marks {
-        let _ = writeln!(text, "{:8.3} {name}", since(*at));
+    for (name, mark) in marks {
+        let _ = writeln!(text, "{:8.3} to {:.3} {name}", since(mark.begun), since(mark.done));
     }
     for attempt in &report.attempts {
         if let Outcome::Failed(reason) = &attempt.outcome {

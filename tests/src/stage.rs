@@ -5,7 +5,7 @@ use crate::datagrams::Answerer;
 use crate::deadline::wait_for;
 use crate::dhcp::Lease;
 use crate::error::{LabError, Result, malformed};
-use crate::expect::Marks;
+use crate::expect::{Mark, Marks};
 use crate::family::Family;
 use crate::fault::Fault;
 use crate::firewall::Firewall;
@@ -58,6 +58,8 @@ pub(crate) struct Stage {
     pub(crate) marks: Marks,
     /// When something last happened to an uplink, or the watching began.
     since: Instant,
+    /// When the step that is under way began to do something to an uplink.
+    begun: Option<Instant>,
     signalled: BTreeMap<String, u32>,
     log_read: usize,
     pub(crate) report: Report,
@@ -104,6 +106,7 @@ impl Stage {
             lab,
             marks: Marks::new(),
             since: Instant::now(),
+            begun: None,
             signalled: BTreeMap::new(),
             log_read: 0,
             report: Report::default(),
@@ -111,12 +114,14 @@ impl Stage {
     }
 
     pub(crate) fn mark(&mut self, name: String) {
-        self.marks.insert(name, Instant::now());
+        let done = Instant::now();
+        self.marks.insert(name, Mark { begun: self.begun.take().unwrap_or(done), done });
     }
 
     /// From now on records may tell what happens to an uplink, even before the deed is done and has its mark.
     fn begin(&mut self) {
         self.since = Instant::now();
+        self.begun = Some(self.since);
     }
 
     pub(crate) fn fail(&mut self, uplink: &str, fault: Fault) -> Result<()> {
