@@ -284,12 +284,9 @@ mod tests {
         assert_eq!(refused(true).words, "File exists (EEXIST): ip route add default");
     }
 
-    #[test]
-    fn uplinks_without_a_way_are_named_with_what_is_missing() {
-        let links = [link(3, "eth1"), link(4, "eth2")];
-        let addresses = [address(3, "1.0.0.2", None, 24)];
-        let host = Host { links: &links, addresses: &addresses, ..Host::default() };
-        let observed = Observed {
+    /// A kernel that has nothing of ours yet.
+    fn standing(host: Host<'_>) -> Observed {
+        Observed {
             standings: standings(&config(CONFIG), Family::V4, host),
             links: Vec::new(),
             rules: Vec::new(),
@@ -297,7 +294,15 @@ mod tests {
             sysctls: Values::new(),
             labels: Vec::new(),
             warnings: Vec::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn uplinks_without_a_way_are_named_with_what_is_missing() {
+        let links = [link(3, "eth1"), link(4, "eth2")];
+        let addresses = [address(3, "1.0.0.2", None, 24)];
+        let host = Host { links: &links, addresses: &addresses, ..Host::default() };
+        let observed = standing(host);
         let told = |asked: &[usize], refused: &[usize]| {
             let refused = refused.iter().copied().collect();
             let all = no_way(&observed, asked, &refused);
@@ -310,15 +315,7 @@ mod tests {
 
     #[test]
     fn an_uplink_is_blamed_once_and_what_it_is_not_to_blame_for_is_told_apart() {
-        let observed = Observed {
-            standings: standings(&config(CONFIG), Family::V4, Host::default()),
-            links: Vec::new(),
-            rules: Vec::new(),
-            routes: Vec::new(),
-            sysctls: Values::new(),
-            labels: Vec::new(),
-            warnings: Vec::new(),
-        };
+        let observed = standing(Host::default());
         let refused = |uplink, words: &str| Refused { uplink, words: words.to_owned() };
         let mut work = Work::default();
         let round = vec![refused(Some(1), "no"), refused(Some(1), "no again"), refused(None, "why")];
