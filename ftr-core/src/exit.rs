@@ -26,6 +26,27 @@ pub enum Exit {
     Config = 78,
 }
 
+impl Exit {
+    /// All of them.
+    const ALL: [Self; 9] = [
+        Self::Yes,
+        Self::No,
+        Self::Usage,
+        Self::Unavailable,
+        Self::Bug,
+        Self::Io,
+        Self::Again,
+        Self::NotPermitted,
+        Self::Config,
+    ];
+
+    /// The one with this number; none where no program of ours ends so.
+    #[must_use]
+    pub fn of_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|exit| *exit as u8 == code)
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
@@ -51,6 +72,8 @@ mod tests {
         ];
         for (exit, number) in all {
             assert_eq!(exit as u8, number);
+            assert_eq!(Exit::of_code(number), Some(exit));
         }
+        assert_eq!((Exit::ALL.len(), Exit::of_code(3)), (all.len(), None));
     }
 }

@@ -16,16 +16,28 @@ pub struct InterfaceName(String);
 
 /// Why a text is no interface name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{text:?} is no interface name; allowed: 1 to 15 characters of A-Z a-z 0-9 _ . @ -, not starting with -, and not . .. all default"
-)]
+#[error("{text:?} {}", self.what())]
 pub struct BadName {
     text: String,
+}
+
+impl BadName {
+    /// What is wrong, to be said of the text.
+    #[must_use]
+    pub const fn what(&self) -> &'static str {
+        "is no interface name; allowed: 1 to 15 characters of A-Z a-z 0-9 _ . @ -, not starting with -, and not . .. all default"
+    }
 }
 
 impl InterfaceName {
     /// The longest name that the kernel has room for: `IFNAMSIZ` - 1.
     pub const MAX: usize = 15;
+
+    /// The device of the host itself.
+    #[must_use]
+    pub fn loopback() -> Self {
+        Self("lo".to_owned())
+    }
 
     /// The name as text.
     #[must_use]

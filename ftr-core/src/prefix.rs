@@ -4,9 +4,9 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::Family;
+use crate::family::Family;
 
 /// A network prefix. The bits behind its length are always zero, as the kernel demands of routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,11 +19,24 @@ pub struct Prefix {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadPrefix {
     /// It does not have the form of one.
-    #[error("{0:?} is no prefix, allowed: such as 192.0.2.0/24, 2001:db8::/32 or a single address")]
+    #[error("{text:?} {}", self.what(), text = .0)]
     Form(String),
     /// Bits behind the length are set.
-    #[error("{0:?} has bits behind its length, did you mean {1}?")]
+    #[error("{text:?} {}", self.what(), text = .0)]
     HostBits(String, Prefix),
+}
+
+impl BadPrefix {
+    /// What is wrong, to be said of the text.
+    #[must_use]
+    pub fn what(&self) -> String {
+        match self {
+            Self::Form(_) => {
+                "is no prefix, allowed: such as 192.0.2.0/24, 2001:db8::/32 or a single address".to_owned()
+            }
+            Self::HostBits(_, meant) => format!("has bits behind its length, did you mean {meant}?"),
+        }
+    }
 }
 
 impl Prefix {
@@ -102,6 +115,12 @@ impl FromStr for Prefix {
 impl Serialize for Prefix {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Prefix {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 

@@ -1,15 +1,43 @@
 //! The heart of ftr: check records in, active sets and events out. No clock, no input, no output.
 
+mod calendar;
+mod choice;
+mod damping;
+mod election;
+#[cfg(test)]
+pub(crate) mod fixture;
+mod flush;
+mod given_up;
+pub(crate) mod health;
+mod hours;
+mod later;
+mod operator;
+mod preference;
+mod quota;
+mod reconfigure;
+mod tell;
+mod trial;
+pub(crate) mod uplink;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use ftr_core::config::{ConnectionsOnDown, Failback, WhenAllDown};
-use ftr_core::record::{Active, Applied, Check, Event, EventKind, Reason, Record, Share};
-use ftr_core::{Config, Family, InterfaceName};
+use ftr_core::config::{ConnectionsOnDown, FailbackMode, WhenAllDown};
+use ftr_core::election::{Candidate, candidates};
+use ftr_core::record::{Applied, Check, Event, EventKind, Held, Reason, Record};
+use ftr_core::{Config, Family};
 use serde::{Deserialize, Serialize};
 
-use crate::elect::{Candidate, Ipv6, candidates, elect};
-use crate::judge::{Change, Judged};
+use calendar::Calendar;
+use choice::Choice;
+use damping::Rule;
+use health::{Change, Health};
+use hours::Timetable;
+use jiff::tz::TimeZone;
+pub(crate) use quota::Usage;
+use quota::{Meter, News};
+use trial::Canary;
+use uplink::{Ipv6, Policy, Uplink};
 
 /// How far `mono` may go backwards between two records before it means a reboot: records of several writers may be
 /// somewhat out of order.
@@ -18,19 +46,29 @@ const BACKWARDS_MS: u64 = 10_000;
 /// Decides who carries traffic, from one check to the next.
 #[derive(Clone, Debug)]
 pub(crate) struct Decider {
-    uplinks: Vec<Candidate>,
-    descriptions: Vec<String>,
-    fall_rise: Vec<(u32, u32)>,
+    uplinks: Vec<Uplink>,
+    /// Those that may carry new connections, per family.
+    candidates: [(Family, Vec<Candidate>); 2],
     /// How long the first verdicts of all uplinks are waited for.
     patience: Duration,
     all_down: WhenAllDown,
     flush: flush::Policy,
+    policies: Vec<Policy>,
+    /// When an uplink that went down is trusted again.
+    hold: Rule,
+    canary: Option<Canary>,
+    timetable: Timetable,
+    /// Where local time is that of.
+    zone: TimeZone,
+    pub(crate) meter: Meter,
     memory: Memory,
     /// `mono` of the first and of the latest record.
     first: Option<u64>,
     latest: u64,
     /// What was last said, per family; none while first verdicts are awaited.
-    said: BTreeMap<u8, (Vec<usize>, Vec<usize>)>,
+    last: BTreeMap<u8, Choice>,
+    /// When that was last looked at.
+    looked: BTreeMap<u8, u64>,
 }
 
 /// What outlives a restart, where it is still true (same boot, same network namespace, same configuration).
@@ -39,33 +77,71 @@ pub(crate) struct Memory {
     /// The number of the next event.
     seq: u64,
     /// What is known of each uplink, per family number, in file order.
-    judged: BTreeMap<u8, Vec<Judged>>,
+    #[serde(rename = "judged")]
+    uplinks: BTreeMap<u8, Vec<Health>>,
     /// Whose connections were to be given up, per family number, and nobody has said yet that it is done.
     #[serde(default)]
     owed: BTreeMap<u8, BTreeSet<usize>>,
+    /// It is of single cycles, and no daemon.
+    #[serde(default)]
+    cycles: bool,
+}
+
+impl Memory {
+    /// Whether single cycles go on from it, so that it holds while nothing runs.
+    pub(crate) const fn is_of_cycles(&self) -> bool {
+        self.cycles
+    }
 }
 
 impl Decider {
     /// A decider that knows nothing yet, or what `memory` holds.
     pub(crate) fn new(config: &Config, memory: Option<Memory>) -> Self {
         let count = config.uplinks.len();
-        let fits = |memory: &Memory| memory.judged.values().all(|judged| judged.len() == count);
+        let fits = |memory: &Memory| memory.uplinks.values().all(|health| health.len() == count);
+        let failback = config.routing.failback;
+        let lasts = u64::try_from(failback.canary_for.as_millis()).unwrap_or(u64::MAX);
         let check_takes = config.uplinks.iter().map(|uplink| uplink.tests.deadline()).max().unwrap_or_default();
         Self {
-            uplinks: candidates(config),
-            descriptions: config.uplinks.iter().map(|uplink| uplink.description.clone()).collect(),
-            fall_rise: config.uplinks.iter().map(|uplink| (uplink.tests.fall, uplink.tests.rise)).collect(),
+            uplinks: Uplink::all(config),
+            candidates: [Family::V4, Family::V6].map(|family| (family, candidates(config, family))),
             patience: check_takes + Duration::from_secs(1),
             all_down: config.routing.when_all_down,
             flush: flush::Policy {
                 on_down: config.routing.connections_on_down == ConnectionsOnDown::Flush,
-                on_failback: config.routing.failback == Failback::Hard,
+                on_failback: failback.mode == FailbackMode::Hard,
             },
-            memory: memory.filter(fits).unwrap_or_default(),
+            policies: Policy::all(config),
+            hold: Rule::of(&config.routing),
+            canary: failback.canary.map(|percent| Canary { percent, lasts }),
+            timetable: timetable(config, TimeZone::UTC),
+            zone: TimeZone::UTC,
+            meter: meter(config),
+            memory: Memory { cycles: false, ..memory.filter(fits).unwrap_or_default() },
             first: None,
             latest: 0,
-            said: BTreeMap::new(),
+            last: BTreeMap::new(),
+            looked: BTreeMap::new(),
         }
+    }
+
+    /// The same, with hours in this zone. Without it they are those of UTC.
+    pub(crate) fn in_zone(mut self, config: &Config, zone: TimeZone) -> Self {
+        self.timetable = timetable(config, zone.clone());
+        self.zone = zone;
+        self
+    }
+
+    /// The same, going on from what was used of quotas before; in this boot.
+    pub(crate) fn with_usage(mut self, usage: Usage, boot: String) -> Self {
+        self.meter.recall(usage, boot);
+        self
+    }
+
+    /// From now on each cycle is a process of its own.
+    pub(crate) const fn in_cycles(mut self) -> Self {
+        self.memory.cycles = true;
+        self
     }
 
     /// What to remember over a restart.
@@ -74,24 +150,27 @@ impl Decider {
     }
 
     /// What is known of each uplink, for each family that it has.
-    pub(crate) fn judged(&self) -> impl Iterator<Item = (u8, &InterfaceName, &str, u16, &Judged)> {
-        self.memory.judged.iter().flat_map(move |(&family, judged)| {
-            let all = judged.iter().zip(self.uplinks.iter().zip(&self.descriptions));
-            let has = move |uplink: &Candidate| family == Family::V4.number() || uplink.has(Family::V6);
-            all.filter(move |(_, (uplink, _))| has(uplink)).map(move |(judged, (uplink, description))| {
-                (family, &uplink.name, description.as_str(), uplink.weight, judged)
-            })
+    pub(crate) fn health(&self) -> impl Iterator<Item = (u8, &Uplink, &Health)> {
+        self.memory.uplinks.iter().flat_map(move |(&family, health)| {
+            let has = move |uplink: &Uplink| family == Family::V4.number() || uplink.has(Family::V6);
+            let all = self.uplinks.iter().zip(health).filter(move |(uplink, _)| has(uplink));
+            all.map(move |(uplink, health)| (family, uplink, health))
         })
+    }
+
+    /// For how long an uplink that works is not trusted yet, at `now`; none where it is.
+    pub(crate) fn held(&self, health: &Health, now: u64) -> Option<Held> {
+        health.held(self.hold, now)
     }
 
     /// Takes a record into account: first the active set that follows from it, if it changed or connections are to be
     /// given up, then the events.
     ///
     /// Records of other types, and of uplinks that the configuration does not have, change nothing.
-    pub(crate) fn hear(&mut self, record: &Record) -> Vec<Record> {
+    pub(crate) fn handle(&mut self, record: &Record) -> Vec<Record> {
         match record {
-            Record::Check(check) => self.hear_check(check),
-            Record::Applied(applied) => self.hear_applied(applied),
+            Record::Check(check) => self.handle_check(check),
+            Record::Applied(applied) => self.handle_applied(applied),
             _ => Vec::new(),
         }
     }
@@ -106,222 +185,155 @@ impl Decider {
         self.memory.owed.clear();
     }
 
-    fn hear_check(&mut self, check: &Check) -> Vec<Record> {
-        let Some(place) = self.uplinks.iter().position(|uplink| uplink.name == check.uplink) else { return Vec::new() };
+    /// The number of the next event, once.
+    pub(crate) const fn number(&mut self) -> u64 {
+        // What was remembered may have been any number.
+        self.memory.seq = self.memory.seq.wrapping_add(1);
+        self.memory.seq
+    }
+
+    fn handle_check(&mut self, check: &Check) -> Vec<Record> {
+        let Some(index) = self.uplinks.iter().position(|uplink| uplink.name == check.uplink) else { return Vec::new() };
         self.notice_reboot(check.at.mono);
-        let mut out = self.judge(place, check);
-        if check.family == Family::V4 && self.uplinks.get(place).is_some_and(|uplink| uplink.ipv6 == Ipv6::Untested) {
+        let mut out = self.evaluate(index, check);
+        if check.family == Family::V4 && self.uplinks.get(index).is_some_and(|uplink| uplink.ipv6 == Ipv6::Untested) {
             let like = Check { family: Family::V6, address: None, gateway: None, ..check.clone() };
             // What was not tested is no news.
             let news = |record: &Record| matches!(record, Record::Event(Event { kind: EventKind::State, .. }));
-            out.extend(self.judge(place, &like).into_iter().filter(|record| !news(record)));
+            out.extend(self.evaluate(index, &like).into_iter().filter(|record| !news(record)));
         }
+        out.extend(self.count(index, check));
+        // What is due by now, with what the check says.
+        out.extend(self.look_again(&check.at));
         out
     }
 
     /// Uplinks that the kernel has no route through count as down until it has one.
-    fn hear_applied(&mut self, applied: &Applied) -> Vec<Record> {
-        let Some(judged) = self.memory.judged.get_mut(&applied.family.number()) else { return Vec::new() };
+    fn handle_applied(&mut self, applied: &Applied) -> Vec<Record> {
+        let Some(health) = self.memory.uplinks.get_mut(&applied.family.number()) else { return Vec::new() };
+        let hold = self.hold;
         let mut turned = Vec::new();
-        for (place, (one, uplink)) in judged.iter_mut().zip(&self.uplinks).enumerate() {
+        for (index, (one, uplink)) in health.iter_mut().zip(&self.uplinks).enumerate() {
             let missing = applied.no_way.iter().any(|no_way| no_way.uplink == uplink.name);
             let mut ways = applied.uplinks.iter().filter(|way| way.uplink == uplink.name);
             let found = ways.any(|way| way.address.is_some() || way.gateway.is_some());
             if missing || found {
-                turned.extend(
-                    one.hear_of_route(!missing, applied.at.mono).map(|turn| (place, uplink.name.clone(), turn)),
-                );
+                let turn = one.handle_route(!missing, applied.at.mono);
+                one.note(turn, hold, applied.at.mono);
+                turned.extend(turn.map(|turn| (index, uplink.name.clone(), turn)));
             }
         }
-        let concluded = turned.into_iter().flat_map(|(place, uplink, turn)| {
+        let concluded = turned.into_iter().flat_map(|(index, uplink, turn)| {
             let up = turn.from == Some(false);
             let reason = (!up).then_some(Reason::NoRoute);
             let as_if = Check::without_questions(applied.at.clone(), uplink, applied.family, up, reason);
-            self.conclude(place, &as_if, &Change { turn: Some(turn), ..Change::default() })
+            self.conclude(index, &as_if, &Change { turn: Some(turn), ..Change::default() })
         });
         concluded.collect()
     }
 
-    fn judge(&mut self, place: usize, check: &Check) -> Vec<Record> {
+    fn evaluate(&mut self, index: usize, check: &Check) -> Vec<Record> {
         let count = self.uplinks.len();
-        let (fall, rise) = self.fall_rise.get(place).copied().unwrap_or((1, 1));
-        let judged = self.memory.judged.entry(check.family.number()).or_insert_with(|| vec![Judged::default(); count]);
-        let Some(one) = judged.get_mut(place) else { return Vec::new() };
-        let change = one.hear(check, fall, rise);
+        let (fall, rise) = self.uplinks.get(index).map_or((1, 1), |uplink| uplink.fall_rise);
+        let health = self.memory.uplinks.entry(check.family.number()).or_insert_with(|| vec![Health::default(); count]);
+        let Some(one) = health.get_mut(index) else { return Vec::new() };
+        let change = one.handle(check, fall, rise);
+        one.note(change.turn, self.hold, check.at.mono);
         let up = one.up().unwrap_or(check.up);
         let reason = if up { check.reason } else { one.reason() };
-        self.conclude(place, &Check { up, reason, ..check.clone() }, &change)
+        self.conclude(index, &Check { up, reason, ..check.clone() }, &change)
     }
 
     /// What follows from the state of an uplink, which a record may have changed.
-    fn conclude(&mut self, place: usize, check: &Check, change: &Change) -> Vec<Record> {
-        let active = self.election(check);
+    fn conclude(&mut self, index: usize, check: &Check, change: &Change) -> Vec<Record> {
+        let held = self.health_of(check.family, index).and_then(|one| one.held(self.hold, check.at.mono));
+        let held = held.map_or_else(String::new, |held| format!(", {held}"));
+        let cause = format!("{} {}{held}", check.uplink, word(check.up));
+        self.settle(index, check, change, &cause)
+    }
+
+    /// Elects anew for this cause, and says what changed.
+    fn settle(&mut self, index: usize, check: &Check, change: &Change, cause: &str) -> Vec<Record> {
+        let undrained = self.end_drains(check.family, &check.at);
+        let elected = self.election(&check.at, check.family, cause);
         let roles = self.roles(check.family);
-        let carriers = self.carriers(check.family);
-        let mut out: Vec<Record> = active.into_iter().map(Record::Active).collect();
-        self.tell_changes(place, check, change, &carriers, &mut out);
-        for (place, routing) in roles {
-            let words = |routing: bool| Some(if routing { "routing" } else { "standby" }.to_owned());
-            out.push(self.event(EventKind::Role, place, check, (words(!routing), words(routing)), &carriers));
+        let active = self.active_names(check.family);
+        let mut out: Vec<Record> = elected.into_iter().map(Record::Active).collect();
+        self.report_changes(index, check, change, &active, &mut out);
+        for (index, routing) in roles {
+            let role = |routing: bool| Some(if routing { "routing" } else { "standby" }.to_owned());
+            out.push(self.event(EventKind::Role, index, check, (role(!routing), role(routing)), &active));
+        }
+        out.extend(undrained);
+        out
+    }
+
+    /// Counts what has gone through the device of an uplink that has a quota.
+    fn count(&mut self, index: usize, check: &Check) -> Vec<Record> {
+        let Some(bytes) = check.device_bytes else { return Vec::new() };
+        let Some(news) = self.meter.take(&check.uplink, bytes, &check.at, &Calendar::new(self.zone.clone())) else {
+            return Vec::new();
+        };
+        let mut out = Vec::new();
+        let cause = match news {
+            News::Used(..) => format!("{} has used its quota", check.uplink),
+            News::Renewed => format!("{} has a new quota", check.uplink),
+        };
+        for family in [Family::V4, Family::V6] {
+            if self.last.contains_key(&family.number()) {
+                let up = self.health_of(family, index).and_then(Health::up) == Some(true);
+                let as_if = Check::without_questions(check.at.clone(), check.uplink.clone(), family, up, None);
+                out.extend(self.settle(index, &as_if, &Change::default(), &cause));
+            }
+        }
+        if let News::Used(before, now) = news {
+            let percent = |percent: u8| Some(format!("{percent}%"));
+            let event = self.event(EventKind::Quota, index, check, (percent(before), percent(now)), &[]);
+            let Record::Event(event) = event else { return out };
+            out.push(Record::Event(Event { family: None, ..event }));
         }
         out
+    }
+
+    fn health_of(&self, family: Family, index: usize) -> Option<&Health> {
+        self.memory.uplinks.get(&family.number())?.get(index)
     }
 
     /// After a reboot nothing that was known holds.
     fn notice_reboot(&mut self, mono: u64) {
         if mono.saturating_add(BACKWARDS_MS) < self.latest {
-            self.memory.judged.clear();
+            self.memory.uplinks.clear();
             self.memory.owed.clear();
-            self.said.clear();
+            self.last.clear();
+            self.looked.clear();
             self.first = None;
             self.latest = mono;
         }
         self.first.get_or_insert(mono);
         self.latest = self.latest.max(mono);
     }
+}
 
-    /// The active set, if it or the set of the failed is another than was last said, or connections are to be given up.
-    fn election(&mut self, check: &Check) -> Option<Active> {
-        let family = check.family.number();
-        let patience = u64::try_from(self.patience.as_millis()).unwrap_or(u64::MAX);
-        let waited = check.at.mono.saturating_sub(self.first.unwrap_or(check.at.mono)) >= patience;
-        let judged = self.memory.judged.get_mut(&family)?;
-        let has = |i: usize| self.uplinks.get(i).is_some_and(|uplink| uplink.has(check.family));
-        if !waited && judged.iter().enumerate().any(|(i, one)| has(i) && !one.heard) {
-            return None;
-        }
-        let up: Vec<bool> = judged.iter().map(|one| one.up() == Some(true)).collect();
-        let failed: Vec<usize> =
-            judged.iter().enumerate().filter(|(_, one)| one.up() == Some(false)).map(|(i, _)| i).collect();
-        let said = self.said.get(&family);
-        // Before anything was said, what is remembered of the roles tells who carried new connections last.
-        let remembered = || (0..judged.len()).filter(|&i| judged.get(i).is_some_and(|one| one.routing == Some(true)));
-        let before = said.map_or_else(|| remembered().collect(), |said| said.0.clone());
-        let active = elect(&self.uplinks, check.family, &up, self.all_down, &before);
-        let given_up = flush::due(judged, (&before, &active), self.flush);
-        if given_up.is_empty() && said.is_some_and(|said| said.0 == active && said.1 == failed) {
-            return None;
-        }
-        let rescued = active.iter().any(|&i| up.get(i) == Some(&true));
-        let reason = match (said, rescued) {
-            (None, _) => "start".to_owned(),
-            (_, false) => format!("{} {}, and none that may carry them works", check.uplink, word(check.up)),
-            _ => format!("{} {}", check.uplink, word(check.up)),
-        };
-        // What nobody has confirmed is asked for once more, unless it carries connections again that nobody wants to lose.
-        let owed = self.memory.owed.entry(family).or_default();
-        owed.retain(|uplink| failed.contains(uplink) || !active.contains(uplink));
-        owed.extend(given_up);
-        if !rescued {
-            flush::take_back(judged, &std::mem::take(owed));
-        }
-        let flush: Vec<usize> = owed.iter().copied().collect();
-        let record = Active {
-            at: check.at.clone(),
-            family: check.family,
-            uplinks: self.shares(&active),
-            failed: self.names(&failed),
-            flush: self.names(&flush),
-            reason,
-        };
-        self.said.insert(family, (active, failed));
-        Some(record)
-    }
+fn meter(config: &Config) -> Meter {
+    let quotas = config.uplinks.iter().filter_map(|uplink| Some((uplink.name.clone(), uplink.quota?)));
+    Meter::new(quotas.collect())
+}
 
-    /// The uplinks whose role changed with what was last said, and whether each carries new connections now.
-    fn roles(&mut self, family: Family) -> Vec<(usize, bool)> {
-        let Some((active, _)) = self.said.get(&family.number()) else { return Vec::new() };
-        let Some(judged) = self.memory.judged.get_mut(&family.number()) else { return Vec::new() };
-        judged
-            .iter_mut()
-            .enumerate()
-            .filter_map(|(place, one)| {
-                let routing = active.contains(&place);
-                let before = one.routing.replace(routing);
-                before.filter(|&before| before != routing).map(|_| (place, routing))
-            })
-            .collect()
-    }
-
-    fn tell_changes(
-        &mut self,
-        place: usize,
-        check: &Check,
-        change: &Change,
-        carriers: &[InterfaceName],
-        out: &mut Vec<Record>,
-    ) {
-        // An uplink that works from the start is no news.
-        if let Some(turn) = change.turn.filter(|turn| turn.from.is_some() || !check.up) {
-            out.push(self.event(
-                EventKind::State,
-                place,
-                check,
-                (turn.from.map(|up| word(up).to_owned()), Some(word(check.up).to_owned())),
-                carriers,
-            ));
-        }
-        let moved =
-            [(EventKind::Address, change.address, check.address), (EventKind::Gateway, change.gateway, check.gateway)];
-        for (kind, before, now) in moved {
-            if let Some(before) = before {
-                let change = (Some(before.to_string()), now.map(|now| now.to_string()));
-                out.push(self.event(kind, place, check, change, carriers));
-            }
-        }
-    }
-
-    fn event(
-        &mut self,
-        kind: EventKind,
-        place: usize,
-        check: &Check,
-        (from, to): (Option<String>, Option<String>),
-        carriers: &[InterfaceName],
-    ) -> Record {
-        self.memory.seq += 1;
-        let verdict = kind == EventKind::State;
-        Record::Event(Event {
-            seq: self.memory.seq,
-            kind,
-            at: check.at.clone(),
-            uplink: self.uplinks.get(place).map_or_else(|| check.uplink.clone(), |uplink| uplink.name.clone()),
-            family: check.family,
-            description: self.descriptions.get(place).cloned().unwrap_or_default(),
-            from,
-            to,
-            reason: check.reason.filter(|_| verdict),
-            answered: if verdict { check.answered } else { 0 },
-            required: if verdict { check.required } else { 0 },
-            asked: if verdict { check.asked } else { 0 },
-            questions: if verdict { check.questions } else { 0 },
-            replies: if verdict { check.replies } else { 0 },
-            active: carriers.to_vec(),
-        })
-    }
-
-    /// Who carries new connections as was last said.
-    fn carriers(&self, family: Family) -> Vec<InterfaceName> {
-        self.said.get(&family.number()).map(|(active, _)| self.names(active)).unwrap_or_default()
-    }
-
-    fn names(&self, places: &[usize]) -> Vec<InterfaceName> {
-        places.iter().filter_map(|&i| self.uplinks.get(i)).map(|uplink| uplink.name.clone()).collect()
-    }
-
-    fn shares(&self, places: &[usize]) -> Vec<Share> {
-        let chosen = places.iter().filter_map(|&i| self.uplinks.get(i));
-        chosen.map(|uplink| Share { uplink: uplink.name.clone(), weight: uplink.weight }).collect()
-    }
+fn timetable(config: &Config, zone: TimeZone) -> Timetable {
+    let uplinks = config.uplinks.iter().map(|uplink| uplink.active.clone()).collect();
+    let policies = config.policies.iter().map(|policy| policy.active.clone()).collect();
+    Timetable::new(uplinks, policies, Calendar::new(zone))
 }
 
 const fn word(up: bool) -> &'static str {
     if up { "up" } else { "down" }
 }
 
-mod flush;
-
 #[cfg(test)]
-pub(crate) mod fixture;
+mod cases;
+#[cfg(test)]
+mod play;
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;

@@ -1,20 +1,19 @@
 //! `ftr-monitor run --demo`: uplinks that come and go by chance, and what would be done. No root, no network.
 
-use std::fs::File;
-use std::io::Write;
+use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
-use ftr_core::cli::{Common, Failure};
 use ftr_core::record::{Check, Reason, Record};
 use ftr_core::{Config, Exit, Family};
+use ftr_tool::cli::{Common, Failure, answer};
+use ftr_tool::{Signals, clock, configuration, open, ready};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::Signal;
-use nix::sys::signalfd::SignalFd;
 
-use crate::clock;
-use crate::daemon::watch_signals;
 use crate::decide::Decider;
-use crate::words;
+use crate::format;
 
 /// The configuration where none is there or may be read: people who try a program out have none yet.
 const UPLINKS: &str = "\
@@ -27,32 +26,34 @@ tests: {ips: [8.8.8.8, 8.8.4.4, 1.1.1.1, 9.9.9.9], required_successful: 3, inter
 ";
 
 /// Runs until it is told to stop, or its reader goes away.
-pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
-    let named = common.config_file().ok().filter(|file| common.config.is_some() || File::open(file).is_ok());
+pub(crate) fn run(common: &Common, debug: bool) -> Result<Exit, Failure> {
+    let named = common.source.file().ok().filter(|file| common.source.config.is_some() || open::readable(file).is_ok());
     let config = match named {
-        Some(file) => Config::load(&file)?,
+        Some(file) => configuration::load(&file)?,
         None => Config::parse(Path::new("demo"), UPLINKS)?,
     };
-    let signals = watch_signals(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])?;
+    let waiting = |error: io::Error| Failure::new(Exit::Io, format!("signals: {error}"));
+    let signals = Signals::watch(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]).map_err(waiting)?;
     let mut chance = fastrand::Rng::new();
     let mut up = vec![true; config.uplinks.len()];
     let mut decider = Decider::new(&config, None);
-    say("demo: made-up uplinks, nothing is sent and no routing is changed; Ctrl-C ends it")?;
+    if !common.quiet && !common.json {
+        say("demo: made-up uplinks, nothing is sent and no routing is changed; Ctrl-C ends it")?;
+    }
     loop {
-        for (place, uplink) in config.uplinks.iter().enumerate() {
-            let Some(works) = up.get_mut(place) else { continue };
+        for (index, uplink) in config.uplinks.iter().enumerate() {
+            let Some(works) = up.get_mut(index) else { continue };
             // One that works breaks in one round of twelve, one that is broken returns in one of four.
             *works = if *works { chance.u8(..12) != 0 } else { chance.u8(..4) == 0 };
             let check = made_up(uplink.name.clone(), uplink.tests.required, *works, &mut chance);
-            for record in decider.hear(&Record::Check(check)) {
-                match record {
-                    Record::Active(active) => say(&format!("route: {}", words::active(&active)))?,
-                    Record::Event(event) => say(&format!("mail:  {}", words::event(&event)))?,
-                    _ => {}
-                }
-            }
+            let check = Record::Check(check);
+            let follows = decider.handle(&check);
+            let shown = Some(check).filter(|_| common.verbose || debug).into_iter().chain(follows);
+            shown.filter(|_| !common.quiet).try_for_each(|record| show(&record, common.json))?;
         }
-        if stopped(&signals, config.tests.interval.min(Duration::from_secs(1)))? {
+        let pause = config.tests.interval.min(Duration::from_secs(1));
+        let mut fds = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        if ready::wait(&mut fds, Some(pause)).map_err(waiting)? > 0 {
             return Ok(Exit::Yes);
         }
     }
@@ -66,19 +67,16 @@ fn made_up(uplink: ftr_core::InterfaceName, required: usize, up: bool, chance: &
     Check { answered: if up { required } else { 0 }, required, asked: required, ..check }
 }
 
-fn say(line: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout();
-    writeln!(out, "{} {line}", clock::now().time).and_then(|()| out.flush()).map_err(|error| Failure::stdout(&error))
+fn show(record: &Record, as_json: bool) -> Result<(), Failure> {
+    match record {
+        record if as_json => answer(&record.line().unwrap_or_default()),
+        Record::Check(check) => say(&format!("check: {}", format::check(check))),
+        Record::Active(active) => say(&format!("route: {}", format::active(active))),
+        Record::Event(event) => say(&format!("mail:  {}", format::event(event))),
+        _ => Ok(()),
+    }
 }
 
-/// Waits for a signal; whether one came within the time.
-fn stopped(signals: &SignalFd, wait: Duration) -> Result<bool, Failure> {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    use std::os::fd::AsFd;
-    let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
-    match poll(&mut [PollFd::new(signals.as_fd(), PollFlags::POLLIN)], timeout) {
-        Ok(0) => Ok(false),
-        Ok(_) => Ok(true),
-        Err(error) => Err(Failure::new(Exit::Io, format!("waiting: {error}"))),
-    }
+fn say(line: &str) -> Result<(), Failure> {
+    answer(&format!("{} {line}\n", clock::local()))
 }

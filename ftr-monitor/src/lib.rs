@@ -1,36 +1,52 @@
 //! `ftr-monitor`: decides which uplinks carry traffic, supervises the other ftr tools, and shows how things are.
 //!
-//! The heart is [`decide`] with [`judge`] (is this uplink up?) and [`elect`] (who carries new connections?): records
-//! in, records out, no clock. [`run`] is the pipeline `ftr-probe | decide | ftr-route | ftr-notify` with supervision.
+//! Its two hearts are pure. [`decide`]: records in, records out, from check to check. [`supervisor`]: what programs say
+//! and how they end in, what is to be started, fed, killed and told out. [`daemon`] carries that out.
 
-mod backoff;
+mod ask;
+mod change;
 mod check;
-mod child;
 mod cli;
-mod clock;
+mod confine;
+mod control;
 mod daemon;
 mod decide;
+mod decide_command;
 mod demo;
-mod elect;
-mod filter;
-mod hazards;
+mod detect;
+mod drain;
+mod entry;
+mod example;
+mod format;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
+mod hooks;
+mod host;
+#[cfg(test)]
+mod hostile;
 mod init;
 mod instance;
-mod judge;
 mod log;
 mod memory;
 mod once;
+mod peer;
 mod privilege;
-mod queue;
+mod program;
+mod reduce;
+mod request;
+mod service;
 mod snapshot;
+mod starter;
+mod state;
 mod status;
-mod stream;
-mod throttle;
-mod words;
+mod supervisor;
+mod tool;
+mod trial;
+mod user;
+mod visitors;
 
 use std::process::ExitCode;
-
-const TOOL: &str = "ftr-monitor";
 
 /// The command line, for its man page and completions.
 #[must_use]
@@ -41,5 +57,5 @@ pub fn command() -> clap::Command {
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    ftr_core::cli::run(TOOL, cli::run)
+    ftr_tool::cli::run(tool::NAME, cli::run)
 }

@@ -1,18 +1,19 @@
 //! What is remembered over a restart, in the run directory. Believed only while it must still be true.
 
-use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
-use std::path::PathBuf;
 
 use ftr_core::Config;
 use ftr_core::record::Event;
-use ftr_core::running::directory as run_dir;
-use nix::unistd::geteuid;
+use ftr_tool::{Directory, brief, run_path, running};
 use serde::{Deserialize, Serialize};
 
 use crate::decide::Memory;
+
+/// Its name in the run directory.
+const FILE: &str = "monitor.json";
+/// The longest memory that is read, in bytes: far more than the most uplinks and the longest queue of events take.
+const LONGEST: u64 = 16 * 1024 * 1024;
 
 /// The memory with all that it depends on.
 #[derive(Serialize, Deserialize)]
@@ -31,12 +32,20 @@ struct Remembered {
 
 /// What is remembered, if anything that holds for this boot, network namespace and configuration, and the events that
 /// nobody had taken charge of.
-pub(crate) fn recall(config: &Config) -> Option<(Memory, Vec<Event>)> {
-    let text = fs::read(file()).ok()?;
-    let remembered: Remembered = serde_json::from_slice(&text).ok()?;
-    let here = surroundings(config).ok()?;
-    (here == (remembered.boot, remembered.namespace, remembered.fingerprint))
-        .then_some((remembered.memory, remembered.events))
+///
+/// # Errors
+/// The file is not one to be believed, or makes no sense: nothing is known then.
+pub(crate) fn recall(config: &Config) -> io::Result<Option<(Memory, Vec<Event>)>> {
+    let text = match Directory::open(&run_path()).and_then(|directory| directory.read(FILE, LONGEST)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        read => read?,
+    };
+    let remembered: Remembered = serde_json::from_slice(&text).map_err(|error| {
+        io::Error::new(io::ErrorKind::InvalidData, format!("{FILE}: {}", brief(&error.to_string())))
+    })?;
+    let here = surroundings(config)?;
+    Ok((here == (remembered.boot, remembered.namespace, remembered.fingerprint))
+        .then_some((remembered.memory, remembered.events)))
 }
 
 /// Remembers, in one step: a reader finds the old memory or the new one, never half of one.
@@ -56,26 +65,7 @@ pub(crate) fn remember<'a>(
         memory: memory.clone(),
         events: events.cloned().collect(),
     })?;
-    let next = run_dir().join("monitor.json.next");
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", next.display()));
-    fs::write(&next, text).map_err(named)?;
-    fs::rename(&next, file()).map_err(named)
-}
-
-/// Makes the run directory, and root its owner where root is who runs: without the power to write what belongs to others
-/// it could not remember anything in a directory that the service's user has left behind.
-///
-/// # Errors
-/// It cannot be made or taken over.
-pub(crate) fn own_run_dir() -> io::Result<()> {
-    let dir = run_dir();
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", dir.display()));
-    fs::DirBuilder::new().recursive(true).mode(0o755).create(&dir).map_err(named)?;
-    let owner = fs::metadata(&dir).map_err(named)?.uid();
-    if geteuid().is_root() && owner != 0 {
-        chown(&dir, Some(0), Some(0)).map_err(named)?;
-    }
-    Ok(())
+    Directory::open(&run_path())?.write(FILE, &text).map(drop)
 }
 
 /// Writes into the run directory, which somebody may take away at any time: it is made again then, and where that cannot
@@ -89,9 +79,9 @@ impl Keeper {
     /// Calls `write`, and again after making the directory where it is gone. What there is to say to people, if anything.
     pub(crate) fn keep(&mut self, mut write: impl FnMut() -> io::Result<()>) -> Option<String> {
         let again = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => {
-                own_run_dir().map_err(|failed| io::Error::new(error.kind(), format!("{error}; {failed}")))
-            }
+            io::ErrorKind::NotFound => Directory::make(&run_path())
+                .map(drop)
+                .map_err(|failed| io::Error::new(error.kind(), format!("{error}; {failed}"))),
             _ => Err(error),
         };
         let written = write().or_else(|error| again(error).and_then(|()| write()));
@@ -104,14 +94,8 @@ impl Keeper {
     }
 }
 
-fn file() -> PathBuf {
-    run_dir().join("monitor.json")
-}
-
 fn surroundings(config: &Config) -> io::Result<(String, u64, u64)> {
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
-    let namespace = fs::metadata("/proc/self/ns/net")?.ino();
-    Ok((boot, namespace, fingerprint(config)))
+    Ok((running::boot()?, running::namespace()?, fingerprint(config)))
 }
 
 /// Differs where other uplinks stand in the same places, or the same have another family or address.
@@ -123,10 +107,32 @@ fn fingerprint(config: &Config) -> u64 {
     hasher.finish()
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz {
+    use super::{Memory, Remembered};
+
+    /// What a file holds, whichever boot and configuration it is of. Written again it is the same.
+    pub(crate) fn memory(text: &[u8]) -> Option<Memory> {
+        let remembered: Remembered = serde_json::from_slice(text).ok()?;
+        let written = serde_json::to_vec(&remembered).unwrap_or_default();
+        let again = serde_json::from_slice(&written).ok().map(|Remembered { memory, events, .. }| (memory, events));
+        let Remembered { memory, events, .. } = remembered;
+        assert_eq!(again.as_ref(), Some(&(memory.clone(), events)));
+        Some(memory)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::fingerprint;
+    use super::{fingerprint, fuzz};
     use crate::decide::fixture::config;
+
+    #[test]
+    fn an_update_remembers_what_the_version_before_it_wrote() {
+        // Its first line; behind it are records for the fuzz target.
+        let memory = include_str!("../../fuzz/corpus/memory/usual").lines().next().unwrap();
+        assert!(fuzz::memory(memory.as_bytes()).is_some());
+    }
 
     #[test]
     fn what_was_known_of_an_uplink_is_not_believed_of_another() {

@@ -1,66 +1,103 @@
 //! `ftr-monitor once`: one cycle with remembered state, for cron and systemd timers.
 
-use std::io::Write;
-use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
-use ftr_core::cli::{Common, Failure, say};
+use caps::Capability;
+use ftr_core::Exit;
+use ftr_core::config::Uplink;
 use ftr_core::record::{Event, Record};
-use ftr_core::{Config, Exit};
+use ftr_tool::cli::{Common, Failure, answer, say};
+use ftr_tool::run::{Bounds, finish};
+use ftr_tool::{Input, assigned, configuration};
+use jiff::tz::TimeZone;
 
-use crate::TOOL;
-use crate::child::beside_us;
 use crate::decide::Decider;
+use crate::format;
 use crate::instance::Instance;
 use crate::memory::{recall, remember};
-use crate::words;
+use crate::privilege;
+use crate::program::Program;
+use crate::starter::Starter;
+use crate::{state, tool};
+
+/// How long a program may take that asks nobody in the internet, or, as the notifier, gives up after some seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What a program may answer, in bytes: a record for each of the most uplinks, many times over.
+const LONGEST: usize = 16 << 20;
 
 /// Prepares, probes every uplink once, decides, routes, notifies. Says what changed, so nothing where nothing did.
 /// 0: all uplinks are up, 1: any is down.
 pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
-    let file = common.config_file()?;
-    let config = Config::load(&file)?;
+    let (mut config, text) = configuration::load_with_text(&common.source.file()?)?;
+    if let Err(error) = assigned::assign(&mut config) {
+        say(tool::NAME, &format!("once: tables and marks follow the file anew: {error}"));
+    }
     // Held while anything is decided, so that two cycles, or a cycle and the daemon, never work against each other.
-    let instance = Instance::claim_or_fail("once")?;
-    expect_success("ftr-route", pipe("ftr-route", &file, &["prepare"], "")?.0)?;
-    let (status, checks) = pipe("ftr-probe", &file, &["--json"], "")?;
+    let mut instance = Instance::claim_or_fail("once")?;
+    // While it still can be done; whether it is of use is seen when something is remembered.
+    let _ = instance.take_over();
+    if let Err(error) = assigned::remember(&config) {
+        say(tool::NAME, &format!("once: whose tables and marks are whose cannot be remembered: {error}"));
+    }
+    privilege::keep_only(&[Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW])?;
+    let file = std::path::absolute(&config.file).unwrap_or_else(|_| config.file.clone());
+    let (starter, remarks) = Starter::new(&config, &text, &file)?;
+    for remark in config.warning_lines().iter().chain(&remarks).filter(|_| !common.quiet) {
+        say(tool::NAME, remark);
+    }
+    expect_success("ftr-route", pipe(&starter, Program::Route, &["--quiet", "prepare"], "", PATIENCE)?.0)?;
+    let longest = config.uplinks.iter().map(Uplink::patience).max().unwrap_or_default();
+    let (status, checks) = pipe(&starter, Program::Probe, &["--json"], "", PATIENCE.max(longest))?;
     if !matches!(status.code(), Some(0 | 1)) {
         expect_success("ftr-probe", status)?;
     }
-    let (memory, events) = recall(&config).unzip();
-    let mut cycle =
-        Cycle { decider: Decider::new(&config, memory), events: events.unwrap_or_default(), orders: String::new() };
-    cycle.hear(common, &checks)?;
-    // The route program may find that an uplink has no way out, which leaves the others to carry its part.
+    let remembered = recall(&config).unwrap_or_else(|error| {
+        say(tool::NAME, &format!("once: what was known is not believed: {error}"));
+        None
+    });
+    let (memory, events) = remembered.unzip();
+    let decider = Decider::new(&config, memory).in_zone(&config, TimeZone::system()).in_cycles();
+    let (decider, said) = state::resume(decider, &config);
+    if let Some(said) = said {
+        say(tool::NAME, &format!("once: {said}"));
+    }
+    let mut cycle = Cycle { decider, events: events.unwrap_or_default(), orders: String::new() };
+    cycle.handle(common, Program::Probe, &checks)?;
+    // The route program may find that an uplink has no egress, which leaves the others to carry its part.
     for _ in 0..2 {
         let orders = std::mem::take(&mut cycle.orders);
-        let (status, answers) = pipe("ftr-route", &file, &["apply", "-"], &orders)?;
+        let (status, answers) = pipe(&starter, Program::Route, &["--quiet", "apply", "-"], &orders, PATIENCE)?;
         expect_success("ftr-route", status)?;
         cycle.decider.confirm_all();
-        cycle.hear(common, &answers)?;
+        cycle.handle(common, Program::Route, &answers)?;
         if cycle.orders.is_empty() {
             break;
         }
     }
-    let Cycle { decider, mut events, .. } = cycle;
+    let Cycle { mut decider, mut events, .. } = cycle;
+    if let Some(error) = decider.meter.write().and_then(|usage| state::remember(&usage).err()) {
+        say(tool::NAME, &format!("once: what was used of quotas cannot be remembered: {error}"));
+    }
     let keep = |events: &[Event]| {
         if let Err(error) = remember(&config, decider.memory(), events.iter()) {
-            say(TOOL, &format!("once: what is known cannot be remembered: {error}"));
+            say(tool::NAME, &format!("once: what is known cannot be remembered: {error}"));
         }
     };
     events = if config.email.send { events } else { Vec::new() };
     keep(&events);
     // A mail server that takes its time must hold up neither the next cycle nor the daemon.
     drop(instance);
-    if !events.is_empty() && notify(&file, &events)? {
-        let again = Instance::claim().ok().flatten();
+    if !events.is_empty() && notify(&starter, &events)? {
+        let again = Instance::claim().ok().and_then(Result::ok);
         // Another cycle may have come and gone meanwhile, and knows better.
-        let latest = again.and_then(|_| recall(&config)).is_some_and(|(memory, _)| memory == *decider.memory());
+        let latest =
+            again.and_then(|_| recall(&config).ok().flatten()).is_some_and(|(memory, _)| memory == *decider.memory());
         if latest {
             keep(&[]);
         }
     }
-    let mut verdicts = decider.judged().map(|(.., judged)| judged.up() == Some(true)).peekable();
+    let mut verdicts = decider.health().map(|(.., health)| health.up() == Some(true)).peekable();
     if verdicts.peek().is_none() {
         return Err(Failure::new(Exit::Unavailable, "ftr-probe: told nothing of any uplink"));
     }
@@ -76,20 +113,28 @@ struct Cycle {
 }
 
 impl Cycle {
-    /// Takes records of another program into account.
-    fn hear(&mut self, common: &Common, records: &str) -> Result<(), Failure> {
-        for record in records.lines().filter_map(|record| Record::parse(record.as_bytes()).ok()) {
-            for decided in self.decider.hear(&record) {
+    /// Takes what a program has answered into account.
+    fn handle(&mut self, common: &Common, program: Program, said: &[u8]) -> Result<(), Failure> {
+        let (mut input, mut records) = (Input::default(), Vec::new());
+        input.push(said, |_, record| records.push(record));
+        input.end();
+        if let Some(told) = input.malformed.told_at_last() {
+            say(tool::NAME, &format!("once: {}: {told}", program.name()));
+        }
+        for record in records {
+            for decided in self.decider.handle(&record) {
                 match decided {
                     Record::Active(active) => {
                         // Decided anew in every cycle, so no news: cron mails what it is told.
+                        let words = format::active(&active);
+                        let record = Record::Active(active);
                         if common.verbose {
-                            tell(common, &words::active(&active))?;
+                            tell(common, &record, &words)?;
                         }
-                        self.orders.push_str(&line(&Record::Active(active))?);
+                        self.orders.push_str(&line(&record)?);
                     }
                     Record::Event(event) => {
-                        tell(common, &words::event(&event))?;
+                        tell(common, &Record::Event(event.clone()), &format::event(&event))?;
                         self.events.push(event);
                     }
                     _ => {}
@@ -101,14 +146,14 @@ impl Cycle {
 }
 
 /// Hands events to the notifier; whether it took them. The next cycle tries again what it did not.
-fn notify(config: &Path, events: &[Event]) -> Result<bool, Failure> {
+fn notify(starter: &Starter, events: &[Event]) -> Result<bool, Failure> {
     let mut lines = String::new();
     for event in events {
         lines.push_str(&line(&Record::Event(event.clone()))?);
     }
-    let (status, _) = pipe("ftr-notify", config, &["-"], &lines)?;
+    let (status, _) = pipe(starter, Program::Notify, &["-"], &lines, PATIENCE)?;
     if !status.success() {
-        say(TOOL, &format!("once: ftr-notify: ended with {status}; the next cycle tries again"));
+        say(tool::NAME, &format!("once: ftr-notify: ended with {status}; the next cycle tries again"));
     }
     Ok(status.success())
 }
@@ -117,35 +162,31 @@ fn line(record: &Record) -> Result<String, Failure> {
     record.line().map_err(|error| Failure::new(Exit::Bug, format!("record: {error}")))
 }
 
-fn tell(common: &Common, line: &str) -> Result<(), Failure> {
+/// Prints what was decided, in words or as the record.
+fn tell(common: &Common, record: &Record, words: &str) -> Result<(), Failure> {
     if common.quiet {
         return Ok(());
     }
-    writeln!(std::io::stdout(), "{line}").map_err(|error| Failure::stdout(&error))
+    let text = if common.json { line(record)? } else { format!("{words}\n") };
+    answer(&text)
 }
 
 /// Runs a program with text for its input, and returns how it ended and what it said.
-fn pipe(program: &str, config: &Path, args: &[&str], input: &str) -> Result<(ExitStatus, String), Failure> {
-    let failed = |error: std::io::Error| Failure::new(Exit::Unavailable, format!("{program}: cannot be run: {error}"));
-    let mut child = Command::new(beside_us(program))
-        .arg("-c")
-        .arg(config)
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
-    let mut stdin = child.stdin.take();
-    std::thread::scope(|scope| {
-        // From a thread of its own: the program may answer before it has read everything.
-        scope.spawn(move || {
-            // One that ends without reading tells why by its exit code.
-            let _ = stdin.as_mut().map(|stdin| stdin.write_all(input.as_bytes()));
-            drop(stdin.take());
-        });
-        let output = child.wait_with_output().map_err(failed)?;
-        Ok((output.status, String::from_utf8_lossy(&output.stdout).into_owned()))
-    })
+fn pipe(
+    starter: &Starter,
+    program: Program,
+    args: &[&str],
+    input: &str,
+    time: Duration,
+) -> Result<(ExitStatus, Vec<u8>), Failure> {
+    let streams = |command: &mut Command| {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    };
+    let bounds = Bounds { time, bytes: LONGEST };
+    let ended = starter.start(program, args, streams).and_then(|child| finish(child, input.as_bytes(), bounds));
+    let ended = ended
+        .map_err(|error| Failure::new(Exit::Unavailable, format!("{}: cannot be run: {error}", program.name())))?;
+    Ok((ended.status, ended.stdout))
 }
 
 /// Passes on the exit code of a program that failed; it has said on stderr why.

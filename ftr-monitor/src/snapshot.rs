@@ -1,10 +1,10 @@
-//! The configuration as it was when the monitor started, for children that are started later: the file may have changed,
-//! be half written, or be gone by then, and uplinks that stand in another order have other marks than the firewall.
+//! A child's part of the configuration as it was when the monitor started: the file may have changed, be half written, or
+//! be gone by then, and uplinks that stand in another order have other marks than the firewall.
 
 use std::ffi::CString;
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 /// The longest name that the kernel takes, in bytes.
 const LONGEST_NAME: usize = 249;
 
-/// A copy of the configuration in memory that nobody can change (`memfd_create(2)`). Children inherit its descriptor.
+/// A copy in memory that nobody can change (`memfd_create(2)`), whose descriptor one child inherits and no other.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     file: File,
@@ -27,9 +27,10 @@ impl Snapshot {
     /// # Errors
     /// The kernel has no memory for it, or does not seal it.
     pub(crate) fn of(text: &str, origin: &Path) -> io::Result<Self> {
-        let mut file = File::from(memfd_create(name(origin).as_c_str(), MFdFlags::MFD_ALLOW_SEALING)?);
-        // It may hold a password, and everybody may look into `/proc`.
-        file.set_permissions(Permissions::from_mode(0o600))?;
+        let mut file =
+            File::from(memfd_create(name(origin).as_c_str(), MFdFlags::MFD_ALLOW_SEALING | MFdFlags::MFD_CLOEXEC)?);
+        // It may hold a password.
+        file.set_permissions(Permissions::from_mode(0o400))?;
         file.write_all(text.as_bytes())?;
         let seals = SealFlag::F_SEAL_SEAL | SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK;
         fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
@@ -39,6 +40,12 @@ impl Snapshot {
     /// Where a child finds it.
     pub(crate) fn path(&self) -> PathBuf {
         PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
+    }
+}
+
+impl From<Snapshot> for OwnedFd {
+    fn from(snapshot: Snapshot) -> Self {
+        snapshot.file.into()
     }
 }
 
@@ -53,7 +60,7 @@ fn name(origin: &Path) -> CString {
 #[cfg(test)]
 mod tests {
     use super::Snapshot;
-    use ftr_core::Config;
+    use ftr_tool::configuration;
     use std::fs::{OpenOptions, read_to_string};
     use std::io::Write;
     use std::path::Path;
@@ -69,12 +76,12 @@ mod tests {
 
     #[test]
     fn what_is_said_of_it_names_the_file_that_people_know() {
-        let text = "tests: {ips: [198.51.100.1], required_successful: 1}\ndownlinks: {lan: eth0}\n\
+        let text = "tests: {ips: [198.51.100.1, 198.51.100.2], required_successful: 1}\ndownlinks: {lan: eth0}\n\
                     uplinks: [{interface: eth1, ip: 192.0.2.1, gateway: 192.0.2.9}]\n";
         let long = format!("/{}/ftr.yaml", "directory/".repeat(40));
         for (origin, told) in [("/etc/ftr/a b.yaml", "/etc/ftr/a b.yaml"), (&long, "ftr.yaml")] {
             let snapshot = Snapshot::of(text, Path::new(origin)).unwrap();
-            let warnings = Config::load(&snapshot.path()).unwrap().warning_lines();
+            let warnings = configuration::load(&snapshot.path()).unwrap().warning_lines();
             assert!(warnings[0].starts_with(&format!("{told}:3:")), "{warnings:?}");
         }
     }

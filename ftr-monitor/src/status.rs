@@ -1,19 +1,30 @@
 //! How things are: told by the running monitor, shown to people and programs.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io;
 use std::net::IpAddr;
 
-use ftr_core::clean::clean;
-use ftr_core::cli::{Common, Failure, colour};
 use ftr_core::config::Uplink;
-use ftr_core::record::{Reason, Stamp};
-use ftr_core::running::Running;
+use ftr_core::record::{Hazard, Held, Reason, Stamp};
+use ftr_core::sanitize::sanitize;
 use ftr_core::{Config, Exit, InterfaceName};
+use ftr_tool::cli::{self, Common, Failure, colour};
+use ftr_tool::running::Running;
+use ftr_tool::{brief, clock};
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use crate::ask;
 use crate::decide::Decider;
-use crate::instance;
+use crate::decide::health::Health;
+use crate::decide::uplink;
+use crate::memory::recall;
+use crate::request::Request;
+
+/// How wide a line for people is, in characters.
+const COLUMNS: usize = 80;
 
 /// What the monitor knows at one instant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,22 +32,28 @@ pub(crate) struct Status {
     /// When it was asked.
     #[serde(flatten)]
     pub(crate) at: Stamp,
-    /// Its process number.
+    /// The monitor's process number; 0 where none runs, and this is what the latest cycle of `ftr-monitor once` knew.
     pub(crate) pid: u32,
     /// Each uplink and family.
     pub(crate) uplinks: Vec<UplinkStatus>,
     /// The programs that it keeps running.
     pub(crate) children: Vec<ChildStatus>,
+    /// What works against several uplinks on this host.
+    #[serde(default)]
+    pub(crate) hazards: Vec<Hazard>,
     /// Events that the notifier has not taken charge of yet.
     pub(crate) events_waiting: usize,
     /// Events that were given up for want of room.
     pub(crate) events_dropped: u64,
-    /// What it goes by. One that does not tell is older than this program.
+    /// The configuration that the monitor has read; null where it is too old to tell.
     #[serde(default)]
     pub(crate) configuration: Option<Running>,
-    /// Whether the file says something else now; none where whoever asks may not read it. The one who asks finds out.
+    /// Whether the file says something else now; null where whoever asks may not read it. The one who asks finds out.
     #[serde(default)]
     pub(crate) file_differs: Option<bool>,
+    /// What a monitor of a later version tells beside it, which is shown as it is by -j.
+    #[serde(flatten)]
+    pub(crate) more: BTreeMap<String, Value>,
 }
 
 impl Status {
@@ -51,30 +68,85 @@ impl Status {
 
 /// One uplink, for one family.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the answer, and any of them may be so")]
 pub(crate) struct UplinkStatus {
+    /// Which uplink.
     pub(crate) uplink: InterfaceName,
+    /// Over which family: 4 or 6.
     pub(crate) family: u8,
+    /// Its description in the configuration.
     pub(crate) description: String,
+    /// Its share of new connections beside the others of the active set: 1 to 256.
     pub(crate) weight: u16,
-    /// None before the first check.
+    /// Whether it works; null before the first check.
     pub(crate) up: Option<bool>,
-    /// For how long, in milliseconds.
+    /// For how long that has been so, in milliseconds.
     pub(crate) for_ms: u64,
     /// Whether it carries new connections.
     pub(crate) routing: bool,
+    /// Why it is down; null while it is up.
     pub(crate) reason: Option<Reason>,
+    /// Mean round trip of the answers in the latest check, in milliseconds; null where there were none.
     pub(crate) rtt_ms: Option<f64>,
+    /// The address that it leaves with; null while it has none.
     pub(crate) address: Option<IpAddr>,
+    /// The gateway that it leaves by; null while it has none, or needs none.
     pub(crate) gateway: Option<IpAddr>,
     /// How long ago it was last checked, or the monitor started; in milliseconds.
     #[serde(default)]
     pub(crate) checked_ms: u64,
-    /// That is too long ago for the verdict to be believed.
+    /// Whether that is too long ago for the verdict to be believed.
     #[serde(default)]
     pub(crate) stale: bool,
+    /// Why it stays on standby for a while although it works: it went down of late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) held: Option<Held>,
+    /// People want no new connections on it.
+    #[serde(default)]
+    pub(crate) drained: bool,
+    /// When that ends by itself, in milliseconds from now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) drain_ends_ms: Option<u64>,
+    /// It is kept in reserve: this is not its time of the week, or its quota is used up.
+    #[serde(default)]
+    pub(crate) reserve: bool,
+    /// How many bytes of its quota are used in this period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) used_bytes: Option<u64>,
+    /// Its quota, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) quota_bytes: Option<u64>,
+    /// As [`Status::more`].
+    #[serde(flatten)]
+    pub(crate) more: BTreeMap<String, Value>,
 }
 
 impl UplinkStatus {
+    /// What it does for new connections, in a word.
+    fn role(&self) -> &'static str {
+        match self {
+            Self { routing: true, .. } => "routing",
+            Self { drained: true, .. } => "drained",
+            Self { reserve: true, .. } => "reserve",
+            Self { held: Some(_), .. } => "held",
+            _ => "standby",
+        }
+    }
+
+    /// Why it is not used as its group and weight would have it; none where it is.
+    fn note(&self) -> Option<String> {
+        let name = &self.uplink;
+        let family = if self.family == 6 { " IPv6" } else { "" };
+        let ends = self.drain_ends_ms.map_or_else(String::new, |ends| format!(" for {} more", short(ends)));
+        let what = match (self.drained, self.reserve, self.held) {
+            (true, ..) => format!("drained{ends}"),
+            (_, true, _) => "in reserve: not its hours, or no quota left".to_owned(),
+            (.., Some(held)) => held.to_string(),
+            _ => return None,
+        };
+        Some(format!("{name}{family}: {what}"))
+    }
+
     /// It works, as far as anybody can know.
     fn is_well(&self) -> bool {
         self.up == Some(true) && !self.stale
@@ -84,52 +156,106 @@ impl UplinkStatus {
 /// One program that the monitor keeps running.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ChildStatus {
+    /// Which program.
     pub(crate) program: String,
-    /// None while it is down.
+    /// Its process number; null while it does not run.
     pub(crate) pid: Option<u32>,
+    /// With which exit code it ended, where something has to be changed before it is started again (64, 77, 78).
+    #[serde(default)]
+    pub(crate) refused: Option<i32>,
+    /// As [`Status::more`].
+    #[serde(flatten)]
+    pub(crate) more: BTreeMap<String, Value>,
+}
+
+impl ChildStatus {
+    /// Its name, and what it waits for.
+    fn text(&self) -> String {
+        let refused = |exit| format!("{} (exit {exit}: waits for a SIGHUP)", self.program);
+        self.refused.map_or_else(|| self.program.clone(), refused)
+    }
 }
 
 /// What the decider knows, uplink by uplink, at `now`, of checks since `started` (milliseconds since boot).
 pub(crate) fn uplinks(decider: &Decider, config: &Config, started: u64, now: u64) -> Vec<UplinkStatus> {
     let patience =
         |name: &InterfaceName| config.uplinks.iter().find(|uplink| uplink.name == *name).map(Uplink::patience);
-    let one = |(family, name, description, weight, judged): (u8, &InterfaceName, &str, u16, &crate::judge::Judged)| {
-        let latest = judged.latest.as_ref();
-        let checked_ms = now.saturating_sub(latest.map_or(started, |check| check.at.mono));
+    let one = |(family, uplink, health): (u8, &uplink::Uplink, &Health)| {
+        let latest = health.latest.as_ref();
+        let quota = decider.meter.used(&uplink.name);
+        let checked_ms = now.saturating_sub(health.checked_at.map_or(started, |at| at.max(started)));
         UplinkStatus {
-            uplink: name.clone(),
+            uplink: uplink.name.clone(),
             family,
-            description: description.to_owned(),
-            weight,
-            up: judged.up(),
-            for_ms: now.saturating_sub(judged.since),
-            routing: judged.routing.unwrap_or(false),
-            reason: judged.reason(),
+            description: uplink.description.clone(),
+            weight: uplink.weight,
+            up: health.up(),
+            for_ms: now.saturating_sub(health.since),
+            routing: health.routing.unwrap_or(false),
+            reason: health.reason(),
             rtt_ms: latest.and_then(|check| check.rtt_ms),
-            address: judged.address,
-            gateway: judged.gateway,
+            address: health.address,
+            gateway: health.gateway,
             checked_ms,
-            stale: patience(name).is_some_and(|patience| u128::from(checked_ms) > patience.as_millis()),
+            held: decider.held(health, now),
+            drained: health.is_drained(now),
+            drain_ends_ms: health.drained.and_then(|drain| drain.until).map(|until| until.saturating_sub(now)),
+            reserve: health.reserve,
+            used_bytes: quota.map(|(used, _)| used),
+            quota_bytes: quota.map(|(_, quota)| quota),
+            stale: patience(&uplink.name).is_some_and(|patience| u128::from(checked_ms) > patience.as_millis()),
+            more: BTreeMap::new(),
         }
     };
-    decider.judged().map(one).collect()
+    decider.health().map(one).collect()
 }
 
 /// `ftr-monitor status`: 0 all up, 1 degraded, 69 not running.
 pub(crate) fn show(common: &Common) -> Result<Exit, Failure> {
-    let answer = instance::ask().map_err(|error| Failure::new(Exit::Unavailable, format!("status: {error}")))?;
-    let answer = answer.ok_or_else(|| Failure::new(Exit::Unavailable, "status: ftr-monitor is not running"))?;
-    let mut status: Status = serde_json::from_str(&answer)
-        .map_err(|error| Failure::new(Exit::Io, format!("status: the monitor's answer is not understood: {error}")))?;
+    let answer =
+        ask::ask(&Request::Status {}).map_err(|error| Failure::new(Exit::Unavailable, format!("status: {error}")))?;
+    let mut status: Status = match answer {
+        Some(answer) => serde_json::from_str(&answer).map_err(|error| {
+            let error = brief(&error.to_string());
+            Failure::new(Exit::Io, format!("status: the monitor's answer is not understood: {error}"))
+        })?,
+        None => remembered(common)?,
+    };
     let difference = difference(&status, common);
     status.file_differs = difference.as_ref().ok().map(Option::is_some);
-    let text = match (common.quiet, common.json) {
+    let mut text = match (common.quiet, common.json) {
         (true, _) => String::new(),
-        (false, true) => format!("{}\n", clean(&json(&status)?)),
+        (false, true) => format!("{}\n", sanitize(&json(&status)?)),
         (false, false) => table(&status, difference.ok().flatten().as_deref(), colour(&std::io::stdout())),
     };
-    std::io::stdout().write_all(text.as_bytes()).map_err(|error| Failure::stdout(&error))?;
+    if common.verbose && !common.quiet && !common.json {
+        text.push_str(&details(&status));
+    }
+    cli::answer(&text)?;
     Ok(if status.is_well() { Exit::Yes } else { Exit::No })
+}
+
+/// What the latest cycle of `ftr-monitor once` knew, where single cycles do what a daemon would do.
+fn remembered(common: &Common) -> Result<Status, Failure> {
+    let away = || Failure::new(Exit::Unavailable, "status: ftr-monitor is not running");
+    // Whoever has no configuration is told first that nothing runs.
+    let config = common.source.load().map_err(|_| away())?;
+    let (memory, events) =
+        recall(&config).ok().flatten().filter(|(memory, _)| memory.is_of_cycles()).ok_or_else(away)?;
+    let at = clock::now();
+    let decider = Decider::new(&config, Some(memory)).in_zone(&config, TimeZone::system());
+    Ok(Status {
+        uplinks: uplinks(&decider, &config, 0, at.mono),
+        at,
+        pid: 0,
+        children: Vec::new(),
+        hazards: Vec::new(),
+        events_waiting: events.len(),
+        events_dropped: 0,
+        configuration: None,
+        file_differs: None,
+        more: BTreeMap::new(),
+    })
 }
 
 fn json(status: &Status) -> Result<String, Failure> {
@@ -143,8 +269,33 @@ fn json(status: &Status) -> Result<String, Failure> {
 /// That cannot be known.
 fn difference(status: &Status, common: &Common) -> io::Result<Option<String>> {
     let running = status.configuration.as_ref().ok_or(io::ErrorKind::NotFound)?;
-    let file = common.config.as_deref().unwrap_or_else(|| running.file());
-    running.difference_of_file(file)
+    match &common.source.config {
+        Some(file) => running.difference_of_file(file),
+        None => running.difference_of_own_file(),
+    }
+}
+
+/// All that there is to say of it, for the log.
+pub(crate) fn text(status: &Status) -> String {
+    table(status, None, false) + &details(status)
+}
+
+/// What -v adds: by which address and gateway each uplink leaves, when it was checked, and the programs that run.
+fn details(status: &Status) -> String {
+    let mut text = String::new();
+    for uplink in &status.uplinks {
+        let [address, gateway] = [uplink.address, uplink.gateway]
+            .map(|address| address.map_or_else(|| "none".to_owned(), |address| address.to_string()));
+        let (name, family, ago) = (&uplink.uplink, uplink.family, short(uplink.checked_ms));
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{name} IPv{family}: address {address}, gateway {gateway}, checked {ago} ago");
+    }
+    for child in &status.children {
+        if let Some(pid) = child.pid {
+            let _ = writeln!(text, "{}: process {pid}", sanitize(&child.program));
+        }
+    }
+    text
 }
 
 /// The status as a table of at most 80 columns.
@@ -161,7 +312,7 @@ fn table(status: &Status, difference: Option<&str>, colour: bool) -> String {
             None => ("?", "33"),
         };
         let state = if colour { format!("\x1b[{code}m{word:<4}\x1b[0m") } else { format!("{word:<4}") };
-        let role = if uplink.routing { "routing" } else { "standby" };
+        let role = uplink.role();
         let rtt = uplink.rtt_ms.map_or_else(|| "-".to_owned(), |rtt| format!("{rtt:.1}ms"));
         // Before the description, which may be cut off.
         let family = if uplink.family == 6 { "IPv6 " } else { "" };
@@ -169,7 +320,7 @@ fn table(status: &Status, difference: Option<&str>, colour: bool) -> String {
             (true, _) => format!("[untested {}] ", short(uplink.checked_ms)),
             (false, reason) => reason.map(|reason| format!("[{reason}] ")).unwrap_or_default(),
         };
-        let provider: String = format!("{family}{reason}{}", clean(&uplink.description)).chars().take(23).collect();
+        let provider: String = format!("{family}{reason}{}", sanitize(&uplink.description)).chars().take(23).collect();
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
@@ -180,22 +331,43 @@ fn table(status: &Status, difference: Option<&str>, colour: bool) -> String {
             provider.trim_end()
         );
     }
-    let down: Vec<&str> =
-        status.children.iter().filter(|child| child.pid.is_none()).map(|child| child.program.as_str()).collect();
+    let down: Vec<String> = status.children.iter().filter(|child| child.pid.is_none()).map(ChildStatus::text).collect();
     if status.uplinks.iter().any(|uplink| uplink.stale) {
         text.push_str("untested: nothing was heard of it for so long that what is shown may not hold\n");
+    }
+    for note in status.uplinks.iter().filter_map(UplinkStatus::note) {
+        let _ = writeln!(text, "{note}");
+    }
+    if status.uplinks.iter().any(|uplink| uplink.held.is_some()) {
+        text.push_str("held down: ftr-monitor trust UPLINK ends it\n");
+    }
+    if status.pid == 0 {
+        text.push_str("no monitor runs: this is what the latest ftr-monitor once knew\n");
     }
     if status.uplinks.is_empty() {
         text.push_str("no check has come in yet\n");
     }
     if !down.is_empty() {
-        let _ = writeln!(text, "not running at the moment: {}", clean(&down.join(", ")));
+        let _ = writeln!(text, "not running at the moment: {}", sanitize(&down.join(", ")));
     }
     if status.events_dropped > 0 {
         let _ = writeln!(text, "events given up because nobody took them: {}", status.events_dropped);
     }
+    for hazard in &status.hazards {
+        let line = sanitize(&format!("hazard {}: {}: {}", hazard.kind, hazard.object, hazard.what)).into_owned();
+        let is_long = line.chars().nth(COLUMNS).is_some();
+        let _ = writeln!(
+            text,
+            "{}{}",
+            line.chars().take(COLUMNS - usize::from(is_long)).collect::<String>(),
+            if is_long { "…" } else { "" }
+        );
+    }
+    if !status.hazards.is_empty() {
+        text.push_str("hazards: ftr-route check tells what to do about them\n");
+    }
     if let Some(difference) = difference {
-        let _ = writeln!(text, "{}", clean(difference));
+        let _ = writeln!(text, "{}", sanitize(difference));
     }
     text
 }
@@ -216,76 +388,7 @@ fn short(millis: u64) -> String {
     text
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::decide::fixture::{check, config};
-    use ftr_core::Family;
-    use ftr_core::record::{Check, Record};
-
-    #[test]
-    fn spans_are_short() {
-        for (seconds, text) in [(0, "0s"), (8, "8s"), (60, "1m"), (312, "5m12s"), (3600, "1h"), (273_600, "3d4h")] {
-            assert_eq!(short(seconds * 1000), text);
-        }
-    }
-
-    fn status(config: &Config, decider: &Decider, now: u64) -> Status {
-        Status {
-            at: check("eth1", true, now).at,
-            pid: 1,
-            uplinks: uplinks(decider, config, 0, now),
-            children: Vec::new(),
-            events_waiting: 0,
-            events_dropped: 0,
-            configuration: None,
-            file_differs: None,
-        }
-    }
-
-    #[test]
-    fn what_is_not_tested_any_more_is_not_said_to_be_well() {
-        let config = config([""; 3], "");
-        let mut decider = Decider::new(&config, None);
-        for uplink in ["eth1", "eth2", "eth3"] {
-            decider.hear(&Record::Check(check(uplink, true, 1000)));
-        }
-        let patience = u64::try_from(config.uplinks[0].patience().as_millis()).unwrap();
-        assert!(status(&config, &decider, 1000 + patience).is_well());
-        decider.hear(&Record::Check(check("eth1", true, 2000)));
-        let stale = status(&config, &decider, 1001 + patience);
-        assert!(!stale.is_well());
-        let text = table(&stale, None, false);
-        assert!(text.contains("eth1            up ") && text.contains("eth2            up?"), "{text}");
-        assert!(text.contains("[untested 3m"), "{text}");
-        // The program that tests is away, and nothing is stale yet.
-        let mut away = status(&config, &decider, 2000);
-        away.children.push(ChildStatus { program: "ftr-probe".to_owned(), pid: None });
-        assert!(!away.is_well());
-    }
-
-    #[test]
-    fn a_line_fits_into_80_columns_and_says_what_is_wrong() {
-        let ipv6 = "ip6: '2001:db8::2', gateway6: '2001:db8::1'";
-        let config = config([&format!(", description: A provider with quite a long name, {ipv6}"), "", ""], "");
-        let mut decider = Decider::new(&config, None);
-        for at in [1000, 90_060_000] {
-            for (uplink, up) in [("eth1", false), ("eth2", true), ("eth3", true)] {
-                decider.hear(&Record::Check(check(uplink, up, at)));
-            }
-            decider.hear(&Record::Check(Check { family: Family::V6, ..check("eth1", false, at) }));
-        }
-        let status = Status {
-            children: vec![ChildStatus { program: "ftr-notify".to_owned(), pid: None }],
-            ..status(&config, &decider, 90_061_000)
-        };
-        let text = table(&status, None, false);
-        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-        assert!(
-            text.contains("eth1            down     1d1h  standby       1        -  [no-answer] A provider\n"),
-            "{text}"
-        );
-        assert!(text.contains("  IPv6 [no-answer] A prov\n"), "{text}");
-        assert!(text.contains("not running at the moment: ftr-notify"), "{text}");
-    }
-}
+mod tests;

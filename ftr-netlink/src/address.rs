@@ -53,6 +53,12 @@ impl Address {
         self.flags & libc::IFA_F_DADFAILED != 0 || (self.flags & libc::IFA_F_TENTATIVE != 0 && !optimistic)
     }
 
+    /// Without a lifetime: nobody has to renew it.
+    #[must_use]
+    pub const fn is_permanent(&self) -> bool {
+        self.flags & libc::IFA_F_PERMANENT != 0
+    }
+
     /// Still valid, but no longer to be chosen for new connections.
     #[must_use]
     pub const fn is_deprecated(&self) -> bool {

@@ -11,7 +11,7 @@ use nix::sys::socket::{SockFlag, SockProtocol};
 use crate::flow::{self, NESTED};
 use crate::frame::{append, payload};
 use crate::socket::Socket;
-use crate::{Error, Flow, Refusal, family};
+use crate::{Error, Flow, NetlinkError, family};
 
 /// `IPCTNL_MSG_CT_GET` (1) and `IPCTNL_MSG_CT_DELETE` (2) of the connection tracking subsystem (1).
 const GET: u16 = 1 << 8 | 1;
@@ -52,7 +52,7 @@ impl Connection {
         self.reply.destination
     }
 
-    fn decode(body: &[u8]) -> Result<Self, Error> {
+    pub(crate) fn decode(body: &[u8]) -> Result<Self, Error> {
         let attributes = body.get(HEADER..).unwrap_or_default();
         let flow =
             |kind| payload(attributes, kind).ok_or(Error::Malformed("tracked connection")).and_then(Flow::decode);
@@ -92,9 +92,9 @@ impl Ctnetlink {
             found = Some(Connection::decode(frame.body)?);
             Ok(())
         })?;
-        match end.refusal {
-            Some(Refusal { errno: Errno::ENOENT, .. }) => Ok(None),
-            Some(refusal) => Err(Error::Refused { operation: "look up tracked connection", refusal }),
+        match end.error {
+            Some(NetlinkError { errno: Errno::ENOENT, .. }) => Ok(None),
+            Some(error) => Err(Error::Rejected { operation: "look up tracked connection", error }),
             None => found.ok_or(Error::Malformed("answer to a connection lookup")).map(Some),
         }
     }
@@ -115,24 +115,24 @@ impl Ctnetlink {
             }
             Ok(())
         })?;
-        match end.refusal {
-            Some(refusal) => Err(Error::Refused { operation: LIST, refusal }),
+        match end.error {
+            Some(error) => Err(Error::Rejected { operation: LIST, error }),
             None => Ok(found),
         }
     }
 
-    /// Every tracked connection of the family whose mark is `mark` in its `heeded` bits.
+    /// Every tracked connection of the family whose mark is `mark` under the mask `masked`.
     ///
     /// # Errors
     /// The kernel refuses: `EPERM` without the capability, `EINVAL` or `EOPNOTSUPP` without connection tracking.
-    pub fn marked(&mut self, family: Family, mark: u32, heeded: NonZeroU32) -> Result<Vec<Connection>, Error> {
+    pub fn marked(&mut self, family: Family, mark: u32, masked: NonZeroU32) -> Result<Vec<Connection>, Error> {
         let mut found = Vec::new();
-        let end = self.socket.ask((GET, NlmF::DUMP, &by_mark(family, mark, heeded)?), |frame| {
+        let end = self.socket.ask((GET, NlmF::DUMP, &by_mark(family, mark, masked)?), |frame| {
             found.push(Connection::decode(frame.body)?);
             Ok(())
         })?;
-        match end.refusal {
-            Some(refusal) => Err(Error::Refused { operation: LIST, refusal }),
+        match end.error {
+            Some(error) => Err(Error::Rejected { operation: LIST, error }),
             None => Ok(found),
         }
     }
@@ -143,10 +143,10 @@ impl Ctnetlink {
     /// The kernel refuses: `EPERM` without the capability, `EINVAL` or `EOPNOTSUPP` without connection tracking.
     pub fn forget(&mut self, flow: &Flow) -> Result<bool, Error> {
         let end = self.socket.ask((DELETE, NlmF::ACK, &question(flow)?), |_| Ok(()))?;
-        match end.refusal {
+        match end.error {
             None => Ok(true),
-            Some(Refusal { errno: Errno::ENOENT, .. }) => Ok(false),
-            Some(refusal) => Err(Error::Refused { operation: "delete tracked connection", refusal }),
+            Some(NetlinkError { errno: Errno::ENOENT, .. }) => Ok(false),
+            Some(error) => Err(Error::Rejected { operation: "delete tracked connection", error }),
         }
     }
 
@@ -157,20 +157,20 @@ impl Ctnetlink {
     pub fn try_out(&mut self) -> Result<(), Error> {
         let unspecified = [0, VERSION, 0, 0];
         let end = self.socket.ask((STATISTICS, NlmF::ACK, &unspecified), |_| Ok(()))?;
-        match end.refusal {
-            Some(refusal) => Err(Error::Refused { operation: "count tracked connections", refusal }),
+        match end.error {
+            Some(error) => Err(Error::Rejected { operation: "count tracked connections", error }),
             None => Ok(()),
         }
     }
 
-    /// Forgets every connection of the family whose mark is `mark` in its `heeded` bits. One request, however many there are.
+    /// Forgets every connection of the family whose mark is `mark` under the mask `masked`. One request, however many there are.
     ///
     /// # Errors
     /// The kernel refuses: `EPERM` without the capability, `EINVAL` or `EOPNOTSUPP` without connection tracking.
-    pub fn flush(&mut self, family: Family, mark: u32, heeded: NonZeroU32) -> Result<(), Error> {
-        let end = self.socket.ask((DELETE, NlmF::ACK, &by_mark(family, mark, heeded)?), |_| Ok(()))?;
-        match end.refusal {
-            Some(refusal) => Err(Error::Refused { operation: "delete tracked connections", refusal }),
+    pub fn flush(&mut self, family: Family, mark: u32, masked: NonZeroU32) -> Result<(), Error> {
+        let end = self.socket.ask((DELETE, NlmF::ACK, &by_mark(family, mark, masked)?), |_| Ok(()))?;
+        match end.error {
+            Some(error) => Err(Error::Rejected { operation: "delete tracked connections", error }),
             None => Ok(()),
         }
     }
@@ -199,9 +199,9 @@ fn selection(source: IpAddr, protocol: u8) -> Result<Vec<u8>, Error> {
 }
 
 /// The body of a request about all connections of a mark. Its numbers are in network byte order, unlike rtnetlink's.
-fn by_mark(family: Family, mark: u32, heeded: NonZeroU32) -> Result<Vec<u8>, Error> {
+fn by_mark(family: Family, mark: u32, masked: NonZeroU32) -> Result<Vec<u8>, Error> {
     let mut body = header(family);
-    for (kind, number) in [(MARK, mark), (MARK_MASK, heeded.get())] {
+    for (kind, number) in [(MARK, mark), (MARK_MASK, masked.get())] {
         append(&mut body, kind, &number.to_be_bytes())?;
     }
     Ok(body)

@@ -44,7 +44,7 @@ impl Egress {
 
 /// What the kernel has at one look, of one family.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Snapshot<'a> {
+pub struct HostView<'a> {
     /// Every device.
     pub links: &'a [Link],
     /// Every address.
@@ -57,7 +57,7 @@ pub struct Snapshot<'a> {
     pub ours: &'a [Route],
 }
 
-/// An uplink in one family, by its place in the configuration; or a device alone, of which nothing more is known.
+/// An uplink in one family, by its index in the configuration; or a device alone, of which nothing more is known.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms<'a> {
     name: &'a str,
@@ -89,6 +89,18 @@ impl<'a> Terms<'a> {
     #[must_use]
     pub const fn unconfigured(name: &'a str, family: Family) -> Self {
         Self { name, family, configured: None }
+    }
+
+    /// The name of its device.
+    #[must_use]
+    pub const fn device(&self) -> &'a str {
+        self.name
+    }
+
+    /// The address that its checks are sent from, where one is stated.
+    #[must_use]
+    pub fn tested_from(&self) -> Option<IpAddr> {
+        self.configured.and_then(|(_, uplink)| uplink.tests.source(self.family))
     }
 
     /// The gateway is taken from the table main.

@@ -2,7 +2,7 @@
 
 use nix::errno::Errno;
 
-use crate::Refusal;
+use crate::NetlinkError;
 
 /// A netlink exchange failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,13 +16,13 @@ pub enum Error {
     /// An answer could not be fetched.
     #[error("receive from netlink: {}", .0.desc())]
     Receive(Errno),
-    /// The kernel answered with a refusal.
-    #[error("{operation}: {refusal}")]
-    Refused {
+    /// The kernel answered with an error.
+    #[error("{operation}: {error}")]
+    Rejected {
         /// What was asked for.
         operation: &'static str,
         /// The kernel's answer.
-        refusal: Refusal,
+        error: NetlinkError,
     },
     /// The tables changed under every attempt to read them.
     #[error("{operation}: changed while it was read, {attempts} times in a row")]
@@ -41,11 +41,11 @@ pub enum Error {
 }
 
 impl Error {
-    /// The kernel's refusal, where it is one.
+    /// The kernel's error, where it is one.
     #[must_use]
-    pub const fn refusal(&self) -> Option<&Refusal> {
+    pub const fn netlink_error(&self) -> Option<&NetlinkError> {
         match self {
-            Self::Refused { refusal, .. } => Some(refusal),
+            Self::Rejected { error, .. } => Some(error),
             _ => None,
         }
     }
@@ -54,7 +54,7 @@ impl Error {
     #[must_use]
     pub const fn is_permission(&self) -> bool {
         match self {
-            Self::Refused { refusal, .. } => refusal.is_permission(),
+            Self::Rejected { error, .. } => error.is_permission(),
             Self::Open(errno) | Self::Send(errno) | Self::Receive(errno) => {
                 matches!(errno, Errno::EPERM | Errno::EACCES)
             }
@@ -69,7 +69,7 @@ impl Error {
         match self {
             Self::Interrupted { .. } => true,
             Self::Open(errno) | Self::Send(errno) | Self::Receive(errno) => is_passing(*errno),
-            Self::Refused { refusal, .. } => is_passing(refusal.errno),
+            Self::Rejected { error, .. } => is_passing(error.errno),
             Self::Malformed(_) | Self::Encode(_) => false,
         }
     }
@@ -82,10 +82,10 @@ const fn is_passing(errno: Errno) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Errno, Error, Refusal};
+    use super::{Errno, Error, NetlinkError};
 
     fn refused(errno: Errno) -> Error {
-        Error::Refused { operation: "list routes", refusal: Refusal { errno, message: None } }
+        Error::Rejected { operation: "list routes", error: NetlinkError { errno, message: None } }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use neli::nl::{NlPayload, NlmsghdrBuilder};
 use neli::types::Buffer;
 use nix::errno::Errno;
 
-use crate::{Error, Refusal, attribute};
+use crate::{Error, NetlinkError, attribute};
 
 const HEADER: usize = 16;
 const ATTRIBUTE_HEADER: usize = 4;
@@ -82,7 +82,7 @@ pub(crate) enum Outcome {
     /// It was done, or a dump is complete.
     Done,
     /// It was refused.
-    Refused(Refusal),
+    Rejected(NetlinkError),
     /// Not an end: the frame carries an answer.
     Answer,
 }
@@ -97,7 +97,7 @@ pub(crate) fn outcome(frame: &Frame<'_>) -> Result<Outcome, Error> {
             if capped { HEADER } else { usize::try_from(request).map_err(|_| Error::Malformed("acknowledgement"))? }
         }
         Nlmsg::Done => 0,
-        Nlmsg::Overrun => return Ok(Outcome::Refused(Refusal { errno: Errno::ENOBUFS, message: None })),
+        Nlmsg::Overrun => return Ok(Outcome::Rejected(NetlinkError { errno: Errno::ENOBUFS, message: None })),
         _ => return Ok(Outcome::Answer),
     };
     let code = match frame.body.get(..4).and_then(|code| code.try_into().ok()) {
@@ -113,7 +113,7 @@ pub(crate) fn outcome(frame: &Frame<'_>) -> Result<Outcome, Error> {
     } else {
         None
     };
-    Ok(Outcome::Refused(Refusal { errno: Errno::from_raw(code.wrapping_neg()), message }))
+    Ok(Outcome::Rejected(NetlinkError { errno: Errno::from_raw(code.wrapping_neg()), message }))
 }
 
 /// The text among the attributes of an extended acknowledgement.
@@ -183,12 +183,12 @@ mod tests {
     fn the_explanation_stands_behind_the_request() {
         let asked = request(24, NlmF::ACK, 7, b"a body of 20 bytes..").unwrap();
         let datagram = acknowledgement(-22, NlmF::ACK_TLVS, &asked, TEXT);
-        let Outcome::Refused(refusal) = end(&datagram) else { panic!("not refused") };
-        assert_eq!((refusal.errno, refusal.message.as_deref()), (Errno::EINVAL, Some("no dev")));
+        let Outcome::Rejected(error) = end(&datagram) else { panic!("not refused") };
+        assert_eq!((error.errno, error.message.as_deref()), (Errno::EINVAL, Some("no dev")));
 
         let datagram = acknowledgement(-22, NlmF::ACK_TLVS | NlmF::CAPPED, &asked[..16], TEXT);
-        let Outcome::Refused(refusal) = end(&datagram) else { panic!("not refused") };
-        assert_eq!(refusal.message.as_deref(), Some("no dev"));
+        let Outcome::Rejected(error) = end(&datagram) else { panic!("not refused") };
+        assert_eq!(error.message.as_deref(), Some("no dev"));
     }
 
     #[test]
@@ -212,8 +212,8 @@ mod tests {
     #[test]
     fn a_dump_can_end_in_an_error() {
         let done = request(3, NlmF::MULTI, 7, &(-2i32).to_ne_bytes()).unwrap();
-        let Outcome::Refused(refusal) = end(&done) else { panic!("not refused") };
-        assert_eq!(refusal.errno, Errno::ENOENT);
+        let Outcome::Rejected(error) = end(&done) else { panic!("not refused") };
+        assert_eq!(error.errno, Errno::ENOENT);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Netlink for ftr: links, addresses, routes, rules, neighbours, tracked connections and sockets as plain Rust types.
 //!
 //! What the kernel reports and what it is asked to do are the same types, so that a caller can compare what it wants
-//! with what it sees. The codecs are pure (bytes in, values out, and back); [`Rtnetlink`], [`Listener`], [`Ctnetlink`] and
-//! [`SockDiag`] are the only parts that touch a socket. [`egress`] tells where an uplink leads, by what the kernel has.
+//! with what it sees. The codecs are pure (bytes in, values out, and back); [`Rtnetlink`], [`Listener`],
+//! [`RulesetListener`], [`Ctnetlink`] and [`SockDiag`] are the only parts that touch a socket. [`egress`] tells where an uplink leads, by what the kernel has.
 //!
 //! Sources: netlink(7), rtnetlink(7), `sock_diag(7)`, and the kernel's `include/uapi/linux/{netlink,rtnetlink,fib_rules,if_link}.h`.
 
@@ -16,6 +16,9 @@ mod event;
 mod family;
 mod flow;
 mod frame;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod inet_socket;
 mod label;
 mod link;
@@ -23,11 +26,12 @@ mod listener;
 mod lookup;
 mod neighbour;
 mod netconf;
+mod netlink_error;
 mod nexthop;
-mod refusal;
 mod route;
 mod rtnetlink;
 mod rule;
+mod ruleset;
 mod sock_diag;
 mod socket;
 mod write;
@@ -47,10 +51,11 @@ pub use listener::Listener;
 pub use lookup::Lookup;
 pub use neighbour::Neighbour;
 pub use netconf::{Netconf, NetconfOf};
+pub use netlink_error::NetlinkError;
 pub use nexthop::Nexthop;
-pub use refusal::Refusal;
 pub use route::{Preference, Route, RouteKind};
 pub use rtnetlink::Rtnetlink;
 pub use rule::{Action, Rule};
+pub use ruleset::RulesetListener;
 pub use sock_diag::SockDiag;
 pub use write::Write;

@@ -15,7 +15,7 @@ pub struct Link {
     pub name: String,
     /// What it does and can do.
     pub flags: LinkFlags,
-    /// Its operational state (RFC 2863): 6 is up, 2 down, 0 unknown.
+    /// Its operational state (RFC 2863): 6 is up, 5 dormant, 2 down, 0 unknown.
     pub operational: u8,
     /// What kind of virtual device it is (`veth`, `tun`, `vlan`, …); none for hardware.
     pub kind: Option<String>,
@@ -46,12 +46,6 @@ impl LinkFlags {
         self.has(Iff::LOWERUP)
     }
 
-    /// Operational: carrier, and nothing above the physical layer still pending.
-    #[must_use]
-    pub const fn is_running(self) -> bool {
-        self.has(Iff::RUNNING)
-    }
-
     /// It has exactly one peer: PPP, a tunnel.
     #[must_use]
     pub const fn is_point_to_point(self) -> bool {
@@ -71,7 +65,17 @@ impl LinkFlags {
     }
 }
 
+/// The operational state in which a device with a link partner waits for something above that (`IF_OPER_DORMANT` of the
+/// kernel's `include/uapi/linux/if.h`).
+const DORMANT: u8 = 5;
+
 impl Link {
+    /// It has carrier, and waits for something else before it can be used: to be let in by 802.1X, or to be registered.
+    #[must_use]
+    pub const fn is_dormant(&self) -> bool {
+        self.flags.has_carrier() && self.operational == DORMANT
+    }
+
     /// None for a message about a bridge's port, which shares the message type but is not about the device itself.
     pub(crate) fn decode(body: &[u8]) -> Result<Option<Self>, Error> {
         let message: Ifinfomsg = from_bytes(body, "link")?;

@@ -41,12 +41,6 @@ impl Neighbour {
         self.in_state(Nud::INCOMPLETE | Nud::FAILED)
     }
 
-    /// It has been heard lately, or is taken for granted.
-    #[must_use]
-    pub fn is_reachable(&self) -> bool {
-        self.in_state(Nud::REACHABLE | Nud::PERMANENT | Nud::NOARP)
-    }
-
     /// The kernel asks for it and believes what it answers. It does neither of what the administrator has stated, and on
     /// a device where nobody is asked.
     #[must_use]

@@ -1,4 +1,4 @@
-//! Next hops, and the multipath attribute that lists several (`struct rtnexthop` of rtnetlink(7)).
+//! Nexthops, and the multipath attribute that lists several (`struct rtnexthop` of rtnetlink(7)).
 
 use std::net::IpAddr;
 
@@ -22,7 +22,7 @@ pub struct Nexthop {
     pub gateway: Option<IpAddr>,
     /// The device to send through; 0 for none.
     pub index: u32,
-    /// Its share beside the other next hops of the route: 1 to 256. The only next hop of a route always has 1.
+    /// Its share beside the other nexthops of the route: 1 to 256. The only nexthop of a route always has 1.
     pub weight: u16,
     /// The gateway is on the link although no network of the device holds it.
     pub onlink: bool,
@@ -35,7 +35,7 @@ pub struct Nexthop {
 }
 
 impl Nexthop {
-    /// A next hop of weight 1.
+    /// A nexthop of weight 1.
     #[must_use]
     pub const fn new(gateway: Option<IpAddr>, index: u32) -> Self {
         Self { gateway, index, weight: 1, onlink: false, dead: false, linkdown: false, others: Vec::new() }
@@ -85,9 +85,9 @@ impl Nexthop {
             attributes.bytes(Rta::from(other.kind), other.payload.clone())?;
         }
         let attributes = to_bytes(&attributes.into_buffer())?;
-        let length = u16::try_from(HEADER + attributes.len()).map_err(|_| Error::Encode("so long a next hop"))?;
+        let length = u16::try_from(HEADER + attributes.len()).map_err(|_| Error::Encode("so long a nexthop"))?;
         let hops = self.weight.checked_sub(1).and_then(|hops| u8::try_from(hops).ok());
-        let flags = u8::try_from(self.request_flags()).map_err(|_| Error::Encode("these next hop flags"))?;
+        let flags = u8::try_from(self.request_flags()).map_err(|_| Error::Encode("these nexthop flags"))?;
         into.extend(length.to_ne_bytes());
         into.push(flags);
         into.push(hops.ok_or(Error::Encode("a weight outside 1..256"))?);
@@ -100,7 +100,7 @@ impl Nexthop {
         let [_, _, flags, hops, index @ ..] = header;
         let mut nexthop = Self::new(None, u32::from_ne_bytes(index)).flagged(u32::from(flags));
         nexthop.weight = u16::from(hops) + 1;
-        let attributes: RtBuffer<Rta, Buffer> = from_bytes(attributes, "next hop attributes")?;
+        let attributes: RtBuffer<Rta, Buffer> = from_bytes(attributes, "nexthop attributes")?;
         for attribute in attributes.iter() {
             if !nexthop.decode_gateway(attribute)? {
                 nexthop.others.push(opaque(attribute));
@@ -119,7 +119,7 @@ pub(crate) fn encode_multipath(family: Family, nexthops: &[Nexthop]) -> Result<V
     Ok(payload)
 }
 
-/// The next hops in the payload of `RTA_MULTIPATH`.
+/// The nexthops in the payload of `RTA_MULTIPATH`.
 pub(crate) fn decode_multipath(mut payload: &[u8]) -> Result<Vec<Nexthop>, Error> {
     const MALFORMED: Error = Error::Malformed("multipath");
     let mut nexthops = Vec::new();

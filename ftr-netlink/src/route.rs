@@ -44,7 +44,7 @@ pub struct Route {
     pub metric: u32,
     /// The source address of packets that have none yet.
     pub source: Option<IpAddr>,
-    /// Where it leads: one next hop, several for multipath, none where packets are refused. The kernel keeps their order.
+    /// Where it leads: one nexthop, several for multipath, none where packets are refused. The kernel keeps their order.
     /// Each of several IPv6 ones has to name a gateway.
     pub nexthops: Vec<Nexthop>,
     /// What else it has: metrics, encapsulation, a nexthop object.
@@ -52,7 +52,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// A default route of metric 0, protocol 0 and scope 0, as yet without next hop.
+    /// A default route of metric 0, protocol 0 and scope 0, as yet without nexthop.
     #[must_use]
     pub const fn default(family: Family, table: u32, kind: RouteKind) -> Self {
         Self {
@@ -125,7 +125,7 @@ impl Route {
 
     /// The message body that deletes this route.
     ///
-    /// IPv6 deletes the next hops that are named one by one, with a message to everybody for each. Where none is named
+    /// IPv6 deletes the nexthops that are named one by one, with a message to everybody for each. Where none is named
     /// it deletes the route of this table, metric and protocol whole, in one step.
     pub(crate) fn encode_deletion(&self) -> Result<Vec<u8>, Error> {
         if self.family == Family::V4 {

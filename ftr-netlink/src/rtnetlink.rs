@@ -10,7 +10,7 @@ use nix::sys::socket::{SockFlag, SockProtocol};
 
 use crate::frame::{Frames, Outcome, outcome};
 use crate::socket::{End, Socket};
-use crate::{Address, Counters, Error, Label, Link, Lookup, Neighbour, Refusal, Route, Rule, Write, counters};
+use crate::{Address, Counters, Error, Label, Link, Lookup, Neighbour, NetlinkError, Route, Rule, Write, counters};
 
 /// How often a dump is begun anew because the table changed under it.
 const ATTEMPTS: u32 = 8;
@@ -34,7 +34,7 @@ impl Rtnetlink {
     pub fn open() -> Result<Self, Error> {
         let mut socket = Socket::open(SockProtocol::NetlinkRoute, 0, SockFlag::empty())?;
         // A dump comes in buffers as large as the largest that the kernel has seen us read with, and as small as a page
-        // before it has seen one: a route of some hundred next hops would be left out of the first list, silently.
+        // before it has seen one: a route of some hundred nexthops would be left out of the first list, silently.
         socket.ask((Nlmsg::Noop.into(), NlmF::ACK, &[]), |_| Ok(()))?;
         Ok(Self { socket })
     }
@@ -78,7 +78,7 @@ impl Rtnetlink {
     /// The exchange fails.
     pub fn routes(&mut self, family: Family, table: Option<u32>) -> Result<Vec<Route>, Error> {
         match self.dump("list routes", Rtm::Getroute, &Route::request(family, table, 0)?, Route::decode) {
-            Err(Error::Refused { refusal: Refusal { errno: Errno::ENOENT, .. }, .. }) if table.is_some() => {
+            Err(Error::Rejected { error: NetlinkError { errno: Errno::ENOENT, .. }, .. }) if table.is_some() => {
                 Ok(Vec::new())
             }
             routes => routes,
@@ -107,7 +107,7 @@ impl Rtnetlink {
     /// The exchange fails.
     pub fn labels(&mut self) -> Result<Vec<Label>, Error> {
         match self.dump("list address labels", Rtm::Getaddrlabel, &Label::request(), Label::decode) {
-            Err(Error::Refused { refusal: Refusal { errno: Errno::EOPNOTSUPP, .. }, .. }) => Ok(Vec::new()),
+            Err(Error::Rejected { error: NetlinkError { errno: Errno::EOPNOTSUPP, .. }, .. }) => Ok(Vec::new()),
             labels => labels,
         }
     }
@@ -131,21 +131,21 @@ impl Rtnetlink {
             neighbour = Neighbour::decode(frame.body)?;
             Ok(())
         })?;
-        match end.refusal {
-            Some(Refusal { errno: Errno::ENOENT | Errno::ENODEV, .. }) => Ok(None),
-            Some(refusal) => Err(Error::Refused { operation: "look up neighbour", refusal }),
+        match end.error {
+            Some(NetlinkError { errno: Errno::ENOENT | Errno::ENODEV, .. }) => Ok(None),
+            Some(error) => Err(Error::Rejected { operation: "look up neighbour", error }),
             None => neighbour.ok_or(Error::Malformed("answer to a neighbour lookup")).map(Some),
         }
     }
 
-    /// The way that the kernel would send this packet: the table and the one next hop. A packet of this host that names no
+    /// The way that the kernel would send this packet: the table and the one nexthop. A packet of this host that names no
     /// source is given one; IPv4 tells none to a packet that names its own.
     ///
-    /// Of several next hops it is the one that a forwarded packet takes, unless that has an IPv6 flow label, or its
+    /// Of several nexthops it is the one that a forwarded packet takes, unless that has an IPv6 flow label, or its
     /// network card has hashed its ports already: the kernel balances by these then, and a look-up has neither.
     ///
     /// # Errors
-    /// There is none ([`Error::Refused`]): no route (`ENETUNREACH`), or one that refuses (`EHOSTUNREACH`, `EACCES` of a
+    /// There is none ([`Error::Rejected`]): no route (`ENETUNREACH`), or one that refuses (`EHOSTUNREACH`, `EACCES` of a
     /// prohibiting one, `EINVAL` of a black hole). A packet of this host has a foreign IPv4 source (`ENETUNREACH`). A
     /// packet that came in over IPv4 is not forwarded by its device (`EHOSTUNREACH`), or has no source, one of our own
     /// or one that the reverse path filter rejects (`EINVAL`; `EXDEV` of older kernels); IPv6 looks at none of these.
@@ -156,18 +156,18 @@ impl Rtnetlink {
             route = Route::decode(frame.body)?;
             Ok(())
         })?;
-        match end.refusal {
-            Some(refusal) => Err(Error::Refused { operation: "look up route", refusal }),
+        match end.error {
+            Some(error) => Err(Error::Rejected { operation: "look up route", error }),
             None => route.ok_or(Error::Malformed("answer to a route lookup")),
         }
     }
 
-    /// Asks for these changes, in this order, and tells the fate of each. A refusal does not stop those behind it.
+    /// Asks for these changes, in this order, and reports what became of each. An error does not stop those behind it.
     ///
     /// # Errors
     /// A change cannot be put into a message: none was made then. The exchange itself fails: which changes were made is
     /// unknown then.
-    pub fn write(&mut self, writes: &[Write]) -> Result<Vec<Result<(), Refusal>>, Error> {
+    pub fn write(&mut self, writes: &[Write]) -> Result<Vec<Result<(), NetlinkError>>, Error> {
         let mut requests = Vec::with_capacity(writes.len());
         for write in writes {
             let number = self.socket.number();
@@ -191,7 +191,7 @@ impl Rtnetlink {
         &mut self,
         datagram: &mut Vec<u8>,
         numbers: &mut Vec<u32>,
-        fates: &mut Vec<Result<(), Refusal>>,
+        fates: &mut Vec<Result<(), NetlinkError>>,
     ) -> Result<(), Error> {
         if numbers.is_empty() {
             return Ok(());
@@ -204,7 +204,7 @@ impl Rtnetlink {
     }
 
     /// Collects the acknowledgements of these requests, which the kernel sends in their order.
-    fn acknowledgements(&mut self, numbers: &[u32], fates: &mut Vec<Result<(), Refusal>>) -> Result<(), Error> {
+    fn acknowledgements(&mut self, numbers: &[u32], fates: &mut Vec<Result<(), NetlinkError>>) -> Result<(), Error> {
         let mut awaited = numbers.iter().peekable();
         while awaited.peek().is_some() {
             for frame in Frames::of(self.socket.receive()?) {
@@ -215,7 +215,7 @@ impl Rtnetlink {
                 match outcome(&frame)? {
                     Outcome::Answer => continue,
                     Outcome::Done => fates.push(Ok(())),
-                    Outcome::Refused(refusal) => fates.push(Err(refusal)),
+                    Outcome::Rejected(error) => fates.push(Err(error)),
                 }
                 awaited.next();
             }
@@ -249,8 +249,8 @@ impl Rtnetlink {
     ) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
             let end = dump(&mut self.socket)?;
-            if let Some(refusal) = end.refusal {
-                return Err(Error::Refused { operation, refusal });
+            if let Some(error) = end.error {
+                return Err(Error::Rejected { operation, error });
             }
             if !end.interrupted {
                 return Ok(());

@@ -7,7 +7,7 @@ use nix::sys::socket::{SockFlag, SockProtocol};
 
 use crate::inet_socket::{Question, nobody};
 use crate::socket::Socket;
-use crate::{Error, InetSocket, Refusal, SocketProtocol};
+use crate::{Error, InetSocket, NetlinkError, SocketProtocol};
 
 /// `SOCK_DIAG_BY_FAMILY`, `SOCK_DESTROY`.
 const LIST: u16 = 20;
@@ -54,8 +54,8 @@ impl SockDiag {
             sockets.push(InetSocket::decode(protocol, frame.body)?);
             Ok(())
         })?;
-        match end.refusal {
-            Some(refusal) => Err(Error::Refused { operation: LIST_SOCKETS, refusal }),
+        match end.error {
+            Some(error) => Err(Error::Rejected { operation: LIST_SOCKETS, error }),
             None => Ok(sockets),
         }
     }
@@ -76,19 +76,19 @@ impl SockDiag {
     pub fn try_out(&mut self, protocol: SocketProtocol) -> Result<(), Error> {
         let none = Question { family: Family::V4, protocol, states: 0 };
         let end = self.socket.ask((LIST, NlmF::DUMP, &none.encode()), |_| Ok(()))?;
-        if let Some(refusal) = end.refusal {
-            return Err(Error::Refused { operation: LIST_SOCKETS, refusal });
+        if let Some(error) = end.error {
+            return Err(Error::Rejected { operation: LIST_SOCKETS, error });
         }
         self.end(&nobody(protocol)).map(drop)
     }
 
     fn end(&mut self, body: &[u8]) -> Result<bool, Error> {
         let end = self.socket.ask((DESTROY, NlmF::ACK, body), |_| Ok(()))?;
-        match end.refusal {
+        match end.error {
             None => Ok(true),
             // Closed meanwhile; or another socket has its ports now, which the cookie tells from it.
-            Some(Refusal { errno: Errno::ENOENT | Errno::ESTALE, .. }) => Ok(false),
-            Some(refusal) => Err(Error::Refused { operation: DESTROY_SOCKET, refusal }),
+            Some(NetlinkError { errno: Errno::ENOENT | Errno::ESTALE, .. }) => Ok(false),
+            Some(error) => Err(Error::Rejected { operation: DESTROY_SOCKET, error }),
         }
     }
 }

@@ -11,7 +11,7 @@ use nix::sys::socket::{bind, recvmsg, send, socket};
 use nix::{libc, setsockopt_impl};
 
 use crate::frame::{Frame, Frames, Outcome, outcome, request};
-use crate::{Error, Refusal};
+use crate::{Error, NetlinkError};
 
 /// The kernel puts at most 32 KiB into a datagram of a dump; a message of its own accord is far smaller.
 const BUFFER: usize = 64 * 1024;
@@ -20,18 +20,18 @@ const BUFFER: usize = 64 * 1024;
 /// request for it, and wireguard-go takes route changes with numbers up to 65536 for answers to questions of its own.
 const FIRST: u32 = 1 << 20;
 
-/// Explanations come with refusals (`NETLINK_EXT_ACK`).
+/// Explanations come with errors (`NETLINK_EXT_ACK`).
 #[derive(Clone)]
 struct Explain;
 setsockopt_impl!(Explain, libc::SOL_NETLINK, libc::NETLINK_EXT_ACK, bool, SetBool);
 
-/// A refusal quotes the header of the request alone (`NETLINK_CAP_ACK`): whole, those of large routes would not fit into
+/// An error quotes the header of the request alone (`NETLINK_CAP_ACK`): whole, those of large routes would not fit into
 /// the receive queue together.
 #[derive(Clone)]
 struct Cap;
 setsockopt_impl!(Cap, libc::SOL_NETLINK, libc::NETLINK_CAP_ACK, bool, SetBool);
 
-/// Requests for dumps are checked, and their filters heeded (`NETLINK_GET_STRICT_CHK`).
+/// Requests for dumps are checked, and their filters applied (`NETLINK_GET_STRICT_CHK`).
 #[derive(Clone)]
 struct Strict;
 setsockopt_impl!(Strict, libc::SOL_NETLINK, libc::NETLINK_GET_STRICT_CHK, bool, SetBool);
@@ -47,7 +47,7 @@ pub(crate) struct Socket {
 /// How a request ended.
 #[derive(Debug)]
 pub(crate) struct End {
-    pub(crate) refusal: Option<Refusal>,
+    pub(crate) error: Option<NetlinkError>,
     /// What was dumped changed meanwhile.
     pub(crate) interrupted: bool,
 }
@@ -134,8 +134,8 @@ impl Socket {
                 interrupted |= frame.flags.contains(NlmF::DUMP_INTR);
                 match outcome(&frame)? {
                     Outcome::Answer => answer(&frame)?,
-                    Outcome::Done => return Ok(End { refusal: None, interrupted }),
-                    Outcome::Refused(refusal) => return Ok(End { refusal: Some(refusal), interrupted }),
+                    Outcome::Done => return Ok(End { error: None, interrupted }),
+                    Outcome::Rejected(error) => return Ok(End { error: Some(error), interrupted }),
                 }
             }
         }

@@ -3,56 +3,36 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use ftr_core::record::{Record, Spooled};
+use ftr_tool::{Output, Overflow};
 
-/// How much is written at a time. A pipe that is ready for writing has room for this much (`PIPE_BUF`, pipe(7)), so
-/// that the write does not block.
-const CHUNK: usize = 4096;
-
-/// How much waits for a slow reader; what does not fit is not acknowledged, and its writer may send it again.
-const MOST: usize = 64 * 1024;
+/// How much waits for a slow reader, in bytes; what does not fit is not acknowledged, and its writer may send it again.
+const LIMIT: usize = 64 * 1024;
 
 /// Acknowledgements on their way to stdout.
 #[derive(Debug)]
-pub(crate) struct Acknowledgements {
-    stdout: std::io::Stdout,
-    waiting: Vec<u8>,
-    reader_gone: bool,
-}
+pub(crate) struct Acknowledgements(Output);
 
 impl Acknowledgements {
     pub(crate) fn new() -> Self {
-        Self { stdout: std::io::stdout(), waiting: Vec::new(), reader_gone: false }
+        Self(Output::stdout(LIMIT, Overflow::Refuse))
     }
 
     /// Adds one for each of these events.
     pub(crate) fn add(&mut self, numbers: impl IntoIterator<Item = u64>) {
-        if self.reader_gone {
-            return;
-        }
-        for seq in numbers {
-            if let Ok(line) = Record::Spooled(Spooled { seq }).line() {
-                if self.waiting.len() + line.len() <= MOST {
-                    self.waiting.extend_from_slice(line.as_bytes());
-                }
-            }
+        for line in numbers.into_iter().filter_map(|seq| Record::Spooled(Spooled { seq }).line().ok()) {
+            self.0.put(line.into_bytes());
         }
     }
 
     /// What to poll for writing; none while there is nothing to write.
     pub(crate) fn wants(&self) -> Option<BorrowedFd<'_>> {
-        (!self.waiting.is_empty()).then(|| self.stdout.as_fd())
+        self.0.is_waiting().then(|| self.0.as_fd())
     }
 
-    /// Writes some, once stdout is ready. That nobody reads is no reason to stop mailing.
+    /// Writes what there is room for. That nobody reads is no reason to stop mailing.
     pub(crate) fn write(&mut self) {
-        let chunk = self.waiting.get(..CHUNK).unwrap_or(&self.waiting);
-        match nix::unistd::write(&self.stdout, chunk) {
-            Ok(written) => drop(self.waiting.drain(..written)),
-            Err(nix::errno::Errno::EINTR | nix::errno::Errno::EAGAIN) => {}
-            Err(_) => {
-                self.reader_gone = true;
-                self.waiting = Vec::new();
-            }
+        if self.0.write().is_err() {
+            self.0.close();
         }
     }
 }

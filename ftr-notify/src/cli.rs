@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::Parser;
-use ftr_core::cli::Common;
+use ftr_tool::cli::Common;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -11,13 +11,16 @@ Examples:
   ftr-monitor decide < checks | ftr-notify -
                                            mail the events of a pipe
 
-Exit: 0 delivered (to one recipient at least), 75 try again later, 1 nothing delivered";
+Exit: 0 delivered (to one recipient at least), 1 not delivered (with -: some events were given up),
+64 wrong usage, 69 something needed is not there, 74 input or output failed, 75 try again later,
+78 configuration";
 
 /// Mail the administrator: a text from stdin, or with - what changed on the uplinks
 ///
 /// Server, sender and recipients come from the configuration (email).
 #[derive(Debug, Parser)]
 #[command(name = "ftr-notify", version, after_help = EXAMPLES)]
+#[command(mut_arg("verbose", |arg| arg.help("Say what is sent to whom, and who took it")))]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) common: Common,

@@ -2,12 +2,15 @@
 //!
 //! Pure: time is a parameter, counted from any fixed point.
 
-use std::collections::VecDeque;
+mod quiet;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use ftr_core::record::{Event, Stamp};
 
-use crate::message::short;
+use crate::message::text::{sentence, short};
+use quiet::Quiet;
 
 /// How many events wait at most; beyond that the oldest is left out, and the mail says how many were.
 pub const MOST: usize = 256;
@@ -39,21 +42,38 @@ pub struct Digest {
     window: Duration,
     pending: VecDeque<Event>,
     left_out: u64,
+    quiet: Quiet,
+    /// When the oldest of what is about no uplink has waited long enough, or it is time to try again.
     due: Option<Duration>,
+    /// What failed is tried again at that time, and not before.
+    is_retry: bool,
     sending: Option<Batch>,
     pause: Duration,
 }
 
 impl Digest {
-    /// A digest that gathers for `window`, counted from the first event.
+    /// A digest that gathers for `window`, counted from the first event; what is about an uplink that there was a mail about
+    /// of late waits until there are no more news of it for a while.
     #[must_use]
-    pub const fn new(window: Duration) -> Self {
-        Self { window, pending: VecDeque::new(), left_out: 0, due: None, sending: None, pause: FIRST_PAUSE }
+    pub fn new(window: Duration) -> Self {
+        Self {
+            window,
+            pending: VecDeque::new(),
+            left_out: 0,
+            quiet: Quiet::default(),
+            due: None,
+            is_retry: false,
+            sending: None,
+            pause: FIRST_PAUSE,
+        }
     }
 
     /// Takes an event in. Returns the number of an older one that had to make room, which is given up.
     pub fn add(&mut self, event: Event, now: Duration) -> Option<u64> {
-        self.due.get_or_insert(now + self.window);
+        let until = self.quiet.until(&event, self.window, now);
+        if event.uplink.is_none() {
+            self.due.get_or_insert(until);
+        }
         self.pending.push_back(bounded(event));
         self.trim().pop()
     }
@@ -61,7 +81,11 @@ impl Digest {
     /// When the next mail shall be sent; none while one is on its way, or nothing waits.
     #[must_use]
     pub fn due(&self) -> Option<Duration> {
-        if self.sending.is_some() { None } else { self.due }
+        match (&self.sending, self.is_retry) {
+            (Some(_), _) => None,
+            (None, true) => self.due,
+            (None, false) => self.due.into_iter().chain(self.quiet.due()).min(),
+        }
     }
 
     /// What shall be sent now; it is on its way until [`Digest::settled`] or [`Digest::failed`].
@@ -69,7 +93,8 @@ impl Digest {
         if self.due()? > now {
             return None;
         }
-        self.due = None;
+        (self.due, self.is_retry) = (None, false);
+        self.quiet.send(now);
         let batch = Batch { events: self.pending.drain(..).collect(), left_out: std::mem::take(&mut self.left_out) };
         Some(self.sending.insert(batch))
     }
@@ -77,6 +102,7 @@ impl Digest {
     /// The mail arrived, or was given up for good. Returns the numbers of its events.
     pub fn settled(&mut self) -> Vec<u64> {
         self.pause = FIRST_PAUSE;
+        self.quiet.sent();
         self.sending.take().map(|batch| batch.numbers()).unwrap_or_default()
     }
 
@@ -89,7 +115,7 @@ impl Digest {
         self.left_out += batch.left_out;
         let given_up = self.trim();
         let pause = self.pause;
-        self.due = Some(now + pause);
+        (self.due, self.is_retry) = (Some(now + pause), true);
         self.pause = (pause * 2).min(LONGEST_PAUSE);
         Postponed { waiting: self.pending.len(), pause, given_up }
     }
@@ -98,7 +124,7 @@ impl Digest {
     pub fn finish(&mut self, now: Duration) {
         self.pause = FIRST_PAUSE;
         if !self.pending.is_empty() {
-            self.due = Some(now);
+            (self.due, self.is_retry) = (Some(now), true);
         }
     }
 
@@ -123,10 +149,14 @@ fn bounded(event: Event) -> Event {
     active.shrink_to_fit();
     Event {
         at: Stamp { time: short(&event.at.time), ..event.at },
-        description: short(&event.description),
+        description: sentence(&event.description),
         from: event.from.as_deref().map(short),
         to: event.to.as_deref().map(short),
         active,
+        hazard: event.hazard.as_deref().map(short),
+        object: event.object.as_deref().map(short),
+        advice: event.advice.as_deref().map(sentence),
+        more: BTreeMap::new(),
         ..event
     }
 }
@@ -168,8 +198,8 @@ mod tests {
         digest.add(event(3), s(111));
         assert_eq!((digest.due(), sent(&mut digest, 200), digest.open()), (None, None, 3));
         assert_eq!(digest.settled(), [1, 2]);
-        assert_eq!(digest.due(), Some(s(121)));
-        assert_eq!(sent(&mut digest, 121), Some(vec![3]));
+        assert_eq!(digest.due(), Some(s(141)), "there was a mail about it already");
+        assert_eq!(sent(&mut digest, 141), Some(vec![3]));
         assert_eq!((digest.settled(), digest.open(), digest.due()), (vec![3], 0, None));
     }
 
@@ -191,8 +221,48 @@ mod tests {
         assert_eq!(sent(&mut digest, now).unwrap().len(), 12);
         digest.settled();
         digest.add(event(3), s(now));
-        assert!(digest.take(s(now + 10)).is_some());
+        assert!(digest.take(s(now + 30)).is_some());
         assert_eq!(digest.failed(s(now)).pause, s(1), "a delivery begins the pauses anew");
+    }
+
+    #[test]
+    fn a_line_that_flaps_for_ten_minutes_is_one_mail_at_once_and_one_about_all_of_it() {
+        let mut digest = Digest::new(s(10));
+        let mut mails = Vec::new();
+        for second in 0..3600 {
+            if second < 600 && second % 10 == 0 {
+                digest.add(event(second / 10), s(second));
+            }
+            if let Some(numbers) = sent(&mut digest, second) {
+                mails.push((second, numbers.len()));
+                digest.settled();
+            }
+        }
+        assert_eq!(mails, [(10, 2), (620, 58)]);
+        // Another uplink does not wait for it, and takes along what waits.
+        digest.add(event(100), s(3700));
+        let other = ftr_core::record::Event { uplink: Some("eth3".parse().unwrap()), ..event(101) };
+        digest.add(other, s(3701));
+        assert_eq!(sent(&mut digest, 3711), Some(vec![100, 101]));
+        digest.settled();
+        digest.add(event(102), s(7400));
+        assert_eq!(digest.due(), Some(s(7410)), "after an hour it is news again");
+    }
+
+    #[test]
+    fn news_wait_for_a_quarter_of_an_hour_at_most() {
+        let mut digest = Digest::new(s(10));
+        let mut mails = Vec::new();
+        for second in 0..7200 {
+            if second % 20 == 0 {
+                digest.add(event(second), s(second));
+            }
+            if sent(&mut digest, second).is_some() {
+                mails.push(second);
+                digest.settled();
+            }
+        }
+        assert_eq!(mails, [10, 920, 1840, 2760, 3680, 4600, 5520, 6440]);
     }
 
     #[test]

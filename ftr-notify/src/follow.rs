@@ -4,26 +4,24 @@
 //! attempt: between mails the program is a single thread that sleeps in poll(2).
 
 mod sender;
-mod stop;
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant, SystemTime};
 
 use ftr_core::Exit;
-use ftr_core::cli::{Common, Failure, say};
 use ftr_core::config::Email;
-use ftr_core::lines::{Line, Lines};
 use ftr_core::record::{Event, Record};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use ftr_tool::cli::{Common, Failure, say};
+use ftr_tool::{Input, Signals, clock, ready};
+use nix::poll::{PollFd, PollFlags};
 
 use crate::acknowledge::Acknowledgements;
 use crate::digest::Digest;
-use crate::letter::Addresses;
+use crate::envelope::Addresses;
 use crate::smtp::{self, Delivery, SmtpError};
-use crate::{TOOL, host, message};
+use crate::{host, message, tool};
 use sender::Sender;
-use stop::Stop;
 
 /// For how long delivery is tried once the input has ended.
 const GRACE: Duration = Duration::from_secs(5);
@@ -32,10 +30,10 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(crate) fn follow(email: &Email, addresses: Option<Addresses>, common: &Common) -> Result<Exit, Failure> {
     let failure = |what: &str, error: io::Error| Failure::new(Exit::Unavailable, format!("{what}: {error}"));
     // Before any thread: threads inherit which signals wait for us to ask.
-    let stop = Stop::new().map_err(|error| failure("signals", error))?;
+    let signals = Signals::ending().map_err(|error| failure("signals", error))?;
     let sender = Sender::new(email.smtp.clone()).map_err(|error| failure("eventfd", error))?;
     if addresses.is_none() && common.verbose {
-        say(TOOL, "email.send: false in the configuration: events are read and not mailed");
+        say(tool::NAME, "email.send: false in the configuration: events are read and not mailed");
     }
     let mut follower = Follower {
         server: smtp::server(&email.smtp),
@@ -43,13 +41,13 @@ pub(crate) fn follow(email: &Email, addresses: Option<Addresses>, common: &Commo
         addresses,
         sender,
         acknowledgements: Acknowledgements::new(),
-        lines: Lines::default(),
-        malformed: 0,
+        input: Input::default(),
         given_up: 0,
         verbose: common.verbose,
+        quiet: common.quiet,
         start: Instant::now(),
     };
-    follower.run(&stop)
+    follower.run(&signals)
 }
 
 struct Follower {
@@ -58,10 +56,10 @@ struct Follower {
     addresses: Option<Addresses>,
     sender: Sender,
     acknowledgements: Acknowledgements,
-    lines: Lines,
-    malformed: u64,
+    input: Input,
     given_up: usize,
     verbose: bool,
+    quiet: bool,
     start: Instant,
 }
 
@@ -79,10 +77,10 @@ enum Source {
 }
 
 impl Follower {
-    fn run(&mut self, stop: &Stop) -> Result<Exit, Failure> {
+    fn run(&mut self, signals: &Signals) -> Result<Exit, Failure> {
         let mut end = None;
         loop {
-            let ready = self.wait(stop, end).map_err(|error| Failure::new(Exit::Io, format!("poll: {error}")))?;
+            let ready = self.wait(signals, end).map_err(|error| Failure::new(Exit::Io, format!("poll: {error}")))?;
             for &source in &ready {
                 match source {
                     Source::Stop => return Ok(self.farewell()),
@@ -96,6 +94,9 @@ impl Follower {
                 }
             }
             self.send()?;
+            if let Some(told) = self.input.malformed.told(self.now()) {
+                self.say_of_input(&told);
+            }
             let done = self.digest.open() == 0 && self.acknowledgements.wants().is_none();
             if end.is_some_and(|end| done || self.now() >= end) {
                 return Ok(self.farewell());
@@ -108,46 +109,34 @@ impl Follower {
     }
 
     /// Sleeps until something is ready or due. `end` is the time to give up, once the input has ended.
-    fn wait(&self, stop: &Stop, end: Option<Duration>) -> nix::Result<Vec<Source>> {
+    fn wait(&self, signals: &Signals, end: Option<Duration>) -> io::Result<Vec<Source>> {
         let stdin = io::stdin();
-        let mut polled = vec![(Source::Stop, stop.as_fd()), (Source::Sender, self.sender.as_fd())];
+        let mut polled = vec![(Source::Stop, signals.as_fd()), (Source::Sender, self.sender.as_fd())];
         polled.extend(self.acknowledgements.wants().map(|fd| (Source::Output, fd)));
         polled.extend(end.is_none().then(|| (Source::Input, stdin.as_fd())));
         let flags = |source| if source == Source::Output { PollFlags::POLLOUT } else { PollFlags::POLLIN };
         let mut fds: Vec<_> = polled.iter().map(|&(source, fd)| PollFd::new(fd, flags(source))).collect();
-        let until = [self.digest.due(), end].into_iter().flatten().min();
-        match poll(&mut fds, timeout(until, self.now())) {
-            Err(nix::errno::Errno::EINTR) => return Ok(Vec::new()),
-            other => other?,
-        };
+        let now = self.now();
+        let until = [self.digest.due(), self.input.malformed.due(now), end].into_iter().flatten().min();
+        if ready::wait(&mut fds, until.map(|until| until.saturating_sub(now)))? == 0 {
+            return Ok(Vec::new());
+        }
         let ready = fds.iter().map(|fd| fd.any() != Some(false));
         Ok(polled.iter().zip(ready).filter(|(_, ready)| *ready).map(|((source, _), _)| *source).collect())
     }
 
     /// Reads what is there; false at the end of the input.
     fn read(&mut self) -> Result<bool, Failure> {
-        let mut buffer = [0; 8192];
-        let length = match nix::unistd::read(io::stdin(), &mut buffer) {
-            Ok(length) => length,
-            Err(nix::errno::Errno::EINTR | nix::errno::Errno::EAGAIN) => return Ok(true),
-            Err(error) => return Err(Failure::new(Exit::Io, format!("standard input: {error}"))),
-        };
         let mut events = Vec::new();
-        let mut malformed = 0;
-        self.lines.push(buffer.get(..length).unwrap_or_default(), |line| match line {
-            Line::TooLong => malformed += 1,
-            Line::Whole(line) => match Record::parse(line) {
-                Ok(Record::Event(event)) => events.push(event),
-                Ok(_) => {}
-                Err(_) => malformed += 1,
-            },
+        let more = self.input.read(io::stdin(), |_, record| {
+            if let Record::Event(event) = record {
+                events.push(event);
+            }
         });
-        malformed += u64::from(length == 0 && self.lines.has_rest());
         for event in events {
             self.take_in(event);
         }
-        self.count_malformed(malformed);
-        Ok(length > 0)
+        more.map_err(|error| Failure::new(Exit::Io, format!("standard input: {error}")))
     }
 
     fn take_in(&mut self, event: Event) {
@@ -159,12 +148,9 @@ impl Follower {
         }
     }
 
-    /// Says so at 1, 2, 4, 8, … lines: a writer that has gone mad does not fill the log.
-    fn count_malformed(&mut self, more: u64) {
-        let before = self.malformed;
-        self.malformed += more;
-        if self.malformed.checked_ilog2() > before.checked_ilog2() {
-            say(TOOL, &format!("standard input: {} malformed lines skipped so far", self.malformed));
+    fn say_of_input(&self, told: &str) {
+        if !self.quiet {
+            say(tool::NAME, &format!("standard input: {told}"));
         }
     }
 
@@ -172,10 +158,10 @@ impl Follower {
     fn send(&mut self) -> Result<(), Failure> {
         let now = self.start.elapsed();
         let (Some(addresses), Some(batch)) = (&self.addresses, self.digest.take(now)) else { return Ok(()) };
-        let letter = addresses
-            .letter(&message::of_events(&host(), batch), SystemTime::now())
+        let envelope = addresses
+            .envelope(&message::of_events(&host::name(), batch, clock::local_of), SystemTime::now())
             .map_err(|error| Failure::new(Exit::Bug, format!("message: {error}")))?;
-        if let Err(error) = self.sender.start(letter) {
+        if let Err(error) = self.sender.start(envelope) {
             self.postpone(&format!("thread: {error}"));
         }
         Ok(())
@@ -194,11 +180,11 @@ impl Follower {
     fn delivered(&mut self, delivery: &Delivery) {
         let numbers = self.digest.settled();
         for refusal in &delivery.refused {
-            say(TOOL, &format!("smtp {}: {}: {}", self.server, refusal.recipient, refusal.reply));
+            say(tool::NAME, &format!("smtp {}: {}: {}", self.server, refusal.recipient, refusal.reply));
         }
         if self.verbose {
             let (count, to) = (events(numbers.len()), delivery.accepted.join(", "));
-            say(TOOL, &format!("smtp {}: {count} mailed to {to}", self.server));
+            say(tool::NAME, &format!("smtp {}: {count} mailed to {to}", self.server));
         }
         self.acknowledgements.add(numbers);
     }
@@ -206,28 +192,29 @@ impl Follower {
     fn give_up(&mut self, error: &SmtpError) {
         let numbers = self.digest.settled();
         self.given_up += numbers.len();
-        say(TOOL, &format!("smtp {}: {error}; given up: {}", self.server, events(numbers.len())));
+        say(tool::NAME, &format!("smtp {}: {error}; given up: {}", self.server, events(numbers.len())));
         self.acknowledgements.add(numbers);
     }
 
     fn postpone(&mut self, reason: &str) {
         let postponed = self.digest.failed(self.now());
         let pause = humantime::format_duration(postponed.pause);
-        say(TOOL, &format!("{reason}; next attempt in {pause}, waiting: {}", events(postponed.waiting)));
+        say(tool::NAME, &format!("{reason}; next attempt in {pause}, waiting: {}", events(postponed.waiting)));
         self.acknowledgements.add(postponed.given_up);
     }
 
     /// The last words: what was not delivered is not hushed up.
     fn farewell(&mut self) -> Exit {
-        // After a signal only what fits without waiting.
-        while self.acknowledgements.wants().is_some_and(writable) {
-            self.acknowledgements.write();
+        if let Some(told) = self.input.malformed.told_at_last() {
+            self.say_of_input(&told);
         }
+        // After a signal only what fits without waiting.
+        self.acknowledgements.write();
         match (self.digest.open(), self.given_up) {
             (0, 0) => Exit::Yes,
             (0, _) => Exit::No,
             (open, _) => {
-                say(TOOL, &format!("smtp {}: not delivered: {}", self.server, events(open)));
+                say(tool::NAME, &format!("smtp {}: not delivered: {}", self.server, events(open)));
                 Exit::Again
             }
         }
@@ -237,17 +224,4 @@ impl Follower {
 /// `1 event`, `2 events`.
 fn events(count: usize) -> String {
     format!("{count} event{}", if count == 1 { "" } else { "s" })
-}
-
-/// Whether a write would not block.
-fn writable(fd: BorrowedFd<'_>) -> bool {
-    poll(&mut [PollFd::new(fd, PollFlags::POLLOUT)], PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
-}
-
-/// The poll's timeout, rounded up so that what is due then is due.
-fn timeout(until: Option<Duration>, now: Duration) -> PollTimeout {
-    let Some(until) = until else { return PollTimeout::NONE };
-    let left = until.saturating_sub(now).as_millis().saturating_add(1);
-    // poll(2) takes 24 days; waking once in that time is harmless.
-    i32::try_from(left).ok().and_then(|left| PollTimeout::try_from(left).ok()).unwrap_or(PollTimeout::MAX)
 }

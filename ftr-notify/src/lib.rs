@@ -6,21 +6,24 @@
 mod acknowledge;
 mod cli;
 pub mod digest;
+pub mod envelope;
 mod follow;
-pub mod letter;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
+mod host;
 pub mod message;
 mod once;
 pub mod smtp;
+mod tool;
 
 use std::process::ExitCode;
 
 use ftr_core::Exit;
-use ftr_core::cli::Failure;
+use ftr_tool::cli::Failure;
 
 use cli::Cli;
-use letter::Addresses;
-
-const TOOL: &str = "ftr-notify";
+use envelope::Addresses;
 
 /// The command line, for its man page and completions.
 #[must_use]
@@ -31,11 +34,11 @@ pub fn command() -> clap::Command {
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    ftr_core::cli::run(TOOL, notify)
+    ftr_tool::cli::run(tool::NAME, notify)
 }
 
 fn notify(cli: &Cli) -> Result<Exit, Failure> {
-    let config = cli.common.load()?;
+    let config = cli.common.source.load()?;
     if cli.follows() {
         let addresses = if config.email.send { Some(addresses(cli, &config)?) } else { None };
         follow::follow(&config.email, addresses, &cli.common)
@@ -50,15 +53,11 @@ fn notify(cli: &Cli) -> Result<Exit, Failure> {
 fn addresses(cli: &Cli, config: &ftr_core::Config) -> Result<Addresses, Failure> {
     let (recipients, exit) =
         if cli.to.is_empty() { (&config.email.recipients, Exit::Config) } else { (&cli.to, Exit::Usage) };
-    Addresses::new(&config.email.sender, recipients)
-        .map_err(|error| Failure::new(if error.of_sender() { Exit::Config } else { exit }, error.to_string()))
-}
-
-/// The name of this host, for subjects.
-fn host() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .ok()
-        .map(|name| ftr_core::clean::clean(name.trim()).into_owned())
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| "router".to_owned())
+    Addresses::new(&config.email.sender, recipients).map_err(|error| match error {
+        // Nothing of the section with the password is repeated.
+        envelope::BadAddress::Recipient { source, .. } if cli.to.is_empty() => {
+            Failure::new(exit, format!("email.recipients: {source}"))
+        }
+        error => Failure::new(if error.of_sender() { Exit::Config } else { exit }, error.to_string()),
+    })
 }

@@ -1,17 +1,17 @@
 //! One mail at once: a text from stdin, or the test.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::time::SystemTime;
 
-use ftr_core::cli::{Failure, say};
 use ftr_core::{Config, Exit};
+use ftr_tool::cli::{Failure, answer, say};
 use serde_json::json;
 
 use crate::cli::Cli;
-use crate::letter::Addresses;
-use crate::message::{self, Mail};
+use crate::envelope::Addresses;
+use crate::message::{self, Message};
 use crate::smtp::{self, Delivery};
-use crate::{TOOL, host};
+use crate::{host, tool};
 
 /// The longest text that is mailed, in bytes; what comes after it is cut off, and the mail says so.
 const LONGEST: u64 = 1024 * 1024;
@@ -33,8 +33,8 @@ pub(crate) fn send(config: &Config, addresses: &Addresses, cli: &Cli) -> Result<
     if cut {
         text.push_str("\n[cut off here: the text was too long]\n");
     }
-    let mail = message::of_text(&host(), cli.subject.as_deref(), &text);
-    let delivery = deliver(config, addresses, &mail)?;
+    let message = message::of_text(&host::name(), cli.subject.as_deref(), &text);
+    let delivery = deliver(config, addresses, &message, cli)?;
     if cli.common.json || cli.common.verbose {
         report(config, &delivery, cli)?;
     }
@@ -44,28 +44,33 @@ pub(crate) fn send(config: &Config, addresses: &Addresses, cli: &Cli) -> Result<
 /// Mails that mail works; also where mail is switched off, to see before it is switched on.
 pub(crate) fn test(config: &Config, addresses: &Addresses, cli: &Cli) -> Result<Exit, Failure> {
     if !cli.common.quiet {
-        config.warning_lines().iter().for_each(|line| say(TOOL, line));
+        config.warning_lines().iter().for_each(|line| say(tool::NAME, line));
         if !config.email.send {
-            say(TOOL, "email.send: false in the configuration: only tests are sent");
+            say(tool::NAME, "email.send: false in the configuration: only tests are sent");
         }
     }
-    let mail = message::of_test(&host(), cli.subject.as_deref(), &smtp::server(&config.email.smtp));
-    let delivery = deliver(config, addresses, &mail)?;
+    let message = message::of_test(&host::name(), cli.subject.as_deref(), &smtp::server(&config.email.smtp));
+    let delivery = deliver(config, addresses, &message, cli)?;
     report(config, &delivery, cli)?;
     Ok(Exit::Yes)
 }
 
-fn deliver(config: &Config, addresses: &Addresses, mail: &Mail) -> Result<Delivery, Failure> {
-    let letter = addresses
-        .letter(mail, SystemTime::now())
+fn deliver(config: &Config, addresses: &Addresses, message: &Message, cli: &Cli) -> Result<Delivery, Failure> {
+    let envelope = addresses
+        .envelope(message, SystemTime::now())
         .map_err(|error| Failure::new(Exit::Bug, format!("message: {error}")))?;
     let server = smtp::server(&config.email.smtp);
-    let delivery = smtp::deliver(&config.email.smtp, &letter).map_err(|error| {
+    if cli.common.verbose && !cli.common.quiet {
+        let to: Vec<&str> = envelope.to.iter().map(AsRef::as_ref).collect();
+        let (from, length) = (&envelope.from, envelope.bytes.len());
+        say(tool::NAME, &format!("smtp {server}: {length} bytes from {from} to {}", to.join(", ")));
+    }
+    let delivery = smtp::deliver(&config.email.smtp, &envelope).map_err(|error| {
         let exit = if error.is_permanent() { Exit::No } else { Exit::Again };
         Failure::new(exit, format!("smtp {server}: {error}"))
     })?;
     for refusal in &delivery.refused {
-        say(TOOL, &format!("smtp {server}: {}: {}", refusal.recipient, refusal.reply));
+        say(tool::NAME, &format!("smtp {server}: {}: {}", refusal.recipient, refusal.reply));
     }
     Ok(delivery)
 }
@@ -87,5 +92,5 @@ fn report(config: &Config, delivery: &Delivery, cli: &Cli) -> Result<(), Failure
         let how = if delivery.encrypted { "encrypted" } else { "not encrypted" };
         format!("delivered to {} by {server}, {how}", delivery.accepted.join(", "))
     };
-    writeln!(io::stdout(), "{line}").map_err(|error| Failure::stdout(&error))
+    answer(&format!("{line}\n"))
 }

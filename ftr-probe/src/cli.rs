@@ -4,17 +4,20 @@ use std::time::Duration;
 
 use clap::Parser;
 use ftr_core::InterfaceName;
-use ftr_core::cli::Common;
 use ftr_core::config::Target;
+use ftr_tool::cli::Common;
+use ftr_tool::completion;
 
 /// Tells whether internet uplinks work, by asking hosts behind them.
 ///
-/// Exit: 0 all are up, 1 any is down, 64 wrong usage, 75 try again, 77 not permitted, 78 configuration.
+/// Exit: 0 all are up, 1 any is down, 64 wrong usage, 74 input or output failed, 75 try again, 77 not permitted, 78
+/// configuration.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "ftr-probe", version, after_help = EXAMPLES)]
+#[command(mut_arg("verbose", |arg| arg.help("Print what each target said, the gateway, and quality over more than one check, too")))]
 pub(crate) struct Command {
     /// Uplinks to check [default: all of the configuration]
-    #[arg(value_name = "UPLINK")]
+    #[arg(value_name = "UPLINK", add = completion::uplinks())]
     pub(crate) uplinks: Vec<InterfaceName>,
     /// Host to ask, instead of tests.ips; may be given more than once (forms below)
     #[arg(short, long = "target", value_name = "TARGET")]
@@ -22,7 +25,7 @@ pub(crate) struct Command {
     /// How many targets have to answer [default: as configured; all targets without a configuration]
     #[arg(short, long, value_name = "N")]
     pub(crate) required: Option<usize>,
-    /// How often each target is asked before the check is in doubt [default: as configured; 1]
+    /// How often each target is asked before the check is confirmed [default: as configured; 1]
     #[arg(long = "retries", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) tries: Option<u32>,
     /// How long to wait for an answer at most, such as 2s or 450ms [default: as configured; 2s]

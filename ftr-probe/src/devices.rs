@@ -69,9 +69,9 @@ impl Devices {
         }
         self.next = Some(now + SAMPLE);
         host.counters(&mut self.counters)?;
-        let survey = host.survey(now)?;
+        let snapshot = host.snapshot(now)?;
         for device in &mut self.watched {
-            let index = survey.index(device.name.as_str());
+            let index = snapshot.index(device.name.as_str());
             let counters = self.counters.iter().find(|(of, _)| Some(*of) == index).map(|(_, counters)| *counters);
             let Some(counters) = counters else { continue };
             device.usage.read(counters.tx_packets, probes(&device.name), now);
@@ -80,6 +80,14 @@ impl Devices {
             }
         }
         Ok(&self.suspects)
+    }
+
+    /// How many bytes have gone through a device since it was made, in both directions; none where it is not there.
+    pub(crate) fn bytes(&mut self, host: &mut Host, name: &InterfaceName, now: Duration) -> Result<Option<u64>, Error> {
+        host.counters(&mut self.counters)?;
+        let index = host.snapshot(now)?.index(name.as_str());
+        let counters = self.counters.iter().find(|(of, _)| Some(*of) == index);
+        Ok(counters.map(|(_, counters)| counters.rx_bytes.saturating_add(counters.tx_bytes)))
     }
 
     /// What is known of a device's traffic.

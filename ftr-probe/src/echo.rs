@@ -1,7 +1,7 @@
 //! The sockets that echo requests go out by and replies come in by.
 
 use std::io::{IoSlice, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
@@ -15,9 +15,10 @@ use nix::sys::socket::{
     setsockopt,
 };
 use nix::sys::time::TimeSpec;
-use socket2::{Domain, Protocol, SockAddr, SockFilter, Socket, Type};
+use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
 use crate::icmp::{self, Echo, Quote, Reading};
+use crate::outlet::{Outlet, errno};
 
 /// How many requests are handed to the kernel at once.
 pub(crate) const BATCH: usize = 16;
@@ -35,20 +36,20 @@ pub(crate) struct EchoSocket {
 
 /// Room for one packet. A longer one than ours is cut short, and refused for its length.
 #[derive(Debug)]
-pub(crate) struct Inbox {
+pub(crate) struct ReceiveBuffer {
     packet: [u8; 128],
     control: Vec<u8>,
 }
 
 /// Room for what is sent at once.
 #[derive(Debug)]
-pub(crate) struct Outbox {
+pub(crate) struct SendBuffer {
     headers: MultiHeaders<SockaddrStorage>,
 }
 
 /// What was waiting in a socket.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Mail<'a> {
+pub(crate) enum Received<'a> {
     /// Nothing.
     Empty,
     /// Something that is not about us.
@@ -77,21 +78,21 @@ pub(crate) enum Mail<'a> {
     },
 }
 
-impl Inbox {
+impl ReceiveBuffer {
     pub(crate) fn new() -> Self {
         Self { packet: [0; 128], control: cmsg_space!(TimeSpec, libc::sock_extended_err, libc::sockaddr_in6, i32) }
     }
 }
 
-impl Outbox {
+impl SendBuffer {
     pub(crate) fn new() -> Self {
         Self { headers: MultiHeaders::preallocate(BATCH, None) }
     }
 }
 
 impl EchoSocket {
-    /// Opens a socket and binds it to the device. `id` is used where the kernel does not choose one.
-    pub(crate) fn open(family: Family, device: &str, index: u32, id: u16) -> Result<Self, Errno> {
+    /// Opens a socket and binds it to the outlet, whose device has this number. `id` is used where the kernel does not choose one.
+    pub(crate) fn open(family: Family, outlet: Outlet<'_>, index: u32, id: u16) -> Result<Self, Errno> {
         let (domain, protocol) = match family {
             Family::V4 => (Domain::IPV4, Protocol::ICMPV4),
             Family::V6 => (Domain::IPV6, Protocol::ICMPV6),
@@ -102,7 +103,6 @@ impl EchoSocket {
             Err(_) => (open(Type::RAW)?, true),
         };
         socket.set_nonblocking(true).map_err(|error| errno(&error))?;
-        socket.bind_device(Some(device.as_bytes())).map_err(|error| errno(&error))?;
         match family {
             Family::V4 => {
                 setsockopt(&socket, Ipv4RecvErr, &true)?;
@@ -117,16 +117,10 @@ impl EchoSocket {
         let id = if raw {
             let filter = filter(family, id);
             socket.attach_filter(&filter).map_err(|error| errno(&error))?;
+            outlet.bind(&socket)?;
             id
         } else {
-            // The local port of such a socket is the identifier of its messages.
-            let any = match family {
-                Family::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-                Family::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-            };
-            socket.bind(&SockAddr::from(SocketAddr::new(any, 0))).map_err(|error| errno(&error))?;
-            let local = socket.local_addr().map_err(|error| errno(&error))?;
-            local.as_socket().map(|address| address.port()).ok_or(Errno::EAFNOSUPPORT)?
+            outlet.bind_port(&socket, family)?
         };
         Ok(Self { socket, family, raw, id, index })
     }
@@ -140,7 +134,7 @@ impl EchoSocket {
     ///
     /// With `IP_RECVERR` the error may be that of an earlier one, to another host: then ask [`EchoSocket::error`] and
     /// send again.
-    pub(crate) fn send(&self, requests: &[(IpAddr, Echo)], outbox: &mut Outbox) -> Result<usize, Errno> {
+    pub(crate) fn send(&self, requests: &[(IpAddr, Echo)], send_buffer: &mut SendBuffer) -> Result<usize, Errno> {
         let mut messages = [[0; icmp::LENGTH]; BATCH];
         let mut addresses = [None; BATCH];
         let count = requests.len().min(BATCH);
@@ -151,12 +145,12 @@ impl EchoSocket {
         let parts = messages.each_ref().map(|message| [IoSlice::new(message)]);
         let parts = parts.get(..count).unwrap_or_default();
         let fd = self.socket.as_raw_fd();
-        let sent = sendmmsg(fd, &mut outbox.headers, parts, addresses, [], MsgFlags::empty())?;
+        let sent = sendmmsg(fd, &mut send_buffer.headers, parts, addresses, [], MsgFlags::empty())?;
         Ok(sent.count())
     }
 
     /// Sends a request that shall come no farther than the gateway.
-    pub(crate) fn send_near(&self, to: IpAddr, echo: &Echo) -> Result<(), Errno> {
+    pub(crate) fn send_ttl_one(&self, to: IpAddr, echo: &Echo) -> Result<(), Errno> {
         let message = icmp::request(self.family, self.id, echo);
         let hops: libc::c_int = 1;
         let control = match self.family {
@@ -169,15 +163,15 @@ impl EchoSocket {
     }
 
     /// The next packet.
-    pub(crate) fn receive<'a>(&self, inbox: &'a mut Inbox) -> Mail<'a> {
-        let Inbox { packet, control } = inbox;
+    pub(crate) fn receive<'a>(&self, receive_buffer: &'a mut ReceiveBuffer) -> Received<'a> {
+        let ReceiveBuffer { packet, control } = receive_buffer;
         let mut parts = [IoSliceMut::new(packet)];
         let fd = self.socket.as_raw_fd();
         let message = match recvmsg::<SockaddrStorage>(fd, &mut parts, Some(control), MsgFlags::empty()) {
             Ok(message) => message,
-            Err(Errno::EAGAIN) => return Mail::Empty,
+            Err(Errno::EAGAIN) => return Received::Empty,
             // The error of an earlier packet, whose details are in the error queue. Telling it has removed it.
-            Err(_) => return Mail::Foreign,
+            Err(_) => return Received::Foreign,
         };
         let (length, from) = (message.bytes, message.address.as_ref().and_then(address));
         let (mut received, mut ttl) = (None, None);
@@ -192,25 +186,25 @@ impl EchoSocket {
         }
         let packet = packet.get(..length).unwrap_or_default();
         let echo = if self.raw && self.family == Family::V4 {
-            let Some((_, echo)) = icmp::unpack(packet) else { return Mail::Foreign };
+            let Some((_, echo)) = icmp::unpack(packet) else { return Received::Foreign };
             echo
         } else {
             packet
         };
         match (icmp::read(self.family, echo, self.id), from) {
-            (Reading::Reply(echo), Some(from)) => Mail::Reply { from, ttl, echo, received },
-            (Reading::Truncated, _) => Mail::Truncated,
-            _ => Mail::Foreign,
+            (Reading::Reply(echo), Some(from)) => Received::Reply { from, ttl, echo, received },
+            (Reading::Truncated, _) => Received::Truncated,
+            _ => Received::Foreign,
         }
     }
 
     /// The next ICMP error (`MSG_ERRQUEUE`, ip(7)).
-    pub(crate) fn error<'a>(&self, inbox: &'a mut Inbox) -> Mail<'a> {
-        let Inbox { packet, control } = inbox;
+    pub(crate) fn error<'a>(&self, receive_buffer: &'a mut ReceiveBuffer) -> Received<'a> {
+        let ReceiveBuffer { packet, control } = receive_buffer;
         let mut parts = [IoSliceMut::new(packet)];
         let fd = self.socket.as_raw_fd();
         let Ok(message) = recvmsg::<SockaddrStorage>(fd, &mut parts, Some(control), MsgFlags::MSG_ERRQUEUE) else {
-            return Mail::Empty;
+            return Received::Empty;
         };
         let (length, to) = (message.bytes, message.address.as_ref().and_then(address));
         let icmp = [libc::SO_EE_ORIGIN_ICMP, libc::SO_EE_ORIGIN_ICMP6];
@@ -224,8 +218,8 @@ impl EchoSocket {
         });
         let quote = packet.get(..length).and_then(|quoted| icmp::quote(self.family, quoted, self.id));
         match (to, quote, error) {
-            (Some(to), Some(quote), Some(error)) => Mail::Failure { to, quote, error },
-            _ => Mail::Foreign,
+            (Some(to), Some(quote), Some(error)) => Received::Failure { to, quote, error },
+            _ => Received::Foreign,
         }
     }
 }
@@ -270,8 +264,4 @@ fn filter(family: Family, id: u16) -> [SockFilter; 7] {
         op(libc::BPF_RET, 0, u32::MAX),
         op(libc::BPF_RET, 0, 0),
     ]
-}
-
-fn errno(error: &std::io::Error) -> Errno {
-    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use ftr_core::cli::Failure;
 use ftr_core::{Exit, InterfaceName};
+use ftr_tool::cli::Failure;
 use nix::errno::Errno;
 
 /// No uplink is to blame for any of these.
@@ -30,17 +30,22 @@ pub(crate) enum Error {
     #[error(transparent)]
     Netlink(#[from] ftr_netlink::Error),
     /// The kernel denies something else that every kernel has.
-    #[error("{operation}: {}", errno.desc())]
-    System { operation: &'static str, errno: Errno },
+    #[error("{operation}: {reason}")]
+    System { operation: &'static str, reason: io::Error },
     /// No random numbers.
     #[error("read random numbers: {0}")]
     Random(#[from] getrandom::Error),
     /// Standard output failed.
-    #[error("standard output: {}", .0.desc())]
-    Output(Errno),
+    #[error("standard output: {0}")]
+    Output(io::Error),
 }
 
 impl Error {
+    /// What the kernel said of an operation.
+    pub(crate) fn system<R: Into<io::Error>>(operation: &'static str) -> impl Fn(R) -> Self {
+        move |reason| Self::System { operation, reason: reason.into() }
+    }
+
     /// Whether this host has no room for a socket now.
     pub(crate) const fn is_room(&self) -> bool {
         matches!(self, Self::Socket { errno: Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM, .. })
@@ -50,7 +55,7 @@ impl Error {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let exit = match &error {
-            Error::Output(errno) => return Self::stdout(&io::Error::from(*errno)),
+            Error::Output(error) => return Self::stdout(error),
             Error::NotPermitted { .. } | Error::Prohibited { .. } => Exit::NotPermitted,
             Error::NoRoom { .. } => Exit::Again,
             error if error.is_room() => Exit::Again,

@@ -7,9 +7,9 @@ use std::time::Duration;
 use ftr_netlink::egress::{Device, Terms};
 use ftr_netlink::{Address, Counters, Error, Event, Family, Group, Listener, Lookup, Neighbour, Rtnetlink};
 
-use crate::path::{self, Break, Way};
+use crate::path::{self, Break, Path};
+use crate::snapshot::Snapshot;
 use crate::solicit::Question;
-use crate::survey::Survey;
 
 /// What was heard is compared with what is there so often, in case an event was missed.
 const AUDIT: Duration = Duration::from_secs(30);
@@ -24,10 +24,10 @@ pub(crate) struct Host {
     netlink: Rtnetlink,
     /// Only while watching.
     listener: Option<Listener>,
-    survey: Survey,
-    /// When the survey was last read as a whole; none where that has to be done.
+    snapshot: Snapshot,
+    /// When the snapshot was last read as a whole; none where that has to be done.
     read: Option<Duration>,
-    /// The survey has changed by being read, before or without any event.
+    /// The snapshot has changed by being read, before or without any event.
     missed: bool,
 }
 
@@ -46,7 +46,7 @@ impl Host {
         let groups = [Group::Link, Group::Address(Family::V4), Group::Address(Family::V6)];
         // Listening begins before the first reading, so that nothing in between is missed.
         let listener = if watch { Some(Listener::open(&groups)?) } else { None };
-        Ok(Self { netlink: Rtnetlink::open()?, listener, survey: Survey::default(), read: None, missed: false })
+        Ok(Self { netlink: Rtnetlink::open()?, listener, snapshot: Snapshot::default(), read: None, missed: false })
     }
 
     /// What to wait for, where there is something to wait for.
@@ -55,14 +55,14 @@ impl Host {
     }
 
     /// The devices and addresses as they are now.
-    pub(crate) fn survey(&mut self, now: Duration) -> Result<&Survey, Error> {
+    pub(crate) fn snapshot(&mut self, now: Duration) -> Result<&Snapshot, Error> {
         if self.read.is_none_or(|read| self.listener.is_none() || now >= read + AUDIT) {
-            let found = Survey { links: self.netlink.links()?, addresses: self.netlink.addresses(None)? };
-            self.missed |= self.read.is_some() && self.listener.is_some() && !found.agrees_with(&self.survey);
-            self.survey = found;
+            let found = Snapshot { links: self.netlink.links()?, addresses: self.netlink.addresses(None)? };
+            self.missed |= self.read.is_some() && self.listener.is_some() && !found.agrees_with(&self.snapshot);
+            self.snapshot = found;
             self.read = Some(now);
         }
-        Ok(&self.survey)
+        Ok(&self.snapshot)
     }
 
     /// Whether there is a change that nobody was told of yet, because an event came too late or never.
@@ -71,7 +71,7 @@ impl Host {
     }
 
     /// Takes all waiting events into account.
-    pub(crate) fn hear(&mut self) -> Result<Changes, Error> {
+    pub(crate) fn handle(&mut self) -> Result<Changes, Error> {
         let mut changed = Vec::new();
         let mut lost = std::mem::take(&mut self.missed);
         let Some(listener) = &mut self.listener else { return Ok(Changes::Of(changed)) };
@@ -80,7 +80,7 @@ impl Host {
                 lost = true;
                 self.read = None;
             }
-            changed.extend(self.survey.hear(event).filter(|index| !changed.contains(index)));
+            changed.extend(self.snapshot.handle(event).filter(|index| !changed.contains(index)));
         }
         if lost {
             return Ok(Changes::Any);
@@ -89,14 +89,14 @@ impl Host {
     }
 
     /// The way to a target through the device of an uplink.
-    pub(crate) fn way(&mut self, terms: Terms<'_>, target: IpAddr) -> Result<Result<Way, Break>, Error> {
-        let device = match Device::find(terms, &self.survey.links, &self.survey.addresses) {
+    pub(crate) fn way(&mut self, terms: Terms<'_>, target: IpAddr) -> Result<Result<Path, Break>, Error> {
+        let device = match Device::find(terms, &self.snapshot.links, &self.snapshot.addresses) {
             Ok(device) => device,
             Err(reason) => return Ok(Err(Break { reason, address: None })),
         };
         let answer = match self.netlink.lookup(&Lookup { oif: Some(device.index()), ..Lookup::to(target) }) {
             Ok(route) => Some(route),
-            Err(Error::Refused { .. }) => None,
+            Err(Error::Rejected { .. }) => None,
             Err(error) => return Err(error),
         };
         Ok(path::way(&device, answer.as_ref()))
@@ -109,7 +109,7 @@ impl Host {
         let known = self.netlink.neighbour(index, gateway)?.filter(believed);
         let mac = known.and_then(|neighbour| neighbour.link_address).and_then(|mac| mac.try_into().ok());
         let near = |address: &&Address| address.network().is_some_and(|network| network.contains(gateway));
-        let own = self.survey.addresses.iter().filter(|address| address.index == index).find(near);
+        let own = self.snapshot.addresses.iter().filter(|address| address.index == index).find(near);
         let from = own.map_or(source, |own| own.local);
         Ok(mac.map(|mac| Question { from, gateway, mac }))
     }

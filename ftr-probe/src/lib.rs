@@ -2,31 +2,34 @@
 //!
 //! A check asks several hosts in the internet through one device, and is over as soon as its answer is certain. All
 //! uplinks are checked side by side in one loop ([`watch`]). What decides is pure: [`path`] reads the kernel's state,
-//! [`schedule`] says whom to ask when, [`round`] keeps account of questions and answers, and [`verdict`] judges.
+//! [`schedule`] says whom to ask when, [`check`] keeps account of probes and answers, and [`verdict`] evaluates.
 
 mod cadence;
+mod check;
 mod cli;
-mod clock;
 mod devices;
 mod echo;
 mod error;
 mod estimate;
 mod evidence;
 mod figures;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod host;
 mod icmp;
 mod method;
+mod outlet;
 mod output;
 mod path;
 mod plan;
 mod probes;
-mod queue;
 mod report;
-mod round;
 mod schedule;
+mod snapshot;
 mod solicit;
-mod survey;
 mod tokens;
+mod tool;
 mod traffic;
 mod uplink;
 mod usage;
@@ -36,13 +39,12 @@ mod window;
 
 use std::process::ExitCode;
 
-use ftr_core::cli::Failure;
-use ftr_core::{Config, Exit};
+use ftr_core::Exit;
+use ftr_tool::cli::Failure;
+use ftr_tool::configuration;
 
 use cli::Command;
 pub(crate) use error::Error;
-
-const TOOL: &str = "ftr-probe";
 
 /// The command line, for its man page and completions.
 #[must_use]
@@ -53,13 +55,13 @@ pub fn command() -> clap::Command {
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    ftr_core::cli::run(TOOL, probe)
+    ftr_tool::cli::run(tool::NAME, probe)
 }
 
 fn probe(command: &Command) -> Result<Exit, Failure> {
     let bare = !command.targets.is_empty() && !command.uplinks.is_empty();
-    let config = match command.common.config_file() {
-        Ok(file) => Some(Config::load(&file)?),
+    let config = match command.common.source.file() {
+        Ok(file) => Some(configuration::load(&file)?),
         // An interface and whom to ask is enough to go by.
         Err(_) if bare => None,
         Err(failure) => {

@@ -8,7 +8,7 @@ use ftr_netlink::egress::{Device, Egress};
 
 /// The way through an uplink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Way {
+pub(crate) struct Path {
     /// The address that packets leave with.
     pub(crate) address: IpAddr,
     /// The gateway, or the peer of a point-to-point device; none where the targets are on the link.
@@ -30,8 +30,8 @@ impl Break {
 }
 
 /// The way through a device by the kernel's answer to the question where a packet would go.
-pub(crate) fn way(device: &Device<'_>, answer: Option<&Route>) -> Result<Way, Break> {
+pub(crate) fn way(device: &Device<'_>, answer: Option<&Route>) -> Result<Path, Break> {
     let egress = device.routed(answer).map_err(|reason| Break::of(device, reason))?;
     let Egress { source: Some(address), .. } = egress else { return Err(Break::of(device, Reason::NoAddress)) };
-    Ok(Way { address, gateway: egress.far_end() })
+    Ok(Path { address, gateway: egress.far_end() })
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use ftr_core::cli::Failure;
 use ftr_core::config::{Config, Limits, Target, Tests, Uplink};
 use ftr_core::{Exit, Family, InterfaceName};
 use ftr_netlink::egress::Terms;
+use ftr_tool::cli::Failure;
 
 use crate::cli::Command;
 use crate::schedule::Timing;
@@ -20,12 +20,14 @@ pub(crate) struct Plan {
     pub(crate) interval: Duration,
     /// The interval while it carries nothing or its traffic shows that it works, where what it carries costs money.
     pub(crate) metered: Option<Duration>,
+    /// It has a quota: what goes through it is counted.
+    pub(crate) counted: bool,
     /// How many checks in a row have to fail before it counts as down.
     pub(crate) fall: u32,
     /// How many have to succeed before it counts as up.
     pub(crate) rise: u32,
     pub(crate) limits: Limits,
-    /// The probes over which limits are judged.
+    /// The probes over which limits are evaluated.
     pub(crate) window: usize,
     pub(crate) watch_traffic: bool,
     /// Whether echoes are doubted that the gateway may have made up.
@@ -135,6 +137,7 @@ fn plan(
             timeout: command.timeout.unwrap_or(tests.timeout),
         },
         interval,
+        counted: uplink.is_some_and(|uplink| uplink.quota.is_some()),
         metered: uplink.filter(|uplink| uplink.metered).map(|_| tests.max_interval.max(interval)),
         fall: tests.fall,
         rise: tests.rise,

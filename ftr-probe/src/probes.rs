@@ -1,13 +1,14 @@
 //! The probes that were sent lately, those of earlier checks too: an answer to them is late, not spoofed.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use crate::icmp::Token;
 
 /// How long a probe is remembered. No answer takes longer.
 const KEEP: Duration = Duration::from_secs(10);
-/// How many are remembered at most, so that many uplinks take little room; far fewer than there are sequence numbers.
+/// How many are remembered at most when a check begins, so that many uplinks take little room; with those of the check
+/// far fewer than there are sequence numbers.
 const MOST: usize = 127;
 
 /// A question that was sent.
@@ -15,101 +16,121 @@ const MOST: usize = 127;
 pub(crate) struct Probe {
     /// The number of its check.
     pub(crate) check: u64,
-    /// The place of its target in the configuration.
+    /// The index of its target in the configuration.
     pub(crate) target: usize,
     /// Whether it was to come no farther than the gateway.
-    pub(crate) near: bool,
+    pub(crate) ttl_one: bool,
     /// Whether it tells of the line's quality: what was asked in doubt, just when the line does not answer, does not.
     pub(crate) telling: bool,
     pub(crate) sent: Duration,
     /// How long it waits for its answer.
     pub(crate) wait: Duration,
     pub(crate) token: Token,
-    pub(crate) fate: Fate,
+    pub(crate) state: ProbeState,
 }
 
 /// What became of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum ProbeState {
     Open,
     Answered,
     /// A router, or this host, said that it did not get there.
     Failed,
     /// Its time was over, or its check.
     Lost,
-    /// It never left, or its answer cannot be heard any more. It keeps its number, so that those behind it keep theirs.
+    /// It never left, or its answer cannot be heard any more.
     Unsent,
 }
 
-/// Probes in the order of their sequence numbers, which have 16 bits on the wire and wrap around.
+/// Probes in the order in which they were sent, each under a sequence number of its own.
+///
+/// The number is drawn with the token, by its first bytes: whoever was asked something knows the number of that one
+/// question and of no other.
 #[derive(Debug, Default)]
 pub(crate) struct Probes {
-    queue: VecDeque<Probe>,
-    first: u16,
+    queue: VecDeque<(u16, Probe)>,
+    /// Their numbers.
+    taken: HashSet<u16>,
 }
 
 impl Probes {
-    /// Remembers a probe, and tells its sequence number.
+    /// Remembers a probe, and tells its sequence number, which no other one that is remembered has.
     pub(crate) fn push(&mut self, probe: Probe) -> u16 {
-        let sequence = self.next();
-        self.queue.push_back(probe);
+        let [high, low, ..] = probe.token;
+        let mut sequence = u16::from_be_bytes([high, low]);
+        while !self.taken.insert(sequence) {
+            sequence = sequence.wrapping_add(1);
+        }
+        self.queue.push_back((sequence, probe));
         sequence
     }
 
     /// Forgets the old ones.
     pub(crate) fn prune(&mut self, now: Duration) {
-        while self.queue.front().is_some_and(|probe| probe.sent + KEEP < now) || self.queue.len() >= MOST {
-            self.queue.pop_front();
-            self.first = self.first.wrapping_add(1);
+        while self.queue.front().is_some_and(|(_, probe)| probe.sent + KEEP < now) || self.queue.len() >= MOST {
+            if let Some((sequence, _)) = self.queue.pop_front() {
+                self.taken.remove(&sequence);
+            }
         }
     }
 
     /// The probe with this sequence number.
     pub(crate) fn get_mut(&mut self, sequence: u16) -> Option<&mut Probe> {
-        self.queue.get_mut(usize::from(sequence.wrapping_sub(self.first)))
+        self.queue.iter_mut().rev().find(|(number, _)| *number == sequence).map(|(_, probe)| probe)
     }
 
     /// What was sent for this check, if it is the latest one, apart from tests of the gateway.
     pub(crate) fn of_check(&self, check: u64) -> impl Iterator<Item = &Probe> + Clone {
-        let latest = self.queue.iter().rev().take_while(move |probe| probe.check == check);
-        latest.filter(|probe| !probe.near && probe.fate != Fate::Unsent)
+        let latest = self.queue.iter().rev().map(|(_, probe)| probe).take_while(move |probe| probe.check == check);
+        latest.filter(|probe| !probe.ttl_one && probe.state != ProbeState::Unsent)
     }
 
     /// All of them.
     pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut Probe> {
-        self.queue.iter_mut()
-    }
-
-    fn next(&self) -> u16 {
-        #[expect(clippy::cast_possible_truncation, reason = "sequence numbers wrap around")]
-        self.first.wrapping_add(self.queue.len() as u16)
+        self.queue.iter_mut().map(|(_, probe)| probe)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Fate, KEEP, MOST, Probe, Probes};
+    use super::{KEEP, MOST, Probe, ProbeState, Probes};
+    use std::collections::VecDeque;
     use std::time::Duration;
 
     fn probe(check: u64, sent: Duration) -> Probe {
-        Probe { check, target: 0, near: false, telling: true, sent, wait: KEEP, token: [0; 16], fate: Fate::Open }
+        let token = fastrand::u128(..).to_ne_bytes();
+        Probe { check, target: 0, ttl_one: false, telling: true, sent, wait: KEEP, token, state: ProbeState::Open }
     }
 
     #[test]
-    fn numbers_wrap_around_and_old_ones_are_forgotten() {
+    fn numbers_are_unique_as_long_as_they_are_remembered() {
         let mut probes = Probes::default();
-        for round in 0..70_000u32 {
-            let now = Duration::from_millis(u64::from(round));
+        let mut sent = VecDeque::new();
+        for n in 0..2_000 {
+            let now = Duration::from_millis(n);
             probes.prune(now);
-            let sequence = probes.push(probe(u64::from(round), now));
-            assert_eq!(u32::from(sequence), round % 65_536);
-            assert_eq!(probes.get_mut(sequence).map(|probe| probe.sent), Some(now));
+            // Now and then one that was drawn already.
+            let mut probe = probe(n, now);
+            if n % 7 == 0 {
+                probe.token = [7; 16];
+            }
+            let sequence = probes.push(probe);
+            sent.push_back((sequence, n));
+            sent.drain(..sent.len().saturating_sub(MOST));
+            for &(sequence, check) in &sent {
+                assert_eq!(probes.get_mut(sequence).map(|probe| probe.check), Some(check));
+            }
         }
-        let kept = MOST;
-        assert_eq!(probes.queue.len(), kept);
-        let oldest = 69_999 - (u32::try_from(kept).unwrap() - 1);
-        let number = |round: u32| u16::try_from(round % 65_536).unwrap();
-        assert!(probes.get_mut(number(oldest)).is_some() && probes.get_mut(number(oldest - 1)).is_none());
+        assert_eq!((probes.queue.len(), probes.taken.len()), (MOST, MOST));
+    }
+
+    #[test]
+    fn a_number_tells_nothing_of_the_next_one() {
+        let mut probes = Probes::default();
+        let numbers: Vec<u16> = (0..100).map(|check| probes.push(probe(check, Duration::ZERO))).collect();
+        let near = numbers.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) < 256).count();
+        // Each has a chance of 1/128, so that twenty have one of about 10^-20.
+        assert!(near < 20, "{numbers:?}");
     }
 
     #[test]

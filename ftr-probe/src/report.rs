@@ -4,21 +4,22 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use ftr_core::Family;
-use ftr_core::record::{Check, Ignored, Prompt, Reason, Stamp, TargetResult, Window};
+use ftr_core::record::{Check, Ignored, Reason, Stamp, TargetResult, Trigger, Window};
 
+use crate::check::RunningCheck;
 use crate::figures::millis;
-use crate::path::{Break, Way};
+use crate::path::{Break, Path};
 use crate::plan::Plan;
-use crate::round::Round;
 
 /// What is told of a check besides its answers.
 #[derive(Clone, Debug)]
 pub(crate) struct Circumstances {
     pub(crate) at: Stamp,
-    pub(crate) prompt: Option<Prompt>,
+    pub(crate) trigger: Option<Trigger>,
     pub(crate) window: Option<Window>,
     pub(crate) ignored: Ignored,
     pub(crate) probe_bytes: u64,
+    pub(crate) not_looked_for: Vec<Reason>,
 }
 
 /// The record of an uplink that is down before anything is sent.
@@ -29,18 +30,20 @@ pub(crate) fn broken(plan: &Plan, broken: Break, circumstances: Circumstances) -
 /// The record of a check that has come to a verdict now; `reason` where it is down.
 pub(crate) fn asked(
     plan: &Plan,
-    way: Way,
+    way: Path,
     reason: Option<Reason>,
-    (round, now): (&Round, Duration),
-    circumstances: Circumstances,
+    (run, now): (&RunningCheck, Duration),
+    mut circumstances: Circumstances,
 ) -> Check {
-    let (figures, tally) = (round.figures(now), round.tally(now));
-    let targets: Vec<_> = round
+    // A gateway that somebody answers through is not silent.
+    circumstances.not_looked_for.retain(|sign| *sign != Reason::GatewaySilent || reason == Some(Reason::NoAnswer));
+    let (figures, tally) = (run.figures(now), run.tally(now));
+    let targets: Vec<_> = run
         .answers(now)
         .map(|answer| TargetResult {
             target: answer.target.to_string(),
-            rtt_ms: answer.fate.ok().map(millis),
-            error: answer.fate.err().flatten().map(str::to_owned),
+            rtt_ms: answer.result.ok().map(millis),
+            error: answer.result.err().flatten().map(str::to_owned),
         })
         .collect();
     Check {
@@ -59,27 +62,15 @@ pub(crate) fn asked(
 }
 
 fn check(plan: &Plan, reason: Option<Reason>, circumstances: Circumstances) -> Check {
+    let (uplink, family) = (plan.uplink.clone(), plan.family);
     Check {
-        at: circumstances.at,
-        uplink: plan.uplink.clone(),
-        family: plan.family,
-        up: reason.is_none(),
-        reason,
-        answered: 0,
         required: count(plan.timing.required),
-        asked: 0,
-        questions: 0,
-        replies: 0,
-        rtt_ms: None,
-        jitter_ms: None,
-        loss: None,
-        address: None,
-        gateway: None,
-        targets: Vec::new(),
-        prompt: circumstances.prompt,
+        trigger: circumstances.trigger,
         window: circumstances.window,
         ignored: Some(circumstances.ignored).filter(|ignored| !ignored.is_empty()),
         probe_bytes: Some(circumstances.probe_bytes),
+        not_looked_for: circumstances.not_looked_for,
+        ..Check::without_questions(circumstances.at, uplink, family, reason.is_none(), reason)
     }
 }
 
@@ -115,6 +106,10 @@ fn more(text: &mut String, check: &Check) -> std::fmt::Result {
     }
     if let Some(remedy) = check.reason.and_then(Reason::remedy) {
         writeln!(text, "  {remedy}")?;
+    }
+    if !check.not_looked_for.is_empty() {
+        let signs: Vec<_> = check.not_looked_for.iter().map(ToString::to_string).collect();
+        writeln!(text, "  not looked for: {}", signs.join(", "))?;
     }
     if let Some(gateway) = check.gateway {
         writeln!(text, "  gateway {gateway}")?;
@@ -155,9 +150,9 @@ fn count(count: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::{Circumstances, asked, broken, text};
-    use crate::path::{Break, Way};
+    use crate::check::RunningCheck;
+    use crate::path::{Break, Path};
     use crate::plan::Plan;
-    use crate::round::Round;
     use crate::schedule::Timing;
     use crate::window::Window;
     use ftr_core::Family;
@@ -166,7 +161,7 @@ mod tests {
     use std::net::IpAddr;
     use std::time::{Duration, SystemTime};
 
-    const WAY: Way = Way { address: IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2)), gateway: None };
+    const WAY: Path = Path { address: IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2)), gateway: None };
     const SECOND: Duration = Duration::from_secs(1);
 
     fn plan(family: Family) -> Plan {
@@ -177,6 +172,7 @@ mod tests {
             timing: Timing { required: 2, tries: 1, timeout: SECOND },
             interval: SECOND,
             metered: None,
+            counted: false,
             fall: 1,
             rise: 1,
             limits: Limits::default(),
@@ -188,30 +184,46 @@ mod tests {
 
     fn circumstances(ignored: Ignored) -> Circumstances {
         let at = Stamp::new(SystemTime::UNIX_EPOCH, SECOND * 9);
-        Circumstances { at, prompt: None, window: None, ignored, probe_bytes: 88 }
+        Circumstances { at, trigger: None, window: None, ignored, probe_bytes: 88, not_looked_for: Vec::new() }
     }
 
     #[test]
     fn text_says_how_many_answered_and_why_not() {
         let plan = plan(Family::V4);
-        let mut round = Round::new(plan.timing, &plan.targets, Window::new(10, Limits::default()));
-        round.begin(SECOND, &mut fastrand::Rng::with_seed(1), |_| true, false);
+        let mut run = RunningCheck::new(plan.timing, &plan.targets, Window::new(10, Limits::default()));
+        run.begin(SECOND, &mut fastrand::Rng::with_seed(1), |_| true, false);
         let to = plan.targets[0].address();
-        let (_, first) = round.ask(0, [1; 16], SECOND).unwrap();
-        let (_, second) = round.ask(1, [2; 16], SECOND).unwrap();
-        round.echoed((to, Some(60)), &first, SECOND + Duration::from_micros(12_400), Duration::ZERO);
+        let (_, first) = run.ask(0, [1; 16], SECOND).unwrap();
+        let (_, second) = run.ask(1, [2; 16], SECOND).unwrap();
+        run.echoed((to, Some(60)), &first, SECOND + Duration::from_micros(12_400), Duration::ZERO);
         let now = SECOND + Duration::from_millis(20);
-        let early = asked(&plan, WAY, None, (&round, now), circumstances(Ignored::default()));
+        let early = asked(&plan, WAY, None, (&run, now), circumstances(Ignored::default()));
         assert_eq!(text(&early, true), "eth2 up 1/2 rtt 12.4ms\n  198.51.100.1 12.4ms\n  198.51.100.1 not awaited\n");
-        round.refused(second.sequence, "net-unreachable", SECOND);
-        round.ask(2, [3; 16], SECOND).unwrap();
+        run.refused(second.sequence, "net-unreachable", SECOND);
+        run.ask(2, [3; 16], SECOND).unwrap();
         let spoofed = Ignored { spoofed: 3, late: 1, ..Ignored::default() };
-        let down = asked(&plan, WAY, Some(Reason::NoAnswer), (&round, SECOND * 2), circumstances(spoofed));
+        let down = asked(&plan, WAY, Some(Reason::NoAnswer), (&run, SECOND * 2), circumstances(spoofed));
         assert_eq!(text(&down, false), "eth2 down 1/3 no-answer\n");
         let lines = "eth2 down 1/3 no-answer\n  198.51.100.1 12.4ms\n  198.51.100.1 net-unreachable\n  \
                      198.51.100.1 timeout\n  ignored: 3 spoofed, 1 late\n";
         assert_eq!(text(&down, true), lines);
         assert_eq!(down.loss, Some(0.667));
+    }
+
+    #[test]
+    fn what_was_not_looked_for_is_told_where_it_could_be_the_reason() {
+        let plan = plan(Family::V4);
+        let mut run = RunningCheck::new(plan.timing, &plan.targets, Window::new(10, Limits::default()));
+        run.begin(SECOND, &mut fastrand::Rng::with_seed(1), |_| true, false);
+        for (reason, told) in [
+            (Some(Reason::NoAnswer), "  not looked for: gateway-silent, captive\n"),
+            (None, "  not looked for: captive\n"),
+        ] {
+            let not_looked_for = vec![Reason::GatewaySilent, Reason::Captive];
+            let circumstances = Circumstances { not_looked_for, ..circumstances(Ignored::default()) };
+            let check = asked(&plan, WAY, reason, (&run, SECOND), circumstances);
+            assert!(text(&check, true).contains(told), "{check:?}");
+        }
     }
 
     #[test]

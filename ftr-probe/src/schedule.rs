@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::estimate::Estimate;
-use crate::verdict::{Doubt, Tally, Trust};
+use crate::verdict::{Confirmation, Tally, Trust};
 
 /// How long a check may take, and how much it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,9 +24,9 @@ impl Timing {
 }
 
 /// How often all targets are asked again when a check does not go well.
-const DOUBTS: u32 = 3;
+const CONFIRMATIONS: u32 = 3;
 /// How often they are at most, where a line that was down has much to prove.
-const MOST_DOUBTS: u32 = 16;
+const MOST_CONFIRMATIONS: u32 = 16;
 /// A check asks no more than this.
 const MOST_QUESTIONS: u32 = 100;
 /// From one of these times to the next.
@@ -48,10 +48,10 @@ pub(crate) struct Schedule {
     reserve_called: bool,
     /// The line was down: as soon as anything comes back all are asked again, to see whether it works.
     proving: bool,
-    doubts: u32,
-    /// How many doubts there may be.
-    most_doubts: u32,
-    next_doubt: Option<Duration>,
+    confirmations: u32,
+    /// How many confirmations there may be.
+    most_confirmations: u32,
+    next_confirmation: Option<Duration>,
     /// When time was last let pass.
     seen: Duration,
     asks: Vec<Ask>,
@@ -83,9 +83,9 @@ impl Schedule {
             start: Duration::ZERO,
             reserve_called: false,
             proving: false,
-            doubts: 0,
-            most_doubts: DOUBTS,
-            next_doubt: None,
+            confirmations: 0,
+            most_confirmations: CONFIRMATIONS,
+            next_confirmation: None,
             seen: Duration::ZERO,
             asks: Vec::new(),
         }
@@ -106,13 +106,13 @@ impl Schedule {
         let usual = (timeout / 4).max(PROMPT).min(timeout / 3);
         self.start = now;
         self.seen = now;
-        self.doubts = 0;
-        self.next_doubt = None;
+        self.confirmations = 0;
+        self.next_confirmation = None;
         self.asks.clear();
-        self.asks.extend(estimates.enumerate().map(|(place, estimate)| Ask {
+        self.asks.extend(estimates.enumerate().map(|(index, estimate)| Ask {
             wait: estimate.timeout().unwrap_or(unheard).min(timeout),
             lateness: estimate.lateness().unwrap_or(usual),
-            next: (place < required).then_some(now),
+            next: (index < required).then_some(now),
             ..Ask::default()
         }));
         self.reserve_called = self.asks.len() <= required;
@@ -121,7 +121,7 @@ impl Schedule {
         // Twice as many questions leave room for some that are lost.
         let wanted = proof.map_or(0, |questions| u32::try_from((2 * questions).div_ceil(targets)).unwrap_or(u32::MAX));
         let room = MOST_QUESTIONS / u32::try_from(targets).unwrap_or(u32::MAX);
-        self.most_doubts = wanted.min(room).clamp(DOUBTS, MOST_DOUBTS);
+        self.most_confirmations = wanted.min(room).clamp(CONFIRMATIONS, MOST_CONFIRMATIONS);
     }
 
     /// Whether this target is to be asked now.
@@ -132,21 +132,21 @@ impl Schedule {
     /// This target was asked.
     pub(crate) fn sent(&mut self, target: usize, now: Duration) {
         let tries = self.timing.tries;
-        let doubted = self.doubts > 0;
+        let confirming = self.confirmations > 0;
         if let Some(ask) = self.asks.get_mut(target) {
             ask.made += 1;
-            ask.tries += u32::from(!doubted);
+            ask.tries += u32::from(!confirming);
             ask.sent = now;
-            ask.next = (!doubted && ask.tries < tries).then(|| now + ask.wait);
+            ask.next = (!confirming && ask.tries < tries).then(|| now + ask.wait);
         }
     }
 
     /// Takes back that this target was asked: this host had no room to send.
     pub(crate) fn unsent(&mut self, target: usize, now: Duration) {
-        let doubted = self.doubts > 0;
+        let confirming = self.confirmations > 0;
         if let Some(ask) = self.asks.get_mut(target) {
             ask.made = ask.made.saturating_sub(1);
-            ask.tries = ask.tries.saturating_sub(u32::from(!doubted));
+            ask.tries = ask.tries.saturating_sub(u32::from(!confirming));
             ask.next = Some(now + AGAIN);
         }
     }
@@ -176,7 +176,7 @@ impl Schedule {
         }
     }
 
-    /// Lets time pass: calls the reserve when an answer is late, and doubts a check that does not go well.
+    /// Lets time pass: calls the reserve when an answer is late, and confirmations a check that does not go well.
     pub(crate) fn advance(&mut self, now: Duration) {
         self.seen = now;
         if self.late_at().is_some_and(|late| late <= now) {
@@ -184,13 +184,13 @@ impl Schedule {
         }
         let hopeful = self.asks.iter().filter(|ask| ask.answered || ask.is_hopeful(self.timing.tries, now)).count();
         let lives = self.proving && self.asks.iter().any(|ask| ask.answered);
-        if self.doubts == 0 && (hopeful < self.timing.required || now >= self.last_hope() || lives) {
+        if self.confirmations == 0 && (hopeful < self.timing.required || now >= self.last_hope() || lives) {
             self.call_reserve(now);
-            self.next_doubt = Some(now);
+            self.next_confirmation = Some(now);
         }
-        if self.next_doubt.is_some_and(|at| at <= now) && now < self.last_call() {
-            self.doubts += 1;
-            self.next_doubt = (self.doubts < self.most_doubts).then(|| now + self.step());
+        if self.next_confirmation.is_some_and(|at| at <= now) && now < self.last_call() {
+            self.confirmations += 1;
+            self.next_confirmation = (self.confirmations < self.most_confirmations).then(|| now + self.step());
             for ask in self.asks.iter_mut().filter(|ask| !ask.is_refused()) {
                 ask.next = Some(now);
             }
@@ -200,16 +200,16 @@ impl Schedule {
     /// When [`Schedule::advance`] and [`Schedule::is_due`] have something new to say: at the deadline, at the latest.
     pub(crate) fn wake(&self) -> Duration {
         let last_call = self.last_call();
-        let doubt = if self.doubts == 0 { Some(self.hope_ends()) } else { self.next_doubt };
+        let confirmation = if self.confirmations == 0 { Some(self.hope_ends()) } else { self.next_confirmation };
         let asks = self.asks.iter().filter_map(|ask| ask.next);
-        let calls = asks.chain(self.late_at()).chain(doubt).filter(|&at| at < last_call);
+        let calls = asks.chain(self.late_at()).chain(confirmation).filter(|&at| at < last_call);
         calls.fold(self.deadline(), Duration::min)
     }
 
     /// The moment until which answers count on a line that carries nothing else either.
     pub(crate) fn deadline(&self) -> Duration {
         let cap = self.cap();
-        if self.doubts < self.most_doubts {
+        if self.confirmations < self.most_confirmations {
             return cap;
         }
         let heard = self.asks.iter().filter(|ask| ask.made > 0 && !ask.is_refused());
@@ -218,27 +218,27 @@ impl Schedule {
 
     /// How the targets stand. `probes`: how many were sent, came back, and are awaited.
     pub(crate) fn tally(&self, (sent, back, pending): (usize, usize, usize), now: Duration) -> Tally {
-        let doubting = self.doubts < self.most_doubts || self.asks.iter().any(|ask| ask.next.is_some());
+        let confirming = self.confirmations < self.most_confirmations || self.asks.iter().any(|ask| ask.next.is_some());
         let count = |fits: &dyn Fn(&Ask) -> bool| self.asks.iter().filter(|ask| fits(ask)).count();
         Tally {
             required: self.timing.required,
             answered: count(&|ask| ask.answered),
-            open: count(&|ask| !ask.answered && ask.is_open(self.timing.tries, doubting, now)),
+            open: count(&|ask| !ask.answered && ask.is_open(self.timing.tries, confirming, now)),
             sent,
             back,
             pending,
-            doubt: match self.doubts {
-                0 => Doubt::None,
-                _ if doubting => Doubt::Asking,
-                _ => Doubt::Asked,
+            confirmation: match self.confirmations {
+                0 => Confirmation::NotNeeded,
+                _ if confirming => Confirmation::Asking,
+                _ => Confirmation::Asked,
             },
             trust: Trust::default(),
         }
     }
 
     /// Whether the check does not go well.
-    pub(crate) const fn is_doubted(&self) -> bool {
-        self.doubts > 0
+    pub(crate) const fn is_confirming(&self) -> bool {
+        self.confirmations > 0
     }
 
     /// How many targets have to answer.
@@ -301,8 +301,8 @@ impl Ask {
     }
 
     /// Whether an answer may come at all.
-    fn is_open(&self, tries: u32, doubting: bool, now: Duration) -> bool {
-        self.tries < tries || (!self.is_refused() && (doubting || now < self.sent + self.wait))
+    fn is_open(&self, tries: u32, confirming: bool, now: Duration) -> bool {
+        self.tries < tries || (!self.is_refused() && (confirming || now < self.sent + self.wait))
     }
 
     /// Whether all that it was asked failed for good.

@@ -8,26 +8,27 @@
 //!
 //! The last two are cumulative sums (E. S. Page, Continuous inspection schemes, Biometrika 41, 1954) of the logarithm
 //! of how much better a dead line explains a reading than a working one does. A reading in which nothing was sent says
-//! nothing about the line. A false suspicion costs one check, and [`Purse`] bounds how many there can be.
+//! nothing about the line. A false suspicion costs one check, and [`RateLimiter`] bounds how many there can be.
 
 mod answers;
 mod fall;
 #[cfg(test)]
-mod made_up;
-mod purse;
+mod replay;
 mod silence;
+mod stretch;
 #[cfg(test)]
-mod trial;
+mod synthetic;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use ftr_core::rate_limiter::RateLimiter;
 use ftr_netlink::Counters;
 
 use answers::Answers;
 use fall::Fall;
-use purse::Purse;
 use silence::Silence;
+use stretch::Stretch;
 
 /// Readings closer together than this are too short to say anything.
 const SHORTEST: Duration = Duration::from_millis(20);
@@ -39,10 +40,15 @@ const REMEMBERED: usize = 40;
 const RECENT: Duration = Duration::from_millis(300);
 /// Bytes a second, both ways, below which no line of today is full.
 const FULL: f64 = 40_000.0;
+/// In seconds: whatever is sent in less than this is a burst, and fills nothing.
+const FILLED: f64 = 0.1;
 /// How far back a line is looked at for that.
 const PAST: Duration = Duration::from_millis(400);
 /// A suspicion that was not followed by a verdict is voiced again after this.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How many suspicions may be voiced at once, and one in how long a time after that.
+const AT_ONCE: u32 = 3;
+const ON_AVERAGE: Duration = Duration::from_secs(1);
 
 /// The traffic of one device.
 #[derive(Debug)]
@@ -52,54 +58,9 @@ pub(crate) struct Traffic {
     answers: Answers,
     fall: Fall,
     silence: Silence,
-    purse: Purse,
+    voices: RateLimiter,
     /// When the present suspicion was voiced.
     voiced: Option<Duration>,
-}
-
-/// What went through between two readings.
-#[derive(Clone, Copy, Debug, Default)]
-struct Stretch {
-    /// When it ended, since boot.
-    end: Duration,
-    /// How long it lasted, in seconds.
-    seconds: f64,
-    /// Packets sent.
-    sent: f64,
-    /// Packets received, but for those counted as multicast.
-    received: f64,
-    /// Bytes in either direction.
-    bytes: f64,
-}
-
-impl Stretch {
-    /// None where the counters went backwards: the device was made anew.
-    fn between(before: (Duration, Counters), after: (Duration, Counters)) -> Option<Self> {
-        let ((start, old), (end, new)) = (before, after);
-        let received = new.rx_packets.checked_sub(old.rx_packets)?;
-        let multicast = new.multicast.checked_sub(old.multicast)?;
-        Some(Self {
-            end,
-            seconds: end.checked_sub(start)?.as_secs_f64(),
-            sent: number(new.tx_packets.checked_sub(old.tx_packets)?),
-            received: number(received.saturating_sub(multicast)),
-            bytes: number(new.tx_bytes.checked_sub(old.tx_bytes)?) + number(new.rx_bytes.checked_sub(old.rx_bytes)?),
-        })
-    }
-
-    fn and(self, other: Self) -> Self {
-        Self {
-            end: self.end.max(other.end),
-            seconds: self.seconds + other.seconds,
-            sent: self.sent + other.sent,
-            received: self.received + other.received,
-            bytes: self.bytes + other.bytes,
-        }
-    }
-}
-
-fn number(packets: u64) -> f64 {
-    f64::from(u32::try_from(packets).unwrap_or(u32::MAX))
 }
 
 impl Traffic {
@@ -110,7 +71,7 @@ impl Traffic {
             answers: Answers::default(),
             fall: Fall::default(),
             silence: Silence::default(),
-            purse: Purse::default(),
+            voices: RateLimiter::new(AT_ONCE, ON_AVERAGE),
             voiced: None,
         }
     }
@@ -154,12 +115,22 @@ impl Traffic {
     /// Whether the line is so full that what was asked since then is probably late: much goes through it, and it brings
     /// answers. At first what it did just before is all that there is to go by.
     pub(crate) fn is_saturated(&self, since: Duration, now: Duration) -> bool {
-        let past = self.total(since.saturating_sub(PAST), now);
-        if past.bytes < FULL * past.seconds {
+        if !self.is_full(since.saturating_sub(PAST), now) {
             return false;
         }
         let since = if now.saturating_sub(since) >= RECENT { since } else { since.saturating_sub(PAST) };
         self.carries(since, now) || (!self.answers.knows_noise() && self.is_fed(since, now))
+    }
+
+    /// Whether the line was full at some time since then and still is: one that fills while a check is under way holds
+    /// up what was asked just now, however empty it was before.
+    fn is_full(&self, since: Duration, now: Duration) -> bool {
+        let mut total = Stretch::default();
+        let latest = self.stretches.iter().rev().filter(|stretch| stretch.end <= now);
+        latest.take_while(|stretch| stretch.end > since).any(|stretch| {
+            total = total.and(*stretch);
+            total.seconds >= FILLED && total.bytes >= FULL * total.seconds
+        })
     }
 
     /// Whether as much comes in as acknowledges what goes out. On a line that was never idle, nobody knows what else
@@ -192,7 +163,7 @@ impl Traffic {
             self.voiced = None;
             return false;
         }
-        let voice = self.voiced.is_none_or(|voiced| now.saturating_sub(voiced) >= AGAIN) && self.purse.take(now);
+        let voice = self.voiced.is_none_or(|voiced| now.saturating_sub(voiced) >= AGAIN) && self.voices.admits(now);
         if voice {
             self.voiced = Some(now);
         }

@@ -1,43 +1,46 @@
 //! One uplink, over one family, while it is checked again and again.
 
 mod ask;
+mod blind;
+mod fault;
+mod gateway;
 mod next;
-mod way;
+mod path;
+mod phase;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use ftr_core::Family;
 use ftr_core::config::{Config, LATE};
-use ftr_core::record::{Check, Prompt, Reason};
+use ftr_core::record::{Check, Reason, Trigger};
 use ftr_netlink::Address;
 use ftr_netlink::egress::Device;
+use ftr_tool::clock;
 use nix::sys::epoll::{Epoll, EpollFlags};
 
-use crate::echo::{EchoSocket, Inbox, Mail, Outbox};
+use crate::Error;
+use crate::check::{Heard, RunningCheck};
+use crate::echo::{EchoSocket, ReceiveBuffer, Received, SendBuffer};
 use crate::host::Host;
 use crate::icmp::{self, Echo};
-use crate::method::Exchange;
-use crate::path::{Break, Way};
+use crate::method::SocketProbe;
+use crate::path::{Break, Path};
 use crate::plan::Plan;
 use crate::report::{self, Circumstances};
-use crate::round::{Heard, Round};
-use crate::solicit::Solicitor;
 use crate::tokens::Tokens;
 use crate::traffic::Traffic;
 use crate::verdict::Verdict;
 use crate::window::Window;
-use crate::{Error, clock};
+use blind::Blind;
+use gateway::Gateway;
 pub(crate) use next::Next;
+use phase::Phase;
 
 /// How many packets are taken from a socket in one go, so that a flood on one uplink does not starve the others.
 const BATCH: usize = 256;
-/// After so many checks in a row in which this host could not ask, something has to be said.
-const ATTEMPTS: u32 = 3;
 /// Targets that limit how often they answer do so once a second or more often.
 const LIMIT: Duration = Duration::from_millis(1100);
-/// How often it is said that this host is at fault.
-const COMPLAIN: Duration = Duration::from_secs(60);
 /// A busy line that answers nothing is looked at again after this.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// The kernel is asked for the way again after this, or when the device or its addresses change: it does not tell of
@@ -52,11 +55,11 @@ pub(crate) struct Shared {
     pub(crate) config: Option<Config>,
     pub(crate) host: Host,
     pub(crate) epoll: Epoll,
-    pub(crate) inbox: Inbox,
-    pub(crate) outbox: Outbox,
-    /// Requests on their way into the outbox.
+    pub(crate) receive_buffer: ReceiveBuffer,
+    pub(crate) send_buffer: SendBuffer,
+    /// Requests on their way into the send buffer.
     pub(crate) batch: Vec<(IpAddr, Echo)>,
-    /// Room for what an exchange reads.
+    /// Room for what a probe reads.
     pub(crate) scratch: Vec<u8>,
     pub(crate) tokens: Tokens,
     pub(crate) rng: fastrand::Rng,
@@ -69,20 +72,22 @@ pub(crate) struct Shared {
 pub(crate) struct Uplink {
     pub(crate) plan: Plan,
     mark: u64,
-    round: Round,
+    check: RunningCheck,
     socket: Option<EchoSocket>,
-    /// Opened when it is first needed.
-    solicitor: Option<Solicitor>,
-    /// When the gateway was asked for its link-layer address in this check.
-    solicited: Option<Duration>,
+    gateway: Gateway,
+    blind: Blind,
     /// When a way was found last, through the device with which number, and which.
-    known: Option<(Duration, u32, Way)>,
-    exchanges: Vec<Running>,
+    known: Option<(Duration, u32, Path)>,
+    socket_probes: Vec<Running>,
     phase: Phase,
     next: Next,
     /// Why the last check failed.
     reason: Option<Reason>,
-    voids: u32,
+    /// When the last check began, where that found nothing wrong.
+    proved: Option<Duration>,
+    /// Nothing has come back yet in the check that runs, and it goes on because the line seems to be full.
+    held_up: bool,
+    inconclusive: u32,
     /// When it was last said that this host is at fault.
     complained: Option<Duration>,
     /// Since when events have begun checks anew before they came to an end.
@@ -100,38 +105,30 @@ pub(crate) struct Uplink {
 struct Running {
     sequence: u16,
     sent: Duration,
-    exchange: Exchange,
+    probe: SocketProbe,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Phase {
-    /// The next check starts then.
-    Waiting(Duration),
-    /// A check runs since then, and goes this way through the device with this index.
-    Asking { since: Duration, way: Way, index: u32 },
-    /// The only check is over.
-    Done,
-}
-
-/// What epoll tells the socket of an exchange by, beside the number of its uplink.
-pub(crate) const EXCHANGE: u64 = 1 << 62;
+/// What epoll tells the socket of a probe by, beside the number of its uplink.
+pub(crate) const SOCKET_PROBE: u64 = 1 << 62;
 
 impl Uplink {
     /// An uplink whose first check starts at `start`; `mark` is what epoll tells its socket by.
     pub(crate) fn new(plan: Plan, mark: u64, start: Duration, beat: Duration) -> Self {
         Self {
-            round: Round::new(plan.timing, &plan.targets, Window::new(plan.window, plan.limits)),
+            check: RunningCheck::new(plan.timing, &plan.targets, Window::new(plan.window, plan.limits)),
             next: Next::new(&plan, beat),
             plan,
             mark,
             socket: None,
-            solicitor: None,
-            solicited: None,
+            gateway: Gateway::default(),
+            blind: Blind::default(),
             known: None,
-            exchanges: Vec::new(),
+            socket_probes: Vec::new(),
             phase: Phase::Waiting(start),
             reason: None,
-            voids: 0,
+            proved: None,
+            held_up: false,
+            inconclusive: 0,
             complained: None,
             restless: None,
             outdated: false,
@@ -143,9 +140,9 @@ impl Uplink {
     /// When to look at it again; none when it is done.
     pub(crate) fn wake(&self, now: Duration) -> Option<Duration> {
         match self.phase {
-            Phase::Waiting(start) => Some(start),
+            Phase::Waiting(start) => Some(self.gateway.next().map_or(start, |at| at.min(start))),
             // Past its deadline a check goes on only because the line is busy.
-            Phase::Asking { .. } => Some(self.round.wake()).map(|at| if at > now { at } else { now + LOOK_AGAIN }),
+            Phase::Asking { .. } => Some(self.check.wake()).map(|at| if at > now { at } else { now + LOOK_AGAIN }),
             Phase::Done => None,
         }
     }
@@ -172,24 +169,24 @@ impl Uplink {
     /// sends from.
     pub(crate) fn depends_on(&self, addresses: &[Address]) -> bool {
         let lacks = self.plan.family == Family::V6 && self.reason == Some(Reason::NoAddress);
-        let gone = |(_, _, way): (_, _, Way)| addresses.iter().all(|address| address.local != way.address);
+        let gone = |(_, _, way): (_, _, Path)| addresses.iter().all(|address| address.local != way.address);
         lacks || self.known.is_some_and(gone)
     }
 
     /// Something has happened: check now. A check that runs already goes on, unless the way may be another now. A device
-    /// that changes without end is judged all the same: no check is begun anew for longer than one may take.
-    pub(crate) fn prompt(&mut self, prompt: Prompt, now: Duration) {
-        if prompt == Prompt::Event {
+    /// that changes without end is evaluated all the same: no check is begun anew for longer than one may take.
+    pub(crate) fn trigger(&mut self, trigger: Trigger, now: Duration) {
+        if trigger == Trigger::Event {
             self.known = None;
         }
         let waiting = matches!(self.phase, Phase::Waiting(start) if start > now);
-        let interrupted = self.asking_since().filter(|_| prompt == Prompt::Event);
+        let interrupted = self.asking_since().filter(|_| trigger == Trigger::Event);
         if let Some(since) = interrupted {
             self.outdated = now >= *self.restless.get_or_insert(since) + self.plan.timing.deadline();
         }
         if waiting || (interrupted.is_some() && !self.outdated) {
-            self.drop_exchanges(now);
-            self.next.prompt(prompt);
+            self.drop_socket_probes(now);
+            self.next.trigger(trigger);
             self.phase = Phase::Waiting(now);
         }
     }
@@ -215,29 +212,40 @@ impl Uplink {
     }
 
     /// Whether the check that runs does not go well.
-    pub(crate) const fn is_in_doubt(&self) -> bool {
-        matches!(self.phase, Phase::Asking { .. }) && self.round.is_doubted()
+    pub(crate) const fn is_confirming(&self) -> bool {
+        matches!(self.phase, Phase::Asking { .. }) && self.check.is_confirming()
+    }
+
+    /// When the last check began, where that found nothing wrong.
+    pub(crate) const fn proved(&self) -> Option<Duration> {
+        self.proved
+    }
+
+    /// Whether nothing has come back yet in the check that runs, and it goes on because the line seems to be full.
+    pub(crate) const fn is_held_up(&self) -> bool {
+        self.held_up
     }
 
     /// Another uplink is in doubt, or even down: a metered one that was last checked a while ago is checked now.
     pub(crate) fn stand_by(&mut self, down: bool, now: Duration) {
         if self.next.is_outdated(down, now) {
-            self.prompt(Prompt::Others, now);
+            self.trigger(Trigger::Others, now);
         }
     }
 
     /// Starts a check. Gives its record at once if the way is broken on this host already.
     pub(crate) fn begin(&mut self, shared: &mut Shared, now: Duration) -> Result<Option<Check>, Error> {
         let test = self.next.start(now);
-        self.solicited = None;
-        let survey = shared.host.survey(now)?;
+        self.gateway.begin();
+        self.blind.begin();
+        let snapshot = shared.host.snapshot(now)?;
         let terms = self.plan.terms(shared.config.as_ref());
-        let index = match Device::find(terms, &survey.links, &survey.addresses) {
+        let index = match Device::find(terms, &snapshot.links, &snapshot.addresses) {
             Ok(device) => match device.ready() {
                 Ok(()) => {
                     // What the gateway has, and what is on the link, cannot be told from a gateway that answers itself.
                     let detect = self.plan.detect_captive;
-                    self.round.begin(now, &mut shared.rng, |target| !detect || device.is_near(target), test);
+                    self.check.begin(now, &mut shared.rng, |target| !detect || device.is_near(target), test);
                     Ok(device.index())
                 }
                 Err(reason) => Err(Break::of(&device, reason)),
@@ -258,7 +266,7 @@ impl Uplink {
                 Ok(None)
             }
             Err(broken) => {
-                let circumstances = self.circumstances(None)?;
+                let circumstances = self.circumstances(None);
                 let record = report::broken(&self.plan, broken, circumstances);
                 self.end(Some(broken.reason), shared.watch, now);
                 Ok(Some(record))
@@ -267,129 +275,117 @@ impl Uplink {
     }
 
     /// Reads what its socket has, for which epoll has told these events. Whether a check that was over is answered.
-    pub(crate) fn hear(&mut self, events: EpollFlags, inbox: &mut Inbox) -> Result<bool, Error> {
+    pub(crate) fn handle(&mut self, events: EpollFlags, receive_buffer: &mut ReceiveBuffer) -> bool {
         if events.contains(EpollFlags::EPOLLERR) {
-            self.hear_errors(inbox)?;
+            self.read_errors(receive_buffer);
         }
         let mut late = false;
-        let Some(socket) = &self.socket else { return Ok(late) };
+        let Some(socket) = &self.socket else { return late };
         for _ in 0..BATCH {
-            match socket.receive(inbox) {
-                Mail::Empty => break,
-                Mail::Reply { from, ttl, echo, received } => {
-                    let now = clock::since_boot()?;
+            match socket.receive(receive_buffer) {
+                Received::Empty => break,
+                Received::Reply { from, ttl, echo, received } => {
+                    let now = clock::since_boot();
                     // How long it lay here. If the wall clock was set meanwhile, this is not known: then not at all.
                     let waited = match received {
-                        Some(received) => clock::wall()?.checked_sub(received).unwrap_or_default(),
+                        Some(received) => clock::wall().checked_sub(received).unwrap_or_default(),
                         None => Duration::ZERO,
                     };
                     self.bytes += icmp::bytes(self.plan.family);
-                    late |= self.round.echoed((from, ttl), &echo, now, waited) == Heard::Late;
+                    late |= self.check.echoed((from, ttl), &echo, now, waited) == Heard::Late;
                 }
-                Mail::Truncated => self.round.ignore(|ignored| ignored.truncated += 1),
-                Mail::Foreign => self.round.ignore(|ignored| ignored.foreign += 1),
-                Mail::Failure { .. } => {}
+                Received::Truncated => self.check.ignore(|ignored| ignored.truncated += 1),
+                Received::Foreign => self.check.ignore(|ignored| ignored.foreign += 1),
+                Received::Failure { .. } => {}
             }
         }
-        Ok(late && self.next.wants_late())
+        late && self.next.wants_late()
     }
 
-    /// Goes on with the check that runs: asks who is to be asked. Gives the record when the verdict is certain.
+    /// Goes on with the check that runs: asks who is to be asked. Gives the record when the verdict is certain. `proof` is
+    /// when a check of the device's other family began that found nothing wrong.
     pub(crate) fn step(
         &mut self,
         shared: &mut Shared,
-        traffic: &Traffic,
+        (traffic, proof): (&Traffic, Option<Duration>),
         now: Duration,
     ) -> Result<Option<Check>, Error> {
-        let Phase::Asking { since, way, index } = self.phase else { return Ok(None) };
-        self.round.advance(now);
+        let Phase::Asking { since, way, index } = self.phase else {
+            return self.solicit_ahead(shared, now).map(|()| None);
+        };
+        self.check.advance(now);
         self.ask(shared, now)?;
-        if self.round.is_doubted() && self.solicited.is_none() {
+        if self.check.is_confirming() && !self.gateway.is_asked() {
             self.solicit(way, index, shared, now)?;
         }
-        let busy = now < since + self.plan.timing.deadline() + LATE && traffic.is_saturated(since, now);
-        let up = match self.round.verdict(now, busy) {
+        // After a failed check there is nothing left to protect: probes of the next one find out sooner whether it works again.
+        let late = if self.reason.is_some() { LATE.min(self.plan.interval) } else { LATE };
+        // A full line holds up whatever goes through it. Where the other family was asked later and is answered, what this
+        // one lacks is not merely late.
+        let silent = self.check.tally(now).back == 0;
+        let refuted = silent && proof.is_some_and(|began| began >= since);
+        let busy = !refuted && now < since + self.plan.timing.deadline() + late && traffic.is_saturated(since, now);
+        self.held_up = busy && silent;
+        let up = match self.check.verdict(now, busy) {
             Verdict::Undecided => return Ok(None),
             Verdict::Up => true,
-            Verdict::Void if self.begin_again(shared.watch)? => {
-                self.drop_exchanges(now);
+            Verdict::Inconclusive if self.begin_again(shared.watch)? => {
+                self.drop_socket_probes(now);
                 self.phase = Phase::Waiting(now);
                 return Ok(None);
             }
             Verdict::Unsettled => {
-                self.drop_exchanges(now);
+                self.drop_socket_probes(now);
                 self.phase = Phase::Waiting(now + LIMIT);
                 return Ok(None);
             }
-            Verdict::Down | Verdict::Void => false,
+            Verdict::Down | Verdict::Inconclusive => false,
         };
-        if !up && self.round.all_failed_by(PROHIBITED) {
+        if !up && self.check.all_failed_by(PROHIBITED) {
             // That says nothing about the uplink.
             let error = Error::Prohibited { uplink: self.plan.uplink.clone() };
             return self.give_up(error, shared.watch, now).map(|()| None);
         }
-        let window = self.round.finish(now, up);
-        let (quality, figures) = (window.judge(), window.figures());
-        self.drop_exchanges(now);
+        let window = self.check.finish(now, up);
+        let (quality, figures) = (window.evaluate(), window.figures());
+        self.drop_socket_probes(now);
         let reason = match (up, way.gateway) {
             (true, _) => quality,
-            (false, _) if self.round.is_captive() => Some(Reason::Captive),
+            (false, _) if self.check.is_captive() => Some(Reason::Captive),
             (false, Some(gateway)) if self.is_silent(gateway, index, shared, now)? => Some(Reason::GatewaySilent),
             (false, _) => Some(Reason::NoAnswer),
         };
-        let circumstances = self.circumstances(figures)?;
-        let record = report::asked(&self.plan, way, reason, (&self.round, now), circumstances);
+        let circumstances = self.circumstances(figures);
+        let record = report::asked(&self.plan, way, reason, (&self.check, now), circumstances);
         self.end(reason, shared.watch, now);
         Ok(Some(record))
     }
 
-    fn circumstances(&mut self, window: Option<ftr_core::record::Window>) -> Result<Circumstances, Error> {
-        Ok(Circumstances {
-            at: clock::now()?,
-            prompt: self.next.take_prompt(),
+    fn circumstances(&mut self, window: Option<ftr_core::record::Window>) -> Circumstances {
+        Circumstances {
+            at: clock::now(),
+            trigger: self.next.take_trigger(),
             window,
-            ignored: self.round.take_ignored(),
+            ignored: self.check.take_ignored(),
             probe_bytes: self.bytes,
-        })
+            not_looked_for: self.blind.signs().collect(),
+        }
     }
 
     fn end(&mut self, reason: Option<Reason>, watch: bool, now: Duration) {
-        self.voids = 0;
+        self.inconclusive = 0;
+        self.held_up = false;
+        self.proved = self.next.started().filter(|_| reason.is_none());
         self.reason = reason;
         self.known = self.known.take().filter(|_| reason.is_none());
         let mut next = self.next.end(reason, now);
+        self.gateway.end(self.phase, reason, next);
         self.restless = None;
         if std::mem::take(&mut self.outdated) {
-            self.next.prompt(Prompt::Event);
+            self.next.trigger(Trigger::Event);
             next = now;
         }
         self.phase = if watch { Phase::Waiting(next) } else { Phase::Done };
-    }
-
-    /// Whether a check that says nothing about the uplink is begun anew. A device that takes no packet again and again
-    /// is stuck: whoever watches has to know.
-    fn begin_again(&mut self, watch: bool) -> Result<bool, Error> {
-        self.voids += 1;
-        let again = self.voids < ATTEMPTS;
-        if again || watch {
-            Ok(again)
-        } else {
-            Err(Error::NoRoom { uplink: self.plan.uplink.clone(), attempts: self.voids })
-        }
-    }
-
-    /// This check cannot be made, by fault of this host: the next one is tried in its turn.
-    fn give_up(&mut self, error: Error, watch: bool, now: Duration) -> Result<(), Error> {
-        if !watch {
-            return Err(error);
-        }
-        if self.complained.is_none_or(|last| now >= last + COMPLAIN) {
-            self.complained = Some(now);
-            ftr_core::cli::say(crate::TOOL, &error.to_string());
-        }
-        self.drop_exchanges(now);
-        self.phase = Phase::Waiting(self.next.again(now));
-        Ok(())
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct Tally {
     /// Probes that still may.
     pub(crate) pending: usize,
     /// How far the check is doubted.
-    pub(crate) doubt: Doubt,
+    pub(crate) confirmation: Confirmation,
     /// What the line has to prove.
     pub(crate) trust: Trust,
 }
@@ -33,12 +33,12 @@ pub(crate) enum Trust {
     Earned,
 }
 
-/// A check that does not go well is doubted: all targets are asked again in quick succession.
+/// How far the confirmation of a check that does not go well has come: all targets are asked again in quick succession.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Doubt {
+pub(crate) enum Confirmation {
     /// All is well so far.
     #[default]
-    None,
+    NotNeeded,
     /// The targets are being asked again.
     Asking,
     /// All were asked.
@@ -55,7 +55,7 @@ pub(crate) enum Verdict {
     /// Too few answered, and too few are left that could.
     Down,
     /// The time is over, but this host asked too little to blame the uplink: ask again.
-    Void,
+    Inconclusive,
     /// Too little came back, but perhaps because targets answer one question a second: ask again when that is over.
     Unsettled,
 }
@@ -71,14 +71,14 @@ impl Tally {
         let enough = self.answered >= self.required;
         // What was asked too late to be answered by the deadline says nothing.
         let asked = if over { self.sent.saturating_sub(self.pending) } else { self.sent };
-        match (self.doubt, self.trust) {
-            (Doubt::None, Trust::Given) | (_, Trust::Earned) if enough => Verdict::Up,
-            (Doubt::Asked, Trust::Given) if enough && 2 * self.back >= asked => Verdict::Up,
+        match (self.confirmation, self.trust) {
+            (Confirmation::NotNeeded, Trust::Given) | (_, Trust::Earned) if enough => Verdict::Up,
+            (Confirmation::Asked, Trust::Given) if enough && 2 * self.back >= asked => Verdict::Up,
             // Down at once where every target was said to be unreachable: that is no loss by chance.
             _ if self.answered + self.open < self.required => Verdict::Down,
-            (Doubt::Asked, Trust::Wanted) if self.pending == 0 => Verdict::Down,
-            (Doubt::Asked, _) if over || 2 * (self.back + self.pending) < self.sent => Verdict::Down,
-            (Doubt::None | Doubt::Asking, _) if over => Verdict::Void,
+            (Confirmation::Asked, Trust::Wanted) if self.pending == 0 => Verdict::Down,
+            (Confirmation::Asked, _) if over || 2 * (self.back + self.pending) < self.sent => Verdict::Down,
+            (Confirmation::NotNeeded | Confirmation::Asking, _) if over => Verdict::Inconclusive,
             _ => Verdict::Undecided,
         }
     }
@@ -86,7 +86,7 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use super::{Doubt, Tally, Trust, Verdict};
+    use super::{Confirmation, Tally, Trust, Verdict};
 
     #[test]
     fn certain_as_soon_as_nothing_can_change_it() {
@@ -102,7 +102,7 @@ mod tests {
         let of = |answered, back, pending, over| {
             let open = 6 - answered;
             let tally = Tally { required: 4, answered, open, sent: 24, back, pending, ..Tally::default() };
-            Tally { doubt: Doubt::Asked, ..tally }.verdict(over)
+            Tally { confirmation: Confirmation::Asked, ..tally }.verdict(over)
         };
         assert_eq!(of(5, 12, 2, false), Verdict::Up);
         assert_eq!(of(5, 11, 2, false), Verdict::Undecided);
@@ -114,22 +114,23 @@ mod tests {
 
     #[test]
     fn one_that_was_down_has_to_earn_trust() {
-        let of = |doubt, trust, pending| {
+        let of = |confirmation, trust, pending| {
             let tally = Tally { required: 4, answered: 5, open: 1, sent: 24, back: 20, pending, ..Tally::default() };
-            Tally { doubt, trust, ..tally }.verdict(false)
+            Tally { confirmation, trust, ..tally }.verdict(false)
         };
-        assert_eq!(of(Doubt::None, Trust::Wanted, 2), Verdict::Undecided);
-        assert_eq!(of(Doubt::Asking, Trust::Earned, 2), Verdict::Up);
-        assert_eq!(of(Doubt::Asked, Trust::Wanted, 2), Verdict::Undecided);
-        assert_eq!(of(Doubt::Asked, Trust::Wanted, 0), Verdict::Down);
+        assert_eq!(of(Confirmation::NotNeeded, Trust::Wanted, 2), Verdict::Undecided);
+        assert_eq!(of(Confirmation::Asking, Trust::Earned, 2), Verdict::Up);
+        assert_eq!(of(Confirmation::Asked, Trust::Wanted, 2), Verdict::Undecided);
+        assert_eq!(of(Confirmation::Asked, Trust::Wanted, 0), Verdict::Down);
     }
 
     #[test]
     fn a_host_that_did_not_ask_does_not_blame_the_uplink() {
-        let of = |doubt, open| Tally { required: 4, open, sent: 4, doubt, ..Tally::default() }.verdict(true);
-        assert_eq!(of(Doubt::None, 6), Verdict::Void);
-        assert_eq!(of(Doubt::Asking, 6), Verdict::Void);
-        assert_eq!(of(Doubt::Asked, 6), Verdict::Down);
-        assert_eq!(of(Doubt::None, 3), Verdict::Down);
+        let of =
+            |confirmation, open| Tally { required: 4, open, sent: 4, confirmation, ..Tally::default() }.verdict(true);
+        assert_eq!(of(Confirmation::NotNeeded, 6), Verdict::Inconclusive);
+        assert_eq!(of(Confirmation::Asking, 6), Verdict::Inconclusive);
+        assert_eq!(of(Confirmation::Asked, 6), Verdict::Down);
+        assert_eq!(of(Confirmation::NotNeeded, 3), Verdict::Down);
     }
 }

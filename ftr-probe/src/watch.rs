@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
-use ftr_core::record::{Check, Prompt, Record};
+use ftr_core::record::{Check, Record, Trigger};
 use ftr_core::{Config, InterfaceName};
+use ftr_tool::{Signals, clock};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::Signal;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
 use crate::devices::Devices;
-use crate::echo::{Inbox, Outbox};
+use crate::echo::{ReceiveBuffer, SendBuffer};
 use crate::host::{Changes, Host};
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::tokens::Tokens;
-use crate::uplink::{EXCHANGE, Shared, Uplink};
-use crate::{Error, clock, report};
+use crate::uplink::{SOCKET_PROBE, Shared, Uplink};
+use crate::{Error, report};
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +34,8 @@ const TIMER: u64 = u64::MAX;
 const SIGNAL: u64 = u64::MAX - 1;
 const OUTPUT: u64 = u64::MAX - 2;
 const EVENTS: u64 = u64::MAX - 3;
+/// Those that end it, and the one by which somebody asks for checks now.
+const SIGNALS: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1];
 /// From the first check of one uplink to that of the next.
 const STAGGER: Duration = Duration::from_millis(1);
 /// Room for what a question that is no echo reads at once.
@@ -48,7 +50,7 @@ struct Watch {
     timer: TimerFd,
     armed: Option<Duration>,
     /// Only open while watching: a single check is ended by a signal as any program is.
-    signals: Option<SignalFd>,
+    signals: Option<Signals>,
     output: Output,
     /// The lines of single checks, which are printed in the order of the plans.
     lines: Vec<Option<String>>,
@@ -70,11 +72,11 @@ pub(crate) fn run(plans: Vec<Plan>, config: Option<Config>, watch: bool, form: F
     let mut watch = Watch::new(plans, config, watch, form)?;
     let mut events = vec![EpollEvent::empty(); watch.uplinks.len() + 4];
     loop {
-        let now = clock::since_boot()?;
+        let now = clock::since_boot();
         watch.sample(now)?;
         watch.check(now)?;
         if watch.shared.host.has_missed() {
-            watch.hear_events()?;
+            watch.handle_events()?;
         }
         if watch.wakes.iter().all(Option::is_none) {
             watch.output.finish()?;
@@ -85,9 +87,9 @@ pub(crate) fn run(plans: Vec<Plan>, config: Option<Config>, watch: bool, form: F
         let count = match watch.shared.epoll.wait(&mut events, EpollTimeout::NONE) {
             Ok(count) => count,
             Err(Errno::EINTR) => 0,
-            Err(errno) => return Err(Error::System { operation: "wait for events", errno }),
+            Err(errno) => return Err(Error::system("wait for events")(errno)),
         };
-        if watch.hear(events.get(..count).unwrap_or_default())? == Heard::Stop {
+        if watch.handle(events.get(..count).unwrap_or_default())? == Heard::Stop {
             watch.output.flush(&watch.shared.epoll)?;
             return Ok(true);
         }
@@ -96,22 +98,21 @@ pub(crate) fn run(plans: Vec<Plan>, config: Option<Config>, watch: bool, form: F
 
 impl Watch {
     fn new(plans: Vec<Plan>, config: Option<Config>, watch: bool, form: Form) -> Result<Self, Error> {
-        let failed = |operation| move |errno| Error::System { operation, errno };
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(failed("open epoll"))?;
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(Error::system("open epoll"))?;
         let timer = TimerFd::new(ClockId::CLOCK_BOOTTIME, TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK)
-            .map_err(failed("open timer"))?;
-        epoll.add(&timer, EpollEvent::new(EpollFlags::EPOLLIN, TIMER)).map_err(failed("watch timer"))?;
-        let signals = if watch { Some(signals().map_err(failed("take signals"))?) } else { None };
+            .map_err(Error::system("open timer"))?;
+        epoll.add(&timer, EpollEvent::new(EpollFlags::EPOLLIN, TIMER)).map_err(Error::system("watch timer"))?;
+        let signals = if watch { Some(Signals::watch(&SIGNALS).map_err(Error::system("take signals"))?) } else { None };
         if let Some(signals) = &signals {
-            epoll.add(signals, EpollEvent::new(EpollFlags::EPOLLIN, SIGNAL)).map_err(failed("watch signals"))?;
+            epoll.add(signals, EpollEvent::new(EpollFlags::EPOLLIN, SIGNAL)).map_err(Error::system("watch signals"))?;
         }
         let host = Host::open(watch)?;
         if let Some(events) = host.events() {
-            epoll.add(events, EpollEvent::new(EpollFlags::EPOLLIN, EVENTS)).map_err(failed("watch devices"))?;
+            epoll.add(events, EpollEvent::new(EpollFlags::EPOLLIN, EVENTS)).map_err(Error::system("watch devices"))?;
         }
         // Who prints nothing does not care whether anybody reads: the exit code has to be right all the same.
         let output = Output::watch(&epoll, if form.quiet && !watch { None } else { Some(OUTPUT) })?;
-        let now = clock::since_boot()?;
+        let now = clock::since_boot();
         let devices = Devices::new(plans.iter().filter(|_| watch));
         let uplinks = spread(plans, watch, now);
         let lines = vec![None; uplinks.len()];
@@ -120,8 +121,8 @@ impl Watch {
             config,
             host,
             epoll,
-            inbox: Inbox::new(),
-            outbox: Outbox::new(),
+            receive_buffer: ReceiveBuffer::new(),
+            send_buffer: SendBuffer::new(),
             batch: Vec::new(),
             scratch: vec![0; SCRATCH],
             tokens: Tokens::new(),
@@ -154,7 +155,7 @@ impl Watch {
         for (uplink, wake) in self.uplinks.iter_mut().zip(&mut self.wakes) {
             // What is down already is no more suspicious than that.
             if suspects.contains(&uplink.plan.uplink) && uplink.plan.watch_traffic && !uplink.is_down() {
-                uplink.prompt(Prompt::Traffic, now);
+                uplink.trigger(Trigger::Traffic, now);
                 *wake = uplink.wake(now);
             }
         }
@@ -163,8 +164,9 @@ impl Watch {
 
     /// Starts the checks that are due, and goes on with those that run.
     fn check(&mut self, now: Duration) -> Result<(), Error> {
-        for place in 0..self.uplinks.len() {
-            let (Some(uplink), Some(wake)) = (self.uplinks.get_mut(place), self.wakes.get_mut(place)) else { break };
+        for index in 0..self.uplinks.len() {
+            let proof = self.proof(index);
+            let (Some(uplink), Some(wake)) = (self.uplinks.get_mut(index), self.wakes.get_mut(index)) else { break };
             if wake.is_none_or(|wake| wake > now) {
                 continue;
             }
@@ -182,28 +184,34 @@ impl Watch {
             let traffic = self.devices.traffic(&uplink.plan.uplink);
             let record = match record {
                 Some(record) => Some(record),
-                None => uplink.step(&mut self.shared, traffic, now)?,
+                None => uplink.step(&mut self.shared, (traffic, proof), now)?,
             };
             *wake = uplink.wake(now);
+            let counted = uplink.plan.counted;
+            let (held_up, proved) = (uplink.is_held_up(), record.as_ref().is_some_and(|record| record.up));
             let down = record.as_ref().is_some_and(|record| !record.up);
-            if was_up && (down || uplink.is_in_doubt()) {
-                self.stand_by(place, down, now);
+            if was_up && (down || uplink.is_confirming()) {
+                self.stand_by(index, down, now);
             }
-            if let Some(record) = record {
+            self.corroborate(index, (held_up, proved), now);
+            if let Some(mut record) = record {
+                if counted {
+                    record.device_bytes = self.devices.bytes(&mut self.shared.host, &record.uplink, now)?;
+                }
                 // What one family's check says holds for the device only if the other does not say otherwise.
                 let fine = |uplink: &Uplink| uplink.plan.uplink != record.uplink || !uplink.is_down();
                 if record.up && self.uplinks.iter().all(fine) {
                     self.devices.cleared(&record.uplink, now);
                 }
-                self.report(place, record);
+                self.report(index, record);
             }
         }
         Ok(())
     }
 
-    /// The uplink at this place is in doubt, or even down: is there one that can stand in for it?
-    fn stand_by(&mut self, place: usize, down: bool, now: Duration) {
-        let Some(failing) = self.uplinks.get(place).map(|uplink| (uplink.plan.uplink.clone(), uplink.plan.family))
+    /// The uplink with this index is in doubt, or even down: is there one that can stand in for it?
+    fn stand_by(&mut self, index: usize, down: bool, now: Duration) {
+        let Some(failing) = self.uplinks.get(index).map(|uplink| (uplink.plan.uplink.clone(), uplink.plan.family))
         else {
             return;
         };
@@ -215,7 +223,30 @@ impl Watch {
         }
     }
 
-    fn report(&mut self, place: usize, check: Check) {
+    /// When a check of the other family of this uplink's device began that found nothing wrong.
+    fn proof(&self, index: usize) -> Option<Duration> {
+        let of = &self.uplinks.get(index)?.plan;
+        let is_other = |other: &&Uplink| other.plan.uplink == of.uplink && other.plan.family != of.family;
+        self.uplinks.iter().filter(is_other).filter_map(Uplink::proved).max()
+    }
+
+    /// Where this uplink is held up, whether the line is full is known by the other family, which is checked now. Where the
+    /// other one is, it looks at what has come of this check.
+    fn corroborate(&mut self, index: usize, (held_up, proved): (bool, bool), now: Duration) {
+        let Some(this) = self.uplinks.get(index) else { return };
+        let (name, family, asked) = (this.plan.uplink.clone(), this.plan.family, this.last_start());
+        for (other, wake) in self.uplinks.iter_mut().zip(&mut self.wakes) {
+            let concerns = other.plan.uplink == name && other.plan.family != family;
+            if concerns && held_up && !other.is_down() && other.last_start() < asked {
+                other.trigger(Trigger::Others, now);
+                *wake = other.wake(now);
+            } else if concerns && proved && other.is_held_up() {
+                *wake = Some(now);
+            }
+        }
+    }
+
+    fn report(&mut self, index: usize, check: Check) {
         self.all_up &= check.up;
         if self.form.quiet {
             return;
@@ -230,7 +261,7 @@ impl Watch {
             self.output.push(line);
             return;
         }
-        if let Some(slot) = self.lines.get_mut(place) {
+        if let Some(slot) = self.lines.get_mut(index) {
             *slot = Some(line);
         }
         while let Some(line) = self.lines.get_mut(self.printed).and_then(Option::take) {
@@ -244,72 +275,78 @@ impl Watch {
         let wake = self.wakes.iter().flatten().copied().chain(self.devices.wake()).min();
         if let Some(wake) = wake.filter(|_| wake != self.armed) {
             let expiration = Expiration::OneShot(TimeSpec::from(wake));
-            self.timer
-                .set(expiration, TimerSetTimeFlags::TFD_TIMER_ABSTIME)
-                .map_err(|errno| Error::System { operation: "set timer", errno })?;
+            self.timer.set(expiration, TimerSetTimeFlags::TFD_TIMER_ABSTIME).map_err(Error::system("set timer"))?;
             self.armed = Some(wake);
         }
         Ok(())
     }
 
-    /// Everything that has arrived is heard before any check is judged: it may have arrived in time.
-    fn hear(&mut self, events: &[EpollEvent]) -> Result<Heard, Error> {
+    /// Everything that has arrived is heard before any check is evaluated: it may have arrived in time.
+    fn handle(&mut self, events: &[EpollEvent]) -> Result<Heard, Error> {
         let mut heard = Heard::GoOn;
         for event in events {
             match event.data() {
                 // Setting it anew makes it unreadable again, so that there is no need to read it.
                 TIMER => self.armed = None,
-                SIGNAL => {
-                    if let Some(signals) = &self.signals {
-                        signals.read_signal().map_err(|errno| Error::System { operation: "read signal", errno })?;
-                        heard = Heard::Stop;
-                    }
-                }
+                SIGNAL => match self.signals.as_ref().and_then(Signals::next) {
+                    Some(Signal::SIGUSR1) => self.check_all(),
+                    Some(_) => heard = Heard::Stop,
+                    None => {}
+                },
                 OUTPUT => {
                     if event.events().intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP) {
-                        return Err(Error::Output(Errno::EPIPE));
+                        return Err(Error::Output(Errno::EPIPE.into()));
                     }
                 }
-                EVENTS => self.hear_events()?,
-                mark => self.hear_uplink(mark, event.events())?,
+                EVENTS => self.handle_events()?,
+                mark => self.handle_uplink(mark, event.events())?,
             }
         }
         Ok(heard)
     }
 
+    /// Somebody wants to know now how every uplink is.
+    fn check_all(&mut self) {
+        let now = clock::since_boot();
+        for (uplink, wake) in self.uplinks.iter_mut().zip(&mut self.wakes) {
+            uplink.trigger(Trigger::Asked, now);
+            *wake = uplink.wake(now);
+        }
+    }
+
     /// Something has arrived at a socket: its uplink has to be looked at.
-    fn hear_uplink(&mut self, mark: u64, events: EpollFlags) -> Result<(), Error> {
-        let place = usize::try_from(mark & u64::from(u32::MAX)).unwrap_or(usize::MAX);
-        let (Some(uplink), Some(wake)) = (self.uplinks.get_mut(place), self.wakes.get_mut(place)) else {
+    fn handle_uplink(&mut self, mark: u64, events: EpollFlags) -> Result<(), Error> {
+        let index = usize::try_from(mark & u64::from(u32::MAX)).unwrap_or(usize::MAX);
+        let (Some(uplink), Some(wake)) = (self.uplinks.get_mut(index), self.wakes.get_mut(index)) else {
             return Ok(());
         };
-        let now = clock::since_boot()?;
-        if mark & EXCHANGE != 0 {
+        let now = clock::since_boot();
+        if mark & SOCKET_PROBE != 0 {
             #[expect(clippy::cast_possible_truncation, reason = "the mark holds the sequence number in 16 bits")]
             uplink.go_on((mark >> 32) as u16, &mut self.shared)?;
-        } else if uplink.hear(events, &mut self.shared.inbox)? {
-            uplink.prompt(Prompt::Late, now);
+        } else if uplink.handle(events, &mut self.shared.receive_buffer) {
+            uplink.trigger(Trigger::Late, now);
         }
         *wake = wake.map(|_| now);
         Ok(())
     }
 
     /// Devices or addresses have changed: their uplinks are checked now.
-    fn hear_events(&mut self) -> Result<(), Error> {
-        let now = clock::since_boot()?;
+    fn handle_events(&mut self) -> Result<(), Error> {
+        let now = clock::since_boot();
         let before: Vec<_> = self.indexes(now)?;
-        let changes = self.shared.host.hear()?;
+        let changes = self.shared.host.handle()?;
         let after = self.indexes(now)?;
-        let addresses = &self.shared.host.survey(now)?.addresses;
-        for (place, uplink) in self.uplinks.iter_mut().enumerate() {
-            let [before, after] = [&before, &after].map(|indexes| indexes.get(place).copied().flatten());
+        let addresses = &self.shared.host.snapshot(now)?.addresses;
+        for (index, uplink) in self.uplinks.iter_mut().enumerate() {
+            let [before, after] = [&before, &after].map(|indexes| indexes.get(index).copied().flatten());
             let touched = match &changes {
                 Changes::Any => true,
                 Changes::Of(indexes) => [before, after].into_iter().flatten().any(|index| indexes.contains(&index)),
             };
             if touched || uplink.depends_on(addresses) {
-                uplink.prompt(Prompt::Event, now);
-                if let Some(wake) = self.wakes.get_mut(place) {
+                uplink.trigger(Trigger::Event, now);
+                if let Some(wake) = self.wakes.get_mut(index) {
                     *wake = uplink.wake(now);
                 }
             }
@@ -319,8 +356,8 @@ impl Watch {
 
     /// The device index of each uplink, if there is such a device.
     fn indexes(&mut self, now: Duration) -> Result<Vec<Option<u32>>, Error> {
-        let survey = self.shared.host.survey(now)?;
-        Ok(self.uplinks.iter().map(|uplink| survey.index(uplink.plan.uplink.as_str())).collect())
+        let snapshot = self.shared.host.snapshot(now)?;
+        Ok(self.uplinks.iter().map(|uplink| snapshot.index(uplink.plan.uplink.as_str())).collect())
     }
 }
 
@@ -328,10 +365,10 @@ impl Watch {
 /// uplinks do not send at the same moment.
 fn spread(plans: Vec<Plan>, watch: bool, now: Duration) -> Vec<Uplink> {
     let count = u32::try_from(plans.len()).unwrap_or(u32::MAX);
-    let uplinks = (0..).zip(plans).map(|(place, plan): (u32, Plan)| {
-        let late = if watch { place } else { 0 };
+    let uplinks = (0..).zip(plans).map(|(index, plan): (u32, Plan)| {
+        let late = if watch { index } else { 0 };
         let beat = now + plan.interval / count * late;
-        Uplink::new(plan, u64::from(place), now + STAGGER * late, beat)
+        Uplink::new(plan, u64::from(index), now + STAGGER * late, beat)
     });
     uplinks.collect()
 }
@@ -346,15 +383,6 @@ fn raise_open_files() {
             let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
         }
     }
-}
-
-/// SIGTERM and SIGINT as something to wait for.
-fn signals() -> nix::Result<SignalFd> {
-    let mut set = SigSet::empty();
-    set.add(Signal::SIGTERM);
-    set.add(Signal::SIGINT);
-    set.thread_block()?;
-    SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
 }
 
 #[cfg(test)]

@@ -57,9 +57,9 @@ impl Window {
         }
     }
 
-    /// Why the uplink is not good enough, judged once half of the window is full. What is bad stays so until it is
+    /// Why the uplink is not good enough, evaluated once half of the window is full. What is bad stays so until it is
     /// better than the threshold for recovery.
-    pub(crate) fn judge(&mut self) -> Option<Reason> {
+    pub(crate) fn evaluate(&mut self) -> Option<Reason> {
         let Some(quality) = self.quality().filter(|_| self.probes.len() * 2 >= self.size) else { return self.bad };
         let Limits { loss, rtt, jitter } = self.limits;
         let bad = self.bad.is_some();
@@ -133,7 +133,7 @@ mod tests {
             for answered in answers {
                 if answered { window.answered(MS, None) } else { window.lost() }
             }
-            window.judge()
+            window.evaluate()
         };
         assert_eq!(hear([false, true, true, true, true]), None, "a fifth is the limit");
         assert_eq!(hear([false, false, true, true, true]), Some(Reason::Loss));
@@ -142,12 +142,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_judged_by_a_few_probes() {
+    fn nothing_is_concluded_from_a_few_probes() {
         let limits = Limits { loss: Some(Limit { down: 0, up: 0 }), ..Limits::default() };
         let mut window = Window::new(10, limits);
-        for judged in [None, None, None, None, Some(Reason::Loss)] {
+        for verdict in [None, None, None, None, Some(Reason::Loss)] {
             window.lost();
-            assert_eq!(window.judge(), judged);
+            assert_eq!(window.evaluate(), verdict);
         }
     }
 
@@ -158,7 +158,7 @@ mod tests {
             let mut window = Window::new(2, limits);
             let mut hear = |rtt: u32, before: u32| {
                 window.answered(MS * rtt, Some(MS * before));
-                window.judge()
+                window.evaluate()
             };
             assert_eq!(hear(10, 10), None);
             assert_eq!(hear(60, 10), Some(Reason::Latency));

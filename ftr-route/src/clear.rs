@@ -1,27 +1,28 @@
 //! `clear`: takes away what was put into the kernel, and nothing else.
 
+mod legacy;
+
 use std::cmp::Reverse;
 
-use ftr_core::cli::{Common, Failure, say};
 use ftr_core::{Config, Exit, Family};
 use ftr_netlink::{Route, Rule, Write};
+use ftr_tool::cli::{Common, Failure, say};
 
+use crate::answer::{TOOL, answer_commands};
 use crate::cli::Clear;
 use crate::error::Error;
-use crate::following;
-use crate::foundation::last_way;
 use crate::iproute::{self, is_ours};
-use crate::kernel::Kernel;
-use crate::labels;
-use crate::legacy;
-use crate::operation::Operation;
+use crate::kernel::following;
+use crate::kernel::{Kernel, sysctl};
+use crate::plan::foundation::last_way;
+use crate::plan::labels;
+use crate::plan::operation::Operation;
 use crate::remembered::Remembered;
-use crate::{TOOL, answer, sysctl};
 
 /// Takes away rules first, so that look-ups go to the host's own routes again, then routes, and puts sysctls back.
 pub(crate) fn run(config: &Config, common: &Common, families: &[Family], clear: Clear) -> Result<Exit, Failure> {
     if let Some(who) = following::who() {
-        let message = format!("{who} and would put it all back: stop it first (systemctl stop ftr)");
+        let message = format!("{who} and would put it all back: stop it first (systemctl stop ftr-monitor)");
         if !clear.dry.dry_run {
             return Err(Failure::new(Exit::Again, format!("{message}; nothing was changed")));
         }
@@ -50,6 +51,10 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family], clear: 
     // Nobody changes parameters between our look and our change. Not to know what they were is no reason to leave the rest
     // behind.
     let held = if clear.dry.dry_run { Ok(None) } else { remembered.hold().map(Some) };
+    for line in remembered.strange() {
+        say(TOOL, &line);
+        exit = Exit::No;
+    }
     let undo = held.and_then(|held| {
         let paths = remembered.paths(families)?;
         Ok((remembered.undo(&sysctl::read(paths))?, held))
@@ -60,22 +65,25 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family], clear: 
         (Vec::new(), None)
     });
     let stages = [rules, routes, labels, settings.into_iter().map(Operation::Sysctl).collect()];
+    let commands = || stages.iter().flatten().map(|operation| iproute::command(operation, &names)).collect();
     if clear.dry.dry_run {
-        answer(stages.iter().flatten().map(|operation| iproute::command(operation, &names)))?;
+        answer_commands(common, commands())?;
         return Ok(exit);
     }
     for stage in &stages {
-        let fate = kernel.make(stage)?;
-        for (operation, denial) in fate.refused.iter().filter_map(|denial| Some((stage.get(denial.place)?, denial))) {
-            say(TOOL, &format!("{}: {}", iproute::command(operation, &names), denial.reason));
+        let outcome = kernel.make(stage)?;
+        for (operation, rejected) in
+            outcome.refused.iter().filter_map(|rejected| Some((stage.get(rejected.index)?, rejected)))
+        {
+            say(TOOL, &format!("{}: {}", iproute::command(operation, &names), rejected.reason));
             exit = Exit::No;
         }
     }
     if let Some(held) = held {
         remembered.forget(families, &held)?;
     }
-    if common.verbose {
-        answer(stages.iter().flatten().map(|operation| iproute::command(operation, &names)))?;
+    if (common.verbose || common.json) && !common.quiet {
+        answer_commands(common, commands())?;
     }
     Ok(exit)
 }
@@ -109,8 +117,8 @@ fn deletable(mut rules: Vec<Rule>, left: &[Rule]) -> (Vec<Rule>, Vec<String>) {
     rules.retain(|rule| {
         let reason = last_way(rule, left);
         kept.extend(reason.map(|what| {
-            let words = iproute::rule(rule);
-            format!("rule {words}: stays, for no other leads to {what}; add the kernel's own again and clear once more")
+            let shown = iproute::rule(rule);
+            format!("rule {shown}: stays, for no other leads to {what}; add the kernel's own again and clear once more")
         }));
         reason.is_none()
     });

@@ -2,9 +2,12 @@
 
 use std::net::IpAddr;
 
-use clap::{Args, Parser, Subcommand};
-use ftr_core::cli::Common;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use ftr_core::config::Protocol;
+use ftr_core::number::whole32;
+use ftr_core::{Config, Exit};
+use ftr_tool::cli::{Common, Failure, verbose};
+use ftr_tool::completion::{uplinks, uplinks_and};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -15,22 +18,23 @@ Examples:
   ftr-route prepare && ftr-probe --watch --json | ftr-monitor decide | ftr-route apply -
   ftr-route explain --from 192.168.1.5 --to 203.0.113.9 --proto tcp --dport 443
   ftr-route check || mail -s 'routing differs' root </dev/null
+  ftr-route detect                         what this host has, before anything is configured
   ftr-route clear                          take it all away again";
 
 const CHECK: &str = "\
-Compare the kernel with what is wanted: 0 as wanted, 1 differs, or an uplink has no way out
+Compare the kernel with what is wanted: 0 as wanted, 1 differs, or an uplink has no egress
 
-Prints the commands that would make it as wanted. An uplink that has no way out, although its device is on and has its \
-link partner, is named with what is missing: an address that the configuration states, or a gateway. That a device is \
-absent, off or without carrier, or that its lease or its PPP connection has ended, is a failure of the line as others \
-are, and as wanted. Hazards of the host are listed, and do not count.";
+Prints the commands that would make it as wanted. An uplink that has no egress, although its device is up and has \
+carrier, is named with what is missing: an address of the configuration, or a gateway. A device that is absent, down or \
+without carrier, and a lease or PPP connection that has ended, are failures of the line: they do not count. Hazards of \
+the host are printed, and do not count.";
 
 const EXPLAIN: &str = "\
 Tell which uplink carries a flow, and why
 
-The rules are asked one after the other, as the kernel does it, and the kernel is asked as well. It is told which rule
-decides and what it is for, the route and the next hop, the source address that the flow leaves with (as the rules of
-ftr-rules translate it), and whether the configuration would have it so. -v names every rule that was asked, -j prints
+The rules are looked up one after the other, as the kernel does it, and the kernel is asked as well. The output says which
+rule decides and what it is for, the route and the nexthop, the source address that the flow leaves with (as the rules of
+ftr-rules translate it), and whether this is what the configuration asks for. -v names every rule that was asked, -j prints
 it all as one JSON object. Nothing is changed, and no packet is sent.
 
 Where the whole of a connection is given (both addresses, protocol and ports) and the kernel tracks it, its packets have
@@ -44,7 +48,7 @@ const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   ftr-route explain --to 8.8.8.8           a new connection of this host
   ftr-route explain --from 192.168.1.5 --to 203.0.113.9 --proto tcp --dport 443
-                                           a new one of a host of yours; with --sport, of those there are
+                                           a new connection of a host in the LAN; add --sport for one that is there
   ftr-route explain --from 192.168.1.5 --to 203.0.113.9 --assume eth1=down
                                            the same while eth1 does not work
   ftr-route explain --from 198.51.100.7 --iif eth2 --to 192.0.2.2
@@ -58,13 +62,34 @@ Where a rule of others stands between our priorities, in either family, it is na
 
 Exit code: 0 done; 1 a rule of others is in the way, or the kernel refused a part.";
 
+const CHANGES: &str = "Print the commands of what is changed, as -n does";
+
 const APPLY: &str = "\
 Prepare, and let uplinks carry new connections
 
 Where a rule of others stands between our priorities, in either family, it is named and nothing is changed in any family.
-With `-` that holds for the first start: where ftr has been at work since the machine was started, it says so and serves.
+With `-` this holds at the first start after boot only. Later it reports such a rule and sets the routes all the same.
 
 Exit code: 0 done; 1 a rule of others is in the way, or the kernel refused a part.";
+
+const ADVERTISE: &str = "\
+Print what a daemon has to say in router advertisements now
+
+Hosts prefer another prefix than that of an uplink that is down, once the router advertises it with a preferred lifetime of
+0. For each network of the devices in downlinks (or of those that are named) the output says whether it is to be used, in the
+words of the daemon that the router has. It follows the rules that `ftr-route` has set, and routing.ipv6_rescue: with
+`deprecate` and `both` the prefixes of an uplink are deprecated while its IPv6 is down and another one works. Nothing is
+changed. docs/ipv6.md has a hook for each daemon.
+
+Exit code: 0 printed; 64 an uplink that is not there.";
+
+const ADVERTISE_EXAMPLES: &str = "\
+Examples:
+  ftr-route advertise --for radvd > /etc/radvd.conf && systemctl reload radvd
+  ftr-route advertise --for dnsmasq > /etc/dnsmasq.d/ftr.conf && systemctl restart dnsmasq
+  ftr-route advertise --for networkd br0 > /etc/systemd/network/br0.network.d/ftr.conf && networkctl reload
+  ftr-route advertise --for odhcpd | sh
+  ftr-route advertise --for radvd --failed eth2        as it would be";
 
 const CLEAR: &str = "\
 Take away all that was put into the kernel, and nothing else
@@ -85,10 +110,10 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) common: Common,
     /// IPv4 alone [default: every family that the configuration has]
-    #[arg(short = '4', global = true)]
+    #[arg(short = '4', long = "ipv4", global = true)]
     pub(crate) ipv4: bool,
     /// IPv6 alone
-    #[arg(short = '6', global = true)]
+    #[arg(short = '6', long = "ipv6", global = true)]
     pub(crate) ipv6: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -97,22 +122,40 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Put rules, uplink tables and sysctls in place; new connections go on as they do
-    #[command(long_about = PREPARE)]
+    #[command(long_about = PREPARE, arg = verbose(CHANGES))]
     Prepare(DryRun),
     /// Prepare, and let uplinks carry new connections
-    #[command(long_about = APPLY)]
+    #[command(long_about = APPLY, arg = verbose(CHANGES))]
     Apply(Apply),
     /// Show what the kernel has
+    #[command(arg = verbose("Print the commands that would make it as wanted, too"))]
     Show,
-    /// Compare the kernel with what is wanted: 0 as wanted, 1 differs, or an uplink has no way out
-    #[command(long_about = CHECK)]
+    /// Compare the kernel with what is wanted: 0 as wanted, 1 differs, or an uplink has no egress
+    #[command(long_about = CHECK, arg = verbose("Say for each family that is as wanted that it is, on standard error"))]
     Check,
     /// Tell which uplink carries a flow, and why: 0 there is a way and it is as intended, 1 not so
-    #[command(long_about = EXPLAIN, after_help = EXPLAIN_EXAMPLES)]
+    #[command(long_about = EXPLAIN, after_help = EXPLAIN_EXAMPLES, arg = verbose("Name every rule that was asked"))]
     Explain(Explain),
+    /// Count the connections that stay on each uplink
+    ///
+    /// Counted is what the kernel tracks and the firewall has marked, that which has ended and is remembered for a while
+    /// included. Needs the capability `CAP_NET_ADMIN`.
+    Connections {
+        /// Of these alone [default: of all]
+        #[arg(value_name = "UPLINK", add = uplinks())]
+        uplinks: Vec<String>,
+    },
+    /// Print what a daemon has to say in router advertisements now
+    #[command(long_about = ADVERTISE, after_help = ADVERTISE_EXAMPLES)]
+    Advertise(Advertise),
     /// Take away all that was put into the kernel, and nothing else
-    #[command(long_about = CLEAR)]
+    #[command(long_about = CLEAR, arg = verbose(CHANGES))]
     Clear(Clear),
+    /// Show what this host has: devices, addresses, default routes of all tables, delegated prefixes
+    ///
+    /// It reads no configuration: `ftr-monitor init --detect` makes one of it, and `ftr-monitor check` compares one with it.
+    /// -j prints one JSON object.
+    Detect,
 }
 
 #[derive(Args, Clone, Copy, Debug)]
@@ -127,11 +170,11 @@ pub(crate) struct Apply {
     #[command(flatten)]
     pub(crate) dry: DryRun,
     /// An uplink that does not work (may be given several times)
-    #[arg(long, value_name = "UPLINK")]
+    #[arg(long, value_name = "UPLINK", add = uplinks())]
     pub(crate) failed: Vec<String>,
-    /// The uplinks that carry new connections [default: all that the configuration lets];
+    /// The uplinks that carry new connections [default: all that may carry them];
     /// `-`: follow `active` records from standard input
-    #[arg(value_name = "UPLINK")]
+    #[arg(value_name = "UPLINK", add = uplinks())]
     pub(crate) uplinks: Vec<String>,
 }
 
@@ -165,10 +208,45 @@ pub(crate) struct Explain {
     /// The device that it comes in by [default: the one by which its sender is reached]
     #[arg(long, value_name = "DEVICE")]
     pub(crate) iif: Option<String>,
-    /// Answer for when this uplink does not work, and every other one does that has a way out (may be given several
+    /// Answer for when this uplink does not work, and every other one does that has an egress (may be given several
     /// times)
-    #[arg(long, value_name = "UPLINK=down", value_parser = down)]
+    #[arg(long, value_name = "UPLINK=down", value_parser = down, add = uplinks_and("=down"))]
     pub(crate) assume: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Advertise {
+    /// The daemon whose words it has
+    #[arg(long = "for", value_name = "DAEMON", value_enum)]
+    pub(crate) daemon: Daemon,
+    /// The uplinks whose IPv6 does not work, or none, behind the devices [default: as the kernel's rules tell]
+    #[arg(long, value_name = "UPLINK", num_args = 0.., add = uplinks())]
+    pub(crate) failed: Option<Vec<String>>,
+    /// The devices whose networks are meant [default: those in downlinks]
+    #[arg(value_name = "DEVICE")]
+    pub(crate) devices: Vec<String>,
+}
+
+/// A daemon that sends router advertisements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Daemon {
+    /// radvd(8): a whole configuration file
+    Radvd,
+    /// dnsmasq(8): a file for its directory of configuration files
+    Dnsmasq,
+    /// systemd-networkd(8): a drop-in of the .network file of a device
+    Networkd,
+    /// odhcpd, which says what the router's own addresses say: commands for a shell
+    Odhcpd,
+}
+
+/// The index of an uplink that the command line names.
+pub(crate) fn position(config: &Config, name: &str) -> Result<usize, Failure> {
+    config.position(name).ok_or_else(|| {
+        let known: Vec<&str> = config.uplinks.iter().map(|uplink| uplink.name.as_str()).collect();
+        let file = config.file.display();
+        Failure::new(Exit::Usage, format!("{name}: no uplink of {file}, which has {}", known.join(", ")))
+    })
 }
 
 fn protocol(text: &str) -> Result<Protocol, String> {
@@ -178,11 +256,7 @@ fn protocol(text: &str) -> Result<Protocol, String> {
 }
 
 fn mark(text: &str) -> Result<u32, String> {
-    let number = match text.strip_prefix("0x") {
-        Some(digits) => u32::from_str_radix(digits, 16),
-        None => text.parse(),
-    };
-    number.map_err(|error| error.to_string())
+    whole32(text).ok_or_else(|| "allowed: a number of 32 bits, such as 2 or 0x200".to_owned())
 }
 
 fn down(text: &str) -> Result<String, String> {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use ftr_core::Exit;
-use ftr_core::cli::Failure;
+use ftr_tool::cli::Failure;
 use nix::errno::Errno;
 
 /// Why the work could not be done.
@@ -20,21 +20,21 @@ pub(crate) enum Error {
     #[error("rules of others stand between our priorities: nothing was changed in any family")]
     Conflict,
     /// What is needed to undo changes cannot be kept or read.
-    #[error("{}: {reason}", .file.display())]
-    File { file: PathBuf, reason: io::Error },
+    #[error(transparent)]
+    File(io::Error),
     /// Waiting for events failed.
     #[error("{operation}: {reason}")]
     Wait { operation: &'static str, reason: io::Error },
     /// A file of what to undo makes no sense.
     #[error("{}: {reason}", .file.display())]
-    Damaged { file: PathBuf, reason: serde_json::Error },
+    Damaged { file: PathBuf, reason: String },
 }
 
 impl Error {
     /// The kernel was built or started without what is asked for.
     pub(crate) fn is_lacking(&self) -> bool {
         let lacks = |errno| matches!(errno, Errno::EAFNOSUPPORT | Errno::EOPNOTSUPP);
-        matches!(self, Self::Netlink(error) if error.refusal().is_some_and(|refusal| lacks(refusal.errno)))
+        matches!(self, Self::Netlink(error) if error.netlink_error().is_some_and(|error| lacks(error.errno)))
     }
 
     fn exit(&self) -> Exit {
@@ -45,7 +45,7 @@ impl Error {
             Self::Netlink(error) if error.is_transient() => Exit::Again,
             Self::Netlink(ftr_netlink::Error::Open(_)) => Exit::Unavailable,
             Self::Conflict => Exit::No,
-            Self::Netlink(_) | Self::File { .. } | Self::Damaged { .. } | Self::Wait { .. } => Exit::Io,
+            Self::Netlink(_) | Self::File(_) | Self::Damaged { .. } | Self::Wait { .. } => Exit::Io,
         }
     }
 }

@@ -17,18 +17,20 @@ mod translation;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use ftr_core::cli::{Common, Failure};
 use ftr_core::{Config, Exit};
-use ftr_netlink::{Connection, Ctnetlink, Link, Lookup, RouteKind};
+use ftr_netlink::{Connection, Link, Lookup, RouteKind};
+use ftr_tool::cli::{Common, Failure};
 use nix::unistd::getuid;
 
-use crate::check;
+use crate::answer::answer;
 use crate::cli::Explain;
-use crate::diff::Plan;
-use crate::kernel::Kernel;
-use crate::observed::{Carriers, Observed, Search};
-use crate::walk::{Answer, Packet, walk};
-use crate::{answer, position};
+use crate::cli::position;
+use crate::kernel::{Kernel, connections};
+use crate::plan::active_set::ActiveSet;
+use crate::plan::diff::Plan;
+use crate::snapshot::{Search, Snapshot};
+use crate::walk::packet::Packet;
+use crate::walk::{Answer, walk};
 use answer::Explanation;
 use case::Case;
 use end::End;
@@ -52,11 +54,11 @@ fn explain(config: &Config, asked: &Explain) -> Result<Explanation, Failure> {
     let flow = Flow::of(asked)?;
     let failed = asked.assume.iter().map(|name| position(config, name)).collect::<Result<Vec<_>, _>>()?;
     let mut kernel = Kernel::open()?;
-    let observed = Observed::look(&mut kernel, config, flow.family(), Search::Tables)?;
-    let now = Routing { rules: observed.rules.clone(), routes: kernel.all_routes(flow.family())? };
+    let snapshot = Snapshot::look(&mut kernel, config, flow.family(), Search::Tables)?;
+    let now = Routing { rules: snapshot.rules.clone(), routes: kernel.all_routes(flow.family())? };
     let device = match &asked.iif {
-        Some(name) => Some(link(&observed, name)?),
-        None => incoming(&flow, &now, &observed)?,
+        Some(name) => Some(link(&snapshot, name)?),
+        None => incoming(&flow, &now, &snapshot)?,
     };
     let (connection, unseen) = connection(&flow);
     let name = device.map(|link| link.name.as_str());
@@ -68,13 +70,13 @@ fn explain(config: &Config, asked: &Explain) -> Result<Explanation, Failure> {
     let packet = packet(&flow, device, mark.value);
     let own = kernel.way(&lookup(&flow, device, mark.value))?;
     let is_now = failed.is_empty();
-    let plan = plan(config, &observed, &flow, &failed);
-    let planned = now.after(&plan, &|index| is_dead(&observed, index));
+    let plan = plan(config, &snapshot, &failed);
+    let planned = now.after(&plan, &|index| is_dead(&snapshot, index));
     let planned = if is_now { planned.tidied(&plan) } else { planned };
     let then = walk(&packet, &planned.rules, &planned.routes);
     let case = Case {
         config,
-        observed: &observed,
+        snapshot: &snapshot,
         flow: &flow,
         device: name,
         established: connection.filter(|_| is_now).map(|connection| leaves_as(&connection, &flow)),
@@ -92,28 +94,28 @@ fn explain(config: &Config, asked: &Explain) -> Result<Explanation, Failure> {
 /// The connection that the flow belongs to, or why that cannot be told.
 fn connection(flow: &Flow) -> (Option<Connection>, Option<String>) {
     let Some(tuple) = flow.tuple() else { return (None, None) };
-    match Ctnetlink::open().and_then(|mut connections| connections.find(&tuple)) {
+    match connections::find(&tuple) {
         Ok(connection) => (connection, None),
         Err(error) => (None, Some(format!("taken for a new connection, for others cannot be seen: {error}"))),
     }
 }
 
 /// What would be changed: by `apply` as things are, or with these uplinks failed and all others at work.
-fn plan(config: &Config, observed: &Observed, flow: &Flow, failed: &[usize]) -> Plan {
+fn plan(config: &Config, snapshot: &Snapshot, failed: &[usize]) -> Plan {
     if failed.is_empty() {
-        return check::wanted(observed, config, flow.family());
+        return snapshot.missing(config);
     }
-    let carriers = Carriers::Eligible { failed: failed.to_vec() };
-    observed.plan(config, flow.family(), &carriers, &BTreeSet::new())
+    let active_set = ActiveSet::Eligible { failed: failed.to_vec() };
+    snapshot.plan(config, &active_set, &BTreeSet::new())
 }
 
-fn link<'a>(observed: &'a Observed, name: &str) -> Result<&'a Link, Failure> {
-    let found = observed.links.iter().find(|link| link.name == name);
+fn link<'a>(snapshot: &'a Snapshot, name: &str) -> Result<&'a Link, Failure> {
+    let found = snapshot.links.iter().find(|link| link.name == name);
     found.ok_or_else(|| Failure::new(Exit::Usage, format!("{name}: no device of this host")))
 }
 
 /// The device that the flow comes in by: the one by which its sender is reached. None for a flow of this host.
-fn incoming<'a>(flow: &Flow, now: &Routing, observed: &'a Observed) -> Result<Option<&'a Link>, Failure> {
+fn incoming<'a>(flow: &Flow, now: &Routing, snapshot: &'a Snapshot) -> Result<Option<&'a Link>, Failure> {
     let Some(from) = flow.from else { return Ok(None) };
     let steps = walk(&Packet::to(from), &now.rules, &now.routes);
     let unknown = || {
@@ -124,7 +126,7 @@ fn incoming<'a>(flow: &Flow, now: &Routing, observed: &'a Observed) -> Result<Op
         Some(Answer::Found(route, _)) if route.kind == RouteKind::Local => Ok(None),
         Some(Answer::Found(route, nexthops)) if route.destination.is_some() => {
             let index = nexthops.first().map(|nexthop| nexthop.index);
-            let link = observed.links.iter().find(|link| Some(link.index) == index);
+            let link = snapshot.links.iter().find(|link| Some(link.index) == index);
             link.map(Some).ok_or_else(unknown)
         }
         _ => Err(unknown()),
@@ -156,9 +158,9 @@ fn lookup(flow: &Flow, device: Option<&Link>, mark: u32) -> Lookup {
     }
 }
 
-/// Whether the kernel would not use a next hop over the device, as it is told to heed a lost carrier.
-fn is_dead(observed: &Observed, index: u32) -> bool {
-    let link = observed.links.iter().find(|link| link.index == index);
+/// Whether the kernel would not use a nexthop over the device, as it is told to heed a lost carrier.
+fn is_dead(snapshot: &Snapshot, index: u32) -> bool {
+    let link = snapshot.links.iter().find(|link| link.index == index);
     link.is_none_or(|link| !link.flags.is_up() || !link.flags.has_carrier())
 }
 

@@ -1,49 +1,62 @@
 //! `apply -`: follows `active` records and the kernel's own changes until its input ends.
 
-use std::collections::BTreeSet;
+mod flush;
+mod followed;
+mod given_up;
+mod hazards;
+mod lookout;
+mod pace;
+mod pipe;
+mod reconcile;
+mod renumbered;
+mod sockets;
+mod watched;
+
 use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use ftr_core::cli::{Failure, say};
 use ftr_core::config::ConnectionsOnDown;
 use ftr_core::record::{Active, Record};
 use ftr_core::{Config, Exit, Family, InterfaceName};
 use ftr_netlink::{Group, Listener};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use ftr_tool::cli::{Common, Failure, say};
+use ftr_tool::{Signals, clock, ready};
+use nix::poll::{PollFd, PollFlags};
 
-use crate::TOOL;
-use crate::balance;
+use crate::answer::TOOL;
 use crate::cli::Apply;
-use crate::drift::Drift;
 use crate::error::Error;
-use crate::flush::Flush;
-use crate::followed::Followed;
-use crate::following::Following;
-use crate::given_up::{self, GivenUp};
 use crate::iproute;
-use crate::observed::{Carriers, Search};
-use crate::once::refuse_conflicts;
-use crate::pipe::Pipe;
-use crate::sockets::Lost;
-use crate::watched::{Call, Watched};
+use crate::kernel::following::Following;
+use crate::plan::active_set::ActiveSet;
+use crate::plan::balance;
+use crate::plan::given_up::are_translated;
+use crate::router::refuse_conflicts;
+use crate::snapshot::Search;
+use flush::Flush;
+use followed::Followed;
+use given_up::GivenUp;
+use lookout::Lookout;
+use pipe::Pipe;
+use reconcile::Reconciler;
+use watched::{Call, Watched};
 
 /// Runs until end of input or a signal, and leaves the kernel as it is then.
-pub(crate) fn run(config: &Config, families: &[Family], apply: &Apply) -> Result<Exit, Failure> {
+pub(crate) fn run(config: &Config, common: &Common, families: &[Family], apply: &Apply) -> Result<Exit, Failure> {
     if apply.uplinks.len() > 1 || apply.dry.dry_run || !apply.failed.is_empty() {
         return Err(Failure::new(Exit::Usage, "`apply -` takes no uplinks, no --failed and no --dry-run"));
     }
     // Whoever may not lock may not change routing either, and is told so then.
     let _following = Following::begin().ok();
-    let mut follower = Follower::open(config, families)?;
+    let mut follower = Follower::open(config, common.verbose, families)?;
     follower.start()?;
     while !follower.is_told_to_stop && !follower.pipe.has_ended() {
         follower.turn()?;
     }
-    follower.pipe.drain()?;
+    for loss in follower.pipe.finish() {
+        say(TOOL, &loss);
+    }
     Ok(Exit::Yes)
 }
 
@@ -65,22 +78,20 @@ struct Follower<'a> {
     config: &'a Config,
     routers: Vec<Followed<'a>>,
     listener: Listener,
-    signals: SignalFd,
+    signals: Signals,
     pipe: Pipe,
-    drift: Drift,
+    reconciler: Reconciler,
     flush: Flush,
     watched: Watched<'a>,
+    lookout: Lookout,
     is_told_to_stop: bool,
+    /// Every change is told as a command.
+    tells_changes: bool,
 }
 
 impl<'a> Follower<'a> {
-    fn open(config: &'a Config, families: &[Family]) -> Result<Self, Error> {
-        let wait = |operation| move |errno: Errno| Error::Wait { operation, reason: errno.into() };
-        let mut set = SigSet::empty();
-        set.add(Signal::SIGTERM);
-        set.add(Signal::SIGINT);
-        set.thread_block().map_err(wait("block signals"))?;
-        let signals = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC).map_err(wait("watch signals"))?;
+    fn open(config: &'a Config, tells_changes: bool, families: &[Family]) -> Result<Self, Error> {
+        let signals = Signals::ending().map_err(|reason| Error::Wait { operation: "watch signals", reason })?;
         let watched = Watched::new(config);
         let mut groups = watched.groups();
         groups.extend(
@@ -97,10 +108,12 @@ impl<'a> Follower<'a> {
             listener,
             signals,
             pipe: Pipe::default(),
-            drift: Drift::new(Instant::now()),
+            reconciler: Reconciler::new(Instant::now()),
             flush: Flush::default(),
             watched,
+            lookout: Lookout::start(config, families)?,
             is_told_to_stop: false,
+            tells_changes,
         })
     }
 
@@ -109,19 +122,19 @@ impl<'a> Follower<'a> {
     /// Where an earlier run was at work they do not: to stop would leave nobody to act on a failure, and the hosts behind
     /// us without a route where ours are gone.
     fn start(&mut self) -> Result<(), Error> {
-        let compare = |followed: &mut Followed<'_>| followed.router.compare(&followed.carriers);
+        let compare = |followed: &mut Followed<'_>| followed.router.compare(&followed.active_set);
         let seen = self.routers.iter_mut().map(compare).collect::<Result<Vec<_>, Error>>()?;
         let remembers = || self.routers.iter().any(|followed| followed.router.remembered.has_served());
-        if !seen.iter().any(|(observed, _)| observed.has_ours()) && !remembers() {
+        if !seen.iter().any(|(snapshot, _)| snapshot.has_ours()) && !remembers() {
             refuse_conflicts(seen.iter().map(|(_, plan)| plan))?;
         } else if seen.iter().any(|(_, plan)| !plan.conflicts.is_empty()) {
             say(TOOL, "warning: rules of others stand between ours; going on, for we have been at work here before");
         }
-        for (followed, (observed, _)) in self.routers.iter_mut().zip(&seen) {
-            followed.given_up = GivenUp::found(observed.given_up_as_found(self.config, followed.router.family));
+        for (followed, (snapshot, _)) in self.routers.iter_mut().zip(&seen) {
+            followed.given_up = GivenUp::found(snapshot.given_up_as_found(self.config));
         }
-        for place in 0..self.routers.len() {
-            self.apply(place, Why::Start)?;
+        for index in 0..self.routers.len() {
+            self.apply(index, Why::Start)?;
         }
         let served = self.routers.first_mut().map_or(Ok(()), |followed| followed.router.remembered.serve());
         served.unwrap_or_else(|error| say(TOOL, &format!("{error}; a restart may not know that we have been at work")));
@@ -140,14 +153,19 @@ impl<'a> Follower<'a> {
             self.is_told_to_stop = true;
             return Ok(());
         }
-        self.hear()?;
+        self.handle_events()?;
         if ready.stdin {
             self.pipe.read()?;
         }
-        for place in 0..self.routers.len() {
-            self.obey(place)?;
+        // The routes of every family first: to give up connections takes longer.
+        let mut applied = Vec::new();
+        for index in 0..self.routers.len() {
+            applied.extend(self.apply_record(index)?.map(|active| (index, active)));
         }
-        if self.drift.is_due(Instant::now()) {
+        for (index, active) in &applied {
+            self.flush(*index, active);
+        }
+        if self.reconciler.is_due(Instant::now()) {
             self.look()?;
         }
         for applied in self.routers.iter_mut().filter_map(Followed::held_back) {
@@ -156,23 +174,29 @@ impl<'a> Follower<'a> {
         if self.flush.is_pending() {
             self.flush.go_on();
         }
-        for loss in self.pipe.losses() {
+        for hazard in self.lookout.turn(Instant::now(), clock::now) {
+            self.pipe.put(&Record::Hazard(hazard));
+        }
+        for loss in self.pipe.losses(clock::since_boot()) {
             say(TOOL, &loss);
         }
         Ok(())
     }
 
     /// Takes in what the kernel tells of its own accord.
-    fn hear(&mut self) -> Result<(), Error> {
+    fn handle_events(&mut self) -> Result<(), Error> {
         for _ in 0..EVENTS {
             let Some(event) = self.listener.next_event()? else { break };
-            match self.watched.judge(&event) {
-                Some(Call::Change) => self.drift.change(),
-                Some(Call::Drift) => self.drift.suspect(),
+            if self.watched.may_be_hazard(&event) {
+                self.lookout.suspect(Instant::now());
+            }
+            match self.watched.evaluate(&event) {
+                Some(Call::Change) => self.reconciler.change(),
+                Some(Call::Reconciler) => self.reconciler.suspect(),
                 // Anything may have happened.
                 Some(Call::Everything) => {
-                    self.drift.change();
-                    self.drift.suspect();
+                    self.reconciler.change();
+                    self.reconciler.suspect();
                 }
                 None => {}
             }
@@ -180,34 +204,37 @@ impl<'a> Follower<'a> {
         Ok(())
     }
 
-    /// Does what the newest record of a family asks for, where there is one.
-    fn obey(&mut self, place: usize) -> Result<(), Error> {
-        let Some(followed) = self.routers.get_mut(place) else { return Ok(()) };
-        let Some(active) = self.pipe.inbox.next(followed.router.family) else { return Ok(()) };
-        let (parts, unknown) = balance::asked(self.config, &active);
-        if !unknown.is_empty() {
+    /// Does what the newest record of a family asks for, where there is one: the record, if the routes are as it says.
+    fn apply_record(&mut self, index: usize) -> Result<Option<Active>, Error> {
+        let Some(followed) = self.routers.get_mut(index) else { return Ok(None) };
+        let Some(active) = self.pipe.inbox.take(followed.router.family) else { return Ok(None) };
+        let (members, unknown) = balance::asked(self.config, &active);
+        if !unknown.is_empty() && self.pipe.may_remark(clock::since_boot()) {
             say(TOOL, &format!("active record: no such uplinks: {}", unknown.join(", ")));
         }
-        let Some(parts) = parts else {
-            say(TOOL, "active record: ignored, for it names none of our uplinks; is it of another configuration?");
+        let Some(members) = members else {
+            if self.pipe.may_remark(clock::since_boot()) {
+                say(TOOL, "active record: ignored, for it names none of our uplinks; is it of another configuration?");
+            }
             // Whoever asked waits for an answer.
-            return self.apply(place, Why::Asked).map(|_| ());
+            return self.apply(index, Why::Asked).map(|_| None);
         };
-        let places = |names: &[InterfaceName]| -> Vec<usize> {
+        let indexes = |names: &[InterfaceName]| -> Vec<usize> {
             names.iter().filter_map(|uplink| self.config.position(uplink.as_str())).collect()
         };
-        let (failed, flush) = (places(&active.failed), places(&active.flush));
-        let carries: Vec<usize> = parts.iter().map(|part| part.uplink).collect();
+        let (failed, flush) = (indexes(&active.failed), indexes(&active.flush));
+        let carries: Vec<usize> = members.iter().map(|member| member.uplink).collect();
         followed.given_up.decide(&carries, &failed, &flush, Instant::now());
-        followed.carriers = Carriers::These { parts, failed: Some(failed), given_up: None };
-        match self.apply(place, Why::Asked) {
-            Ok(_) => self.flush(place, &active),
+        let policies = balance::policies(self.config, &active);
+        followed.active_set = ActiveSet::These { members, failed: Some(failed), given_up: None, policies };
+        match self.apply(index, Why::Asked) {
+            Ok(_) => Ok(Some(active)),
             Err(error) => {
                 self.postpone(error)?;
                 self.pipe.inbox.put_back(active);
+                Ok(None)
             }
         }
-        Ok(())
     }
 
     /// Looks again soon where the kernel changes too fast to be read, or is short of memory.
@@ -215,7 +242,7 @@ impl<'a> Follower<'a> {
         match error {
             Error::Netlink(error) if error.is_transient() => {
                 say(TOOL, &format!("{error}; trying again soon"));
-                self.drift.fail(Instant::now());
+                self.reconciler.fail(Instant::now());
                 Ok(())
             }
             error => Err(error),
@@ -225,16 +252,16 @@ impl<'a> Follower<'a> {
     /// Looks at every family, and repairs what is not as wanted.
     fn look(&mut self) -> Result<(), Error> {
         let now = Instant::now();
-        if self.drift.is_resting(now) {
+        if self.reconciler.is_resting(now) {
             match self.missing() {
-                Ok(missing) if self.drift.put_off(now, &missing) => return Ok(()),
+                Ok(missing) if self.reconciler.put_off(now, &missing) => return Ok(()),
                 Ok(_) => {}
                 Err(error) => return self.postpone(error),
             }
         }
         let (mut repairs, mut moved) = (Vec::new(), false);
-        for place in 0..self.routers.len() {
-            match self.apply(place, Why::Look) {
+        for index in 0..self.routers.len() {
+            match self.apply(index, Why::Look) {
                 Ok(more) => {
                     repairs.extend(more.commands);
                     moved |= more.moved;
@@ -242,7 +269,7 @@ impl<'a> Follower<'a> {
                 Err(error) => return self.postpone(error),
             }
         }
-        if self.drift.looked(Instant::now(), &repairs, moved) {
+        if self.reconciler.looked(Instant::now(), &repairs, moved) {
             let what = repairs.first().map_or("", String::as_str);
             say(TOOL, &format!("warning: somebody undoes this again and again, so it is repaired less often: {what}"));
         }
@@ -253,53 +280,41 @@ impl<'a> Follower<'a> {
     fn missing(&mut self) -> Result<Vec<String>, Error> {
         let mut missing = Vec::new();
         for followed in &mut self.routers {
-            let (observed, plan) = followed.router.compare(&followed.carriers)?;
-            let names = |index| observed.name(index);
+            let (snapshot, plan) = followed.router.compare(&followed.active_set)?;
+            let names = |index| snapshot.name(index);
             missing.extend(plan.stages.iter().flatten().map(|operation| iproute::command(operation, &names)));
         }
         Ok(missing)
     }
 
     /// Makes the changes that one family needs.
-    fn apply(&mut self, place: usize, why: Why) -> Result<Repairs, Error> {
-        let Some(followed) = self.routers.get_mut(place) else { return Ok(Repairs::default()) };
-        let report = followed.apply()?;
-        (self.watched.devices, self.watched.inside) = (report.devices, report.inside);
-        let record = followed.record(report.applied, why != Why::Look);
+    fn apply(&mut self, index: usize, why: Why) -> Result<Repairs, Error> {
+        let Some(followed) = self.routers.get_mut(index) else { return Ok(Repairs::default()) };
+        let brought = followed.apply()?;
+        for command in brought.report.commands.iter().filter(|_| self.tells_changes) {
+            say(TOOL, command);
+        }
+        self.watched.learn(&brought.report.snapshot);
+        let record = followed.record(brought.report.applied, why != Why::Look);
         if let Some(applied) = record {
             self.pipe.put(&Record::Applied(applied));
         }
         if self.config.routing.connections_on_down == ConnectionsOnDown::Flush {
             let family = followed.router.family;
-            for former in report.former {
+            for former in brought.former {
                 self.flush.renumbered(self.config, family, former);
             }
         }
-        Ok(Repairs { commands: report.commands, moved: report.moved })
+        Ok(Repairs { commands: brought.report.commands, moved: brought.moved })
     }
 
     /// Gives up the connections that the record names, now that the routes are in.
-    ///
-    /// Without a working uplink to take them they are better off waiting for theirs to return.
-    fn flush(&mut self, place: usize, active: &Active) {
-        let Some(followed) = self.routers.get_mut(place) else { return };
-        let carries = followed.applied().map_or(&[][..], |applied| &applied.active);
-        let uplinks = active.flush.iter().filter_map(|uplink| self.config.position(uplink.as_str()));
-        let (config, family) = (self.config, active.family);
-        let uplinks: BTreeSet<usize> = uplinks.collect();
-        let are_sent_elsewhere = |uplink: &usize| given_up::are_translated(config, family, *uplink);
-        // From one that works it is for a while only.
-        let stay_there = |uplink: &usize| followed.given_up.is_dead(*uplink) && are_sent_elsewhere(uplink);
-        let concerns_datagrams = uplinks.iter().any(are_sent_elsewhere);
-        let lost = Lost {
-            family,
-            moved: uplinks.iter().copied().filter(stay_there).collect(),
-            addresses: followed.addresses.clone(),
-            uplinks,
-        };
-        if lost.uplinks.is_empty() || carries.iter().all(|uplink| active.failed.contains(uplink)) {
-            return;
-        }
+    fn flush(&mut self, index: usize, active: &Active) {
+        let Some(followed) = self.routers.get_mut(index) else { return };
+        self.flush.policies(self.config, active);
+        let Some(lost) = followed.lost(active) else { return };
+        let (config, family) = (self.config, lost.family);
+        let concerns_datagrams = lost.uplinks.iter().any(|uplink| are_translated(config, family, *uplink));
         self.flush.run(config, lost);
         if let Some(Err(error)) = concerns_datagrams.then(|| followed.router.announce()) {
             say(TOOL, &format!("warning: tunnels of the router may be late to leave a dead uplink: {error}"));
@@ -313,20 +328,19 @@ impl<'a> Follower<'a> {
             PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
             PollFd::new(stdin.as_fd(), PollFlags::POLLIN),
         ];
-        fds.extend(self.pipe.interest().map(|flags| PollFd::new(stdout.as_fd(), flags)));
-        // Rounded up, lest the last fraction of a millisecond is spent turning.
+        let interest = self.pipe.interest();
+        fds.extend(interest.map(|flags| PollFd::new(stdout.as_fd(), flags)));
+        fds.extend(self.lookout.watched().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         let now = Instant::now();
-        let held_back = self.routers.iter().filter_map(|followed| followed.wait(now));
-        let idle =
-            if self.flush.is_pending() { Duration::ZERO } else { held_back.fold(self.drift.wait(now), Duration::min) };
-        let wait = idle + Duration::from_micros(999);
-        let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
-        match poll(&mut fds, timeout) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(Error::Wait { operation: "wait for events", reason: errno.into() }),
-        }
+        let others = self.routers.iter().filter_map(|followed| followed.wait(now)).chain(self.lookout.wait(now));
+        let idle = if self.flush.is_pending() {
+            Duration::ZERO
+        } else {
+            others.fold(self.reconciler.wait(now), Duration::min)
+        };
+        ready::wait(&mut fds, Some(idle)).map_err(|reason| Error::Wait { operation: "wait for events", reason })?;
         let is_ready = |at: usize| fds.get(at).and_then(PollFd::any).unwrap_or(false);
-        Ok(Ready { signal: is_ready(0), stdin: is_ready(2), stdout: is_ready(3) })
+        Ok(Ready { signal: is_ready(0), stdin: is_ready(2), stdout: interest.is_some() && is_ready(3) })
     }
 }
 

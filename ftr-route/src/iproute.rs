@@ -1,10 +1,14 @@
 //! Rules, routes and changes in the words of ip(8): what `--dry-run` prints can be run.
+//!
+//! Names of devices may be anybody's, and are quoted as words of a shell.
 
 use ftr_core::Family;
-use ftr_core::layout::PROTOCOL;
+use ftr_core::numbering::PROTOCOL;
+use ftr_core::shell::quoted;
 use ftr_netlink::{Action, Label, Nexthop, Prefix, Route, RouteKind, Rule, Write};
 
-use crate::operation::Operation;
+use crate::plan::operation::Operation;
+use crate::plan::sysctl::Setting;
 
 /// Names a device by its number.
 pub(crate) type Names<'a> = dyn Fn(u32) -> Option<&'a str> + 'a;
@@ -12,7 +16,7 @@ pub(crate) type Names<'a> = dyn Fn(u32) -> Option<&'a str> + 'a;
 /// The command that makes the change.
 pub(crate) fn command(operation: &Operation, names: &Names<'_>) -> String {
     match operation {
-        Operation::Sysctl(setting) => format!("sysctl -q -w {}={}", setting.path, setting.value),
+        Operation::Sysctl(setting) => sysctl(setting),
         Operation::Write { write, .. } => {
             let (family, words) = match write {
                 Write::AddRoute(it) => (route_family(it), format!("route add {}", route(it, names))),
@@ -24,6 +28,15 @@ pub(crate) fn command(operation: &Operation, names: &Names<'_>) -> String {
             };
             format!("ip {family}{words}")
         }
+    }
+}
+
+/// sysctl(8) takes the first `=` for the end of the name, and a device may have one in its own.
+fn sysctl(Setting { path, value }: &Setting) -> String {
+    if path.chars().all(|c| c.is_ascii_alphanumeric() || "_.@/-".contains(c)) {
+        format!("sysctl -q -w {}", quoted(&format!("{path}={value}")))
+    } else {
+        format!("printf '%s\\n' {} > {}", quoted(value), quoted(&format!("/proc/sys/{path}")))
     }
 }
 
@@ -58,8 +71,8 @@ pub(crate) fn rule(rule: &Rule) -> String {
         let mask = if is_whole { String::new() } else { format!("/{:#x}", rule.mask) };
         words.push(format!("fwmark {:#x}{mask}", rule.mark));
     }
-    words.extend(rule.iif.iter().map(|device| format!("iif {device}")));
-    words.extend(rule.oif.iter().map(|device| format!("oif {device}")));
+    words.extend(rule.iif.iter().map(|device| format!("iif {}", quoted(device))));
+    words.extend(rule.oif.iter().map(|device| format!("oif {}", quoted(device))));
     let protocols = rule.others.iter().filter(|other| other.kind == Rule::IP_PROTOCOL);
     words.extend(protocols.flat_map(|other| &other.payload).map(|number| match number {
         6 => "ipproto tcp".to_owned(),
@@ -116,7 +129,7 @@ pub(crate) fn route(route: &Route, names: &Names<'_>) -> String {
 fn label(label: &Label, names: &Names<'_>) -> String {
     let device =
         (label.index != 0).then(|| names(label.index).map_or_else(|| format!("if{}", label.index), str::to_owned));
-    let device = device.map(|device| format!(" dev {device}")).unwrap_or_default();
+    let device = device.map(|device| format!(" dev {}", quoted(&device))).unwrap_or_default();
     format!("prefix {}{device} label {}", label.prefix, label.number)
 }
 
@@ -129,7 +142,7 @@ fn nexthop(nexthop: &Nexthop, family: Family, names: &Names<'_>) -> Vec<String> 
     }));
     if nexthop.index != 0 {
         let name = names(nexthop.index).map_or_else(|| format!("if{}", nexthop.index), str::to_owned);
-        words.push(format!("dev {name}"));
+        words.push(format!("dev {}", quoted(&name)));
     }
     words
 }
@@ -146,8 +159,8 @@ pub(crate) const fn is_ours(protocol: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::command;
-    use crate::operation::Operation;
-    use crate::sysctl::Setting;
+    use crate::plan::operation::Operation;
+    use crate::plan::sysctl::Setting;
     use ftr_core::Family;
     use ftr_netlink::{Nexthop, Route, RouteKind, Rule, Write};
 
@@ -164,6 +177,24 @@ mod tests {
             text(&Operation::write(Write::AddRoute(route))),
             "ip route add unreachable default table 9 proto 117"
         );
+    }
+
+    #[test]
+    fn foreign_names_are_words_and_no_commands() {
+        let rule = Rule { oif: Some("x;id>o;#".to_owned()), ..Rule::lookup(Family::V4, 5, 6) };
+        assert_eq!(super::rule(&rule), "priority 5 oif 'x;id>o;#' lookup 6 protocol 0");
+        let set = |path: &str| {
+            let setting = Setting { path: path.to_owned(), value: "0;id".to_owned() };
+            command(&Operation::Sysctl(setting), &|_| None)
+        };
+        assert_eq!(set("net/ipv4/conf/a/forwarding"), "sysctl -q -w 'net/ipv4/conf/a/forwarding=0;id'");
+        let odd = "printf '%s\\n' '0;id' > '/proc/sys/net/ipv4/conf/$(id)/forwarding'";
+        assert_eq!(set("net/ipv4/conf/$(id)/forwarding"), odd);
+        assert!(set("net/ipv4/conf/a=b/forwarding").ends_with("> /proc/sys/net/ipv4/conf/a=b/forwarding"));
+        let mut route = Route { protocol: 117, ..Route::default(Family::V4, 9, RouteKind::Unicast) };
+        route.nexthops.push(Nexthop::new(None, 3));
+        let add = command(&Operation::write(Write::AddRoute(route)), &|_| Some("`id`"));
+        assert_eq!(add, "ip route add default dev '`id`' table 9 proto 117");
     }
 
     #[test]

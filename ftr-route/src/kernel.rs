@@ -1,26 +1,24 @@
 //! The kernel: what it has, and changes to it.
 
+pub(crate) mod connections;
+pub(crate) mod following;
+pub(crate) mod settle;
+pub(crate) mod sysctl;
+
 use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
 use ftr_core::Family;
-use ftr_core::layout::PROTOCOL;
-use ftr_netlink::{Action, Address, Label, Link, Lookup, Neighbour, Refusal, Route, RouteKind, Rtnetlink, Rule, Write};
+use ftr_core::numbering::{KERNEL_TABLES, MAIN_TABLE, PROTOCOL};
+use ftr_netlink::{
+    Action, Address, Label, Link, Lookup, Neighbour, NetlinkError, Route, RouteKind, Rtnetlink, Rule, Write,
+};
 use nix::errno::Errno;
 
 use crate::error::Error;
 use crate::iproute::is_ours;
-use crate::operation::Operation;
-use crate::sysctl;
-
-/// `RT_TABLE_DEFAULT`, `RT_TABLE_MAIN`, `RT_TABLE_LOCAL`: never ours, whatever rule points there.
-pub(crate) const SYSTEM_TABLES: std::ops::RangeInclusive<u32> = 253..=255;
-
-/// `RT_TABLE_MAIN`.
-pub(crate) const MAIN_TABLE: u32 = 254;
-/// `RT_TABLE_LOCAL`.
-pub(crate) const LOCAL_TABLE: u32 = 255;
+use crate::plan::operation::Operation;
 
 /// The kernel's routing.
 #[derive(Debug)]
@@ -30,18 +28,18 @@ pub(crate) struct Kernel {
 
 /// What became of a group of changes.
 #[derive(Debug, Default)]
-pub(crate) struct Fate {
+pub(crate) struct Outcome {
     /// How many were made.
     pub(crate) made: u32,
     /// Which were refused.
-    pub(crate) refused: Vec<Denial>,
+    pub(crate) refused: Vec<RejectedOperation>,
 }
 
 /// The kernel's no to a change.
 #[derive(Debug)]
-pub(crate) struct Denial {
-    /// The place of the change in its group.
-    pub(crate) place: usize,
+pub(crate) struct RejectedOperation {
+    /// The index of the change in its group.
+    pub(crate) index: usize,
     pub(crate) reason: String,
     /// Somebody was quicker since we looked: the like of it is there already (`EEXIST`), which no uplink is to blame for.
     pub(crate) is_outrun: bool,
@@ -97,7 +95,7 @@ impl Kernel {
     /// The routes of these tables, and of those that rules of ours point to.
     pub(crate) fn routes(&mut self, family: Family, tables: &[u32], rules: &[Rule]) -> Result<Vec<Route>, Error> {
         let table = |rule: &Rule| match rule.action {
-            Action::Lookup(table) if is_ours(rule.protocol) && !SYSTEM_TABLES.contains(&table) => Some(table),
+            Action::Lookup(table) if is_ours(rule.protocol) && !KERNEL_TABLES.contains(&table) => Some(table),
             _ => None,
         };
         let tables: BTreeSet<u32> = tables.iter().copied().chain(rules.iter().filter_map(table)).collect();
@@ -111,7 +109,7 @@ impl Kernel {
     /// Our routes in every table but the system's own.
     pub(crate) fn ours(&mut self, family: Family) -> Result<Vec<Route>, Error> {
         let mut routes = self.netlink.routes_by(family, PROTOCOL)?;
-        routes.retain(|route| route.family == family && !SYSTEM_TABLES.contains(&route.table));
+        routes.retain(|route| route.family == family && !KERNEL_TABLES.contains(&route.table));
         Ok(routes)
     }
 
@@ -128,21 +126,11 @@ impl Kernel {
         Ok(routes)
     }
 
-    /// Whether a new connection of this host to `destination` is routed by the table main.
-    pub(crate) fn is_routed_by_main(&mut self, destination: IpAddr) -> Result<bool, Error> {
-        match self.netlink.lookup(&Lookup::to(destination)) {
-            Ok(route) => Ok(route.table == MAIN_TABLE),
-            // No way at all is no way through main.
-            Err(ftr_netlink::Error::Refused { .. }) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     /// The way that the kernel would send a packet; within, why it would not.
-    pub(crate) fn way(&mut self, lookup: &Lookup) -> Result<Result<Route, Refusal>, Error> {
+    pub(crate) fn way(&mut self, lookup: &Lookup) -> Result<Result<Route, NetlinkError>, Error> {
         match self.netlink.lookup(lookup) {
             Ok(route) => Ok(Ok(route)),
-            Err(ftr_netlink::Error::Refused { refusal, .. }) => Ok(Err(refusal)),
+            Err(ftr_netlink::Error::Rejected { error, .. }) => Ok(Err(error)),
             Err(error) => Err(error.into()),
         }
     }
@@ -157,42 +145,44 @@ impl Kernel {
     }
 
     /// Makes a group of changes. What is already gone counts as deleted.
-    pub(crate) fn make(&mut self, operations: &[Operation]) -> Result<Fate, Error> {
-        let mut fate = Fate::default();
+    pub(crate) fn make(&mut self, operations: &[Operation]) -> Result<Outcome, Error> {
+        let mut outcome = Outcome::default();
         let mut writes = Vec::new();
-        for (place, operation) in operations.iter().enumerate() {
+        for (index, operation) in operations.iter().enumerate() {
             match operation {
-                Operation::Write { write, .. } => writes.push((place, write.clone())),
+                Operation::Write { write, .. } => writes.push((index, write.clone())),
                 Operation::Sysctl(setting) => match sysctl::write(setting) {
-                    Ok(()) => fate.made += 1,
+                    Ok(()) => outcome.made += 1,
                     Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                         return Err(Error::NotPermitted { object: setting.path.clone(), reason: error.to_string() });
                     }
-                    Err(error) => fate.refused.push(Denial { place, reason: error.to_string(), is_outrun: false }),
+                    Err(error) => {
+                        outcome.refused.push(RejectedOperation { index, reason: error.to_string(), is_outrun: false });
+                    }
                 },
             }
         }
         let requests: Vec<Write> = writes.iter().map(|(_, write)| write.clone()).collect();
         let answers = self.netlink.write(&requests)?;
-        for ((place, write), answer) in writes.into_iter().zip(answers) {
+        for ((index, write), answer) in writes.into_iter().zip(answers) {
             match answer {
-                Ok(()) => fate.made += 1,
-                Err(refusal) if refusal.is_permission() => {
-                    return Err(Error::NotPermitted { object: "routing".to_owned(), reason: refusal.to_string() });
+                Ok(()) => outcome.made += 1,
+                Err(error) if error.is_permission() => {
+                    return Err(Error::NotPermitted { object: "routing".to_owned(), reason: error.to_string() });
                 }
-                Err(refusal) if is_gone(&write, &refusal) => {}
-                Err(refusal) => fate.refused.push(Denial {
-                    place,
-                    reason: refusal.to_string(),
-                    is_outrun: refusal.errno == Errno::EEXIST,
+                Err(error) if is_gone(&write, &error) => {}
+                Err(error) => outcome.refused.push(RejectedOperation {
+                    index,
+                    reason: error.to_string(),
+                    is_outrun: error.errno == Errno::EEXIST,
                 }),
             }
         }
-        Ok(fate)
+        Ok(outcome)
     }
 }
 
-fn is_gone(write: &Write, refusal: &Refusal) -> bool {
+fn is_gone(write: &Write, error: &NetlinkError) -> bool {
     let deletion = matches!(write, Write::DeleteRoute(_) | Write::DeleteRule(_) | Write::DeleteLabel(_));
-    deletion && matches!(refusal.errno, Errno::ESRCH | Errno::ENOENT | Errno::ENODEV)
+    deletion && matches!(error.errno, Errno::ESRCH | Errno::ENOENT | Errno::ENODEV)
 }

@@ -1,61 +1,47 @@
 //! `ftr-route` makes the kernel's routing what a router with several uplinks needs.
 //!
-//! Pure parts: `standing` (how each uplink stands), `balance` (who carries new connections), `desired` (the rules and
-//! routes that follow), `diff` (the changes, in an order without holes), `iproute` (the same in words), `walk`
-//! (how the kernel decides about a packet), `inbox`, `outbox`, `watched`, `drift`, `rate_limiter` and `given_up` (of
-//! `apply -`), `sockets` (which are ended). The kernel is touched in `kernel`, `flush` with `sockets`, `sysctl` and
-//! `following` alone.
+//! A module for each command: `apply` (and `prepare`), `follow` (`apply -`), `show`, `check`, `explain`, `connections`,
+//! `advertise`, `clear`, `detect`. What they share: `snapshot` (what the kernel has), `plan` (what it should have, and the
+//! changes that lead there: data in, data out), `router` (look, compare, change), `iproute` (changes in the words of
+//! ip(8)), `walk` (how the kernel decides about a packet), `diagnose` (what works against several uplinks) and
+//! `remembered` (what to put back one day).
+//!
+//! The kernel, files and other programs are touched in `kernel`, in `diagnose::look`, in `detect::leases` and by
+//! `remembered`; in `follow` by those that listen (`follow`, `lookout`) and those that end connections (`flush`,
+//! `sockets::sweep`); and `connections` counts these. Everything else is data in, data out, or asks one of these.
 
-mod balance;
+mod advertise;
+mod answer;
+mod apply;
 mod check;
 mod clear;
 mod cli;
-mod clock;
-mod desired;
-mod diff;
-mod drift;
+mod connections;
+mod detect;
+mod diagnose;
 mod error;
 mod explain;
-mod flush;
 mod follow;
-mod followed;
-mod following;
-mod foundation;
-mod given_up;
-mod hazards;
-mod inbox;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod iproute;
 mod kernel;
-mod labels;
-mod legacy;
-mod observed;
-mod once;
-mod operation;
-mod outbox;
-mod pipe;
-mod rate_limiter;
+mod plan;
 mod remembered;
-mod renumbered;
 mod router;
 mod show;
-mod sockets;
-mod standing;
-mod sysctl;
+mod snapshot;
 mod walk;
-mod watched;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
-use ftr_core::cli::{Failure, say};
-use ftr_core::running;
-use ftr_core::{Config, Exit, Family};
+use ftr_core::{Exit, Family};
+use ftr_tool::cli::{Failure, say};
+use ftr_tool::running;
 
+use answer::TOOL;
 use cli::{Cli, Command};
-use error::Error;
-use kernel::Kernel;
-
-const TOOL: &str = "ftr-route";
 
 /// The command line, for its man page and completions.
 #[must_use]
@@ -66,20 +52,24 @@ pub fn command() -> clap::Command {
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    ftr_core::cli::run(TOOL, run)
+    ftr_tool::cli::run(TOOL, run)
 }
 
 fn run(cli: &Cli) -> Result<Exit, Failure> {
-    let config = cli.common.load()?;
+    let asked = |family: &Family| match family {
+        Family::V4 => cli.ipv4 || !cli.ipv6,
+        Family::V6 => cli.ipv6 || !cli.ipv4,
+    };
+    if let Command::Detect = &cli.command {
+        let families: Vec<Family> = [Family::V4, Family::V6].into_iter().filter(asked).collect();
+        return detect::run(&cli.common, &families);
+    }
+    let config = cli.common.source.load_numbered()?;
     if !cli.common.quiet {
         for line in config.warning_lines().iter().chain(&running::difference(&config)) {
             say(TOOL, line);
         }
     }
-    let asked = |family: &Family| match family {
-        Family::V4 => cli.ipv4 || !cli.ipv6,
-        Family::V6 => cli.ipv6 || !cli.ipv4,
-    };
     if let Command::Clear(clear) = &cli.command {
         let families: Vec<Family> = [Family::V4, Family::V6].into_iter().filter(asked).collect();
         return clear::run(&config, &cli.common, &families, *clear);
@@ -90,47 +80,82 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         }
         return explain::run(&config, &cli.common, explain);
     }
-    let families: Vec<Family> = families(&config)?.into_iter().filter(asked).collect();
+    if let Command::Advertise(asked) = &cli.command {
+        return advertise::run(&config, &cli.common, asked);
+    }
+    let families: Vec<Family> = snapshot::families(&config)?.into_iter().filter(asked).collect();
     if families.is_empty() {
         return Err(Failure::new(Exit::Usage, format!("-6: no uplink of {} has IPv6", config.file.display())));
     }
     match &cli.command {
-        Command::Prepare(dry) => once::prepare(&config, &cli.common, &families, *dry),
-        Command::Apply(apply) if apply.follows() => follow::run(&config, &families, apply),
-        Command::Apply(apply) => once::apply(&config, &cli.common, &families, apply),
+        Command::Prepare(dry) => apply::prepare(&config, &cli.common, &families, *dry),
+        Command::Apply(apply) if apply.follows() => follow::run(&config, &cli.common, &families, apply),
+        Command::Apply(apply) => apply::apply(&config, &cli.common, &families, apply),
         Command::Show => show::run(&config, &cli.common, &families),
+        Command::Connections { uplinks } => connections::run(&config, &cli.common, &families, uplinks),
         Command::Check => check::run(&config, &cli.common, &families),
-        Command::Clear(_) | Command::Explain(_) => Ok(Exit::Yes),
+        Command::Clear(_) | Command::Explain(_) | Command::Advertise(_) | Command::Detect => Ok(Exit::Yes),
     }
 }
 
-/// The families that uplinks have, and IPv6 where they no longer have it but the kernel has something of ours.
-fn families(config: &Config) -> Result<Vec<Family>, Error> {
-    let mut families = config.families();
-    if !families.contains(&Family::V6) {
-        let mut kernel = Kernel::open()?;
-        let left = kernel.has(Family::V6)?
-            && (kernel.rules(Family::V6)?.iter().any(|rule| iproute::is_ours(rule.protocol))
-                || !kernel.ours(Family::V6)?.is_empty());
-        families.extend(left.then_some(Family::V6));
-    }
-    Ok(families)
-}
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
 
-/// The place of an uplink that the command line names.
-fn position(config: &Config, name: &str) -> Result<usize, Failure> {
-    config.position(name).ok_or_else(|| {
-        let known: Vec<&str> = config.uplinks.iter().map(|uplink| uplink.name.as_str()).collect();
-        let file = config.file.display();
-        Failure::new(Exit::Usage, format!("{name}: no uplink of {file}, which has {}", known.join(", ")))
-    })
-}
+    /// Where the kernel, files and other programs are touched.
+    const TOUCHING: [&str; 11] = [
+        "connections.rs",
+        "kernel.rs",
+        "kernel/",
+        "remembered.rs",
+        "diagnose/look.rs",
+        "diagnose/look/",
+        "detect/leases.rs",
+        "follow.rs",
+        "follow/flush.rs",
+        "follow/lookout.rs",
+        "follow/sockets/sweep.rs",
+    ];
+    /// What it takes to touch them.
+    const TOUCH: [&str; 9] = [
+        "Rtnetlink",
+        "Ctnetlink",
+        "SockDiag",
+        "Listener::open",
+        "fs::",
+        "File::",
+        "programs::",
+        "Command::new",
+        "env::",
+    ];
 
-/// Prints lines of the answer.
-fn answer<L: AsRef<str>>(lines: impl IntoIterator<Item = L>) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    for line in lines {
-        writeln!(stdout, "{}", ftr_core::clean::clean(line.as_ref())).map_err(|error| Failure::stdout(&error))?;
+    fn sources(directory: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+        entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
     }
-    stdout.flush().map_err(|error| Failure::stdout(&error))
+
+    #[test]
+    fn the_kernel_is_touched_where_it_is_said_and_nowhere_else() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut seen = [false; TOUCHING.len()];
+        for path in sources(&root) {
+            let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+            let text = fs::read_to_string(&path).unwrap();
+            let product = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let is_for_tests = ["tests.rs", "fuzz.rs", "hostile.rs"].iter().any(|end| name.ends_with(end));
+            let code = product.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let touched: Vec<&str> = code.filter(|line| TOUCH.iter().any(|word| line.contains(word))).collect();
+            if touched.is_empty() || is_for_tests || name.contains("/tests/") {
+                continue;
+            }
+            let place =
+                TOUCHING.iter().position(|place| name == *place || (place.ends_with('/') && name.starts_with(place)));
+            match place.and_then(|place| seen.get_mut(place)) {
+                Some(seen) => *seen = true,
+                None => panic!("{name}: {touched:#?}"),
+            }
+        }
+        assert_eq!(seen, [true; TOUCHING.len()], "{TOUCHING:?}");
+    }
 }

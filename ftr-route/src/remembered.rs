@@ -1,22 +1,31 @@
 //! The sysctls that were changed and what they were, so that `clear` can put them back.
 
+mod parameter;
+
 use std::collections::BTreeMap;
-use std::fs::{self, File, Metadata};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use ftr_core::Family;
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use ftr_tool::{Directory, Lock, Stamp, brief, holder_text, run_path, running};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::sysctl::{self, Setting, Values};
+use crate::kernel;
+use crate::plan::sysctl::{self, Setting, Values};
+
+/// In the run directory.
+const FILE: &str = "sysctl.json";
+const LOCK: &str = "sysctl.lock";
+/// The longest file that is read, in bytes: that of thousands of devices.
+const LONGEST: u64 = 4 * 1024 * 1024;
 
 /// How long somebody else's lock is waited for: whoever holds it longer was stopped in the middle.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How many entries that are none of ours are told of.
+const TOLD: usize = 3;
 /// Between two attempts to get it; the kernel has no lock that is waited for no longer than so long.
 const ATTEMPT: Duration = Duration::from_millis(2);
 
@@ -45,7 +54,7 @@ struct Whole {
 /// another, nor be forgotten after it was changed again.
 #[derive(Debug)]
 pub(crate) struct Remembered {
-    file: PathBuf,
+    directory: PathBuf,
     boot: String,
     namespace: u64,
     /// What the file had of our namespace when it was last read or written, lest it is lost with the file.
@@ -54,25 +63,22 @@ pub(crate) struct Remembered {
     stamp: Option<Stamp>,
 }
 
-/// Tells one state of the file from another: each is a file of its own.
-type Stamp = (u64, i64, i64);
-
 /// Nobody else changes parameters meanwhile.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Held(#[expect(dead_code, reason = "it is let go when it is dropped")] Flock<File>);
+pub(crate) struct Held(#[expect(dead_code, reason = "it is let go when it is dropped")] Lock);
 
 impl Remembered {
     /// The file in `$FTR_RUN_DIR`, else in `/run/ftr`.
     pub(crate) fn usual() -> Self {
-        Self::at(run_dir().join("sysctl.json"))
+        Self::at(run_path())
     }
 
-    fn at(file: PathBuf) -> Self {
+    fn at(directory: PathBuf) -> Self {
         // Where they cannot be read they are the same every time.
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
-        let namespace = fs::metadata("/proc/self/ns/net").map_or(0, |namespace| namespace.ino());
-        Self { file, boot, namespace, known: None, stamp: None }
+        let namespace = running::namespace().unwrap_or_default();
+        Self { directory, boot, namespace, known: None, stamp: None }
     }
 
     /// Whether a follower was at work in this network namespace since the machine was started, and `clear` was not.
@@ -98,8 +104,24 @@ impl Remembered {
     /// # Errors
     /// The lock cannot be made, or somebody keeps it.
     pub(crate) fn hold(&self) -> Result<Held, Error> {
-        let file = self.file.with_extension("lock");
-        lock(&file).map(Held).map_err(|reason| Error::File { file, reason })
+        self.lock().map(Held).map_err(Error::File)
+    }
+
+    /// Gets the lock of this file, which is made where it is missing, with its directory.
+    fn lock(&self) -> io::Result<Lock> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let directory = Directory::make(&self.directory)?;
+            if let Some(lock) = directory.try_lock(LOCK)? {
+                return Ok(lock);
+            }
+            if Instant::now() > end {
+                let (path, who) = (directory.path_of(LOCK), holder_text(directory.holder(LOCK)));
+                let reason = format!("{}: held by another ftr-route ({who}); try again", path.display());
+                return Err(io::Error::new(ErrorKind::WouldBlock, reason));
+            }
+            std::thread::sleep(ATTEMPT);
+        }
     }
 
     /// Notes that these settings will be made, and what else the kernel will change with them. What a parameter was at
@@ -108,7 +130,7 @@ impl Remembered {
     /// # Errors
     /// The file cannot be read or written.
     pub(crate) fn note(&mut self, settings: &[Setting], _: &Held) -> Result<(), Error> {
-        let seen = sysctl::read(settings.iter().flat_map(|setting| sysctl::touched(&setting.path)));
+        let seen = kernel::sysctl::read(settings.iter().flat_map(|setting| kernel::sysctl::touched(&setting.path)));
         let mut changes = self.load()?;
         note(&mut changes, settings, &seen);
         self.save(changes)
@@ -136,7 +158,7 @@ impl Remembered {
         whole.namespaces.remove(&self.namespace);
         (self.known, self.stamp) = (None, None);
         if whole.namespaces.is_empty() {
-            return remove(&self.file).map_err(|error| self.failed(error));
+            return self.open().and_then(|directory| directory.remove(FILE)).map_err(Error::File);
         }
         self.write(&whole).map(drop)
     }
@@ -146,9 +168,9 @@ impl Remembered {
     /// # Errors
     /// The file cannot be read or written.
     pub(crate) fn renew(&mut self) -> Result<(), Error> {
-        match fs::metadata(&self.file) {
-            Ok(metadata) if self.stamp == Some(stamp(&metadata)) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && self.known.is_none() => Ok(()),
+        match self.stamp() {
+            Some(stamp) if self.stamp == Some(stamp) => Ok(()),
+            None if self.known.is_none() => Ok(()),
             _ => {
                 let _held = self.hold()?;
                 let there = self.read().ok().and_then(|mut whole| whole.namespaces.remove(&self.namespace));
@@ -162,17 +184,61 @@ impl Remembered {
         }
     }
 
-    /// What the file has of this boot.
+    /// What the file has of this boot, as far as we can have written it.
     fn read(&self) -> Result<Whole, Error> {
-        let nothing = || Whole { boot: self.boot.clone(), namespaces: BTreeMap::new() };
-        let whole: Whole = match fs::read(&self.file) {
-            Ok(text) => {
-                serde_json::from_slice(&text).map_err(|reason| Error::Damaged { file: self.file.clone(), reason })?
+        self.read_all().map(|(whole, _)| whole)
+    }
+
+    /// The same, and what is in its place, or in it of our namespace, and is none of ours.
+    fn read_all(&self) -> Result<(Whole, Vec<String>), Error> {
+        let file = self.directory.join(FILE);
+        let mut strange = Vec::new();
+        let mut whole = match self.open().and_then(|directory| directory.read(FILE, LONGEST)) {
+            Ok(text) => serde_json::from_slice(&text).map_err(|reason| self.damaged(&reason))?,
+            Err(error) if error.kind() == ErrorKind::NotFound => Whole::default(),
+            // Somebody has put it there, and whatever it is, it tells nothing; ours takes its place.
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                strange.push(format!("{error}: what sysctls were at first is not known"));
+                Whole::default()
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(nothing()),
-            Err(error) => return Err(self.failed(error)),
+            Err(error) => return Err(Error::File(error)),
         };
-        Ok(if whole.boot == self.boot { whole } else { nothing() })
+        if whole.boot != self.boot {
+            whole = Whole { boot: self.boot.clone(), namespaces: BTreeMap::new() };
+        }
+        for (namespace, changes) in &mut whole.namespaces {
+            changes.retain(|path, change| {
+                let is_ours = parameter::is_ours(path, &change.found, &change.set);
+                if !is_ours && *namespace == self.namespace {
+                    let one = brief(&format!("{path:?} from {:?} to {:?}", change.found, change.set));
+                    let file = file.display();
+                    strange.push(format!("{file}: stays as it is, for it is nothing that we change: {one}"));
+                }
+                is_ours
+            });
+        }
+        Ok((whole, strange))
+    }
+
+    /// What there is to say of what is never put back, for it is nothing that we set.
+    pub(crate) fn strange(&self) -> Vec<String> {
+        let mut strange = self.read_all().map(|(_, strange)| strange).unwrap_or_default();
+        let more = strange.len().saturating_sub(TOLD);
+        strange.truncate(TOLD);
+        strange.extend((more > 0).then(|| format!("{}: and {more} more like it", self.directory.join(FILE).display())));
+        strange
+    }
+
+    fn damaged(&self, reason: &serde_json::Error) -> Error {
+        Error::Damaged { file: self.directory.join(FILE), reason: brief(&reason.to_string()) }
+    }
+
+    fn open(&self) -> io::Result<Directory> {
+        Directory::open(&self.directory)
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        self.open().ok()?.stamp(FILE)
     }
 
     /// What the file says of our namespace, and what it said before it was lost or damaged.
@@ -181,7 +247,7 @@ impl Remembered {
             Err(Error::Damaged { .. }) if self.known.is_some() => None,
             read => read?.namespaces.remove(&self.namespace),
         };
-        self.stamp = fs::metadata(&self.file).ok().as_ref().map(stamp);
+        self.stamp = self.stamp();
         if there.is_some() || self.known.is_some() {
             let mut changes = there.unwrap_or_default();
             for (path, change) in self.known.iter().flatten() {
@@ -202,76 +268,10 @@ impl Remembered {
         Ok(())
     }
 
-    /// Writes a new file beside the old one and moves it over, so that there is always a whole one.
     fn write(&self, whole: &Whole) -> Result<Stamp, Error> {
-        let text = serde_json::to_vec(whole).map_err(|reason| Error::Damaged { file: self.file.clone(), reason })?;
-        let new = self.file.with_extension("new");
-        let write = || {
-            // Another user's, who was killed before it was moved, could not be written.
-            remove(&new)?;
-            fs::write(&new, text)?;
-            fs::rename(&new, &self.file)?;
-            fs::metadata(&self.file)
-        };
-        write().map(|metadata| stamp(&metadata)).map_err(|error| self.failed(error))
+        let text = serde_json::to_vec(whole).map_err(|reason| self.damaged(&reason))?;
+        Directory::make(&self.directory).and_then(|directory| directory.write(FILE, &text)).map_err(Error::File)
     }
-
-    fn failed(&self, reason: io::Error) -> Error {
-        Error::File { file: self.file.clone(), reason }
-    }
-}
-
-/// Where files are kept that a reboot has to empty.
-pub(crate) fn run_dir() -> PathBuf {
-    let stated = std::env::var_os("FTR_RUN_DIR").filter(|directory| !directory.is_empty());
-    stated.map_or_else(|| PathBuf::from("/run/ftr"), PathBuf::from)
-}
-
-/// Gets the lock of this file, which is made where it is missing, with its directory.
-fn lock(path: &Path) -> io::Result<Flock<File>> {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        let file = open(path)?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            // Removed meanwhile, it keeps nobody out.
-            Ok(lock)
-                if fs::metadata(path)
-                    .is_ok_and(|there| lock.metadata().is_ok_and(|ours| ours.ino() == there.ino())) =>
-            {
-                return Ok(lock);
-            }
-            Ok(_) => {}
-            Err((_, Errno::EAGAIN | Errno::EINTR)) => std::thread::sleep(ATTEMPT),
-            Err((_, errno)) => return Err(errno.into()),
-        }
-        if Instant::now() > end {
-            return Err(io::Error::new(io::ErrorKind::WouldBlock, "held by another ftr-route; try again"));
-        }
-    }
-}
-
-/// A file that nobody else may open: who can read it can lock it.
-fn open(path: &Path) -> io::Result<File> {
-    if let Some(directory) = path.parent() {
-        fs::DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
-    }
-    let open = || File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-    match open() {
-        // Root's, made by hand, in a directory of the service's user, or the other way round.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => remove(path).and_then(|()| open()),
-        result => result,
-    }
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-fn stamp(metadata: &Metadata) -> Stamp {
-    (metadata.ino(), metadata.mtime(), metadata.mtime_nsec())
 }
 
 fn note(changes: &mut Changes, settings: &[Setting], seen: &Values) {
@@ -282,8 +282,9 @@ fn note(changes: &mut Changes, settings: &[Setting], seen: &Values) {
         let change = change.or_insert_with(|| Change { found: found.clone(), set: String::new() });
         change.set.clone_from(&setting.value);
         let back = Setting { path: setting.path.clone(), value: change.found.clone() };
+        let carries = sysctl::carries(&setting.path);
         // What is not as the kernel leaves it when the setting is undone has to be put back as well.
-        for (path, found) in seen {
+        for (path, found) in seen.iter().filter(|_| carries) {
             let then = |setting| sysctl::carried(setting, path);
             if let (Some(set), Some(undone)) = (then(setting), then(&back)) {
                 if *found != undone {
@@ -315,5 +316,9 @@ fn is_of(families: &[Family], path: &str) -> bool {
     families.iter().any(|family| sysctl::is_of(*family, path))
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;

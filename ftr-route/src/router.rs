@@ -5,36 +5,34 @@ use std::time::{Duration, Instant};
 
 use ftr_core::Family;
 use ftr_core::config::Config;
-use ftr_core::layout::Layout;
+use ftr_core::numbering::Numbering;
 use ftr_core::record::{Applied, AppliedUplink, NoWay, Reason};
 use ftr_netlink::{RouteKind, Write};
+use ftr_tool::cli::say;
+use ftr_tool::clock;
 
-use crate::check;
-use crate::clock;
-use crate::diff::Plan;
+use crate::answer::TOOL;
 use crate::error::Error;
-use crate::flush;
 use crate::iproute;
-use crate::kernel::{Denial, Kernel};
-use crate::observed::{Carriers, Observed, Search};
-use crate::operation::Operation;
+use crate::kernel::settle::settle;
+use crate::kernel::{Kernel, RejectedOperation};
+use crate::plan;
+use crate::plan::active_set::ActiveSet;
+use crate::plan::diff::Plan;
+use crate::plan::operation::Operation;
+use crate::plan::sysctl::Setting;
+use crate::plan::uplink_state::UplinkState;
 use crate::remembered::{Held, Remembered};
-use crate::renumbered::{Former, Renumbered};
-use crate::sockets::Addresses;
-use crate::standing::Standing;
-use crate::sysctl::Setting;
+use crate::snapshot::{Search, Snapshot};
 
 /// The router for one family.
 #[derive(Debug)]
 pub(crate) struct Router<'a> {
-    config: &'a Config,
+    pub(crate) config: &'a Config,
     pub(crate) family: Family,
     kernel: Kernel,
     pub(crate) remembered: Remembered,
     pub(crate) search: Search,
-    renumbered: Renumbered,
-    /// How the uplinks stood at the last change.
-    standings: Vec<Standing>,
 }
 
 /// What was done.
@@ -45,20 +43,12 @@ pub(crate) struct Report {
     pub(crate) remarks: Vec<String>,
     /// What people should know although everything is as wanted.
     pub(crate) warnings: Vec<String>,
-    /// Which of the uplinks asked for have no way out although nothing is wrong with their lines.
+    /// Which of the uplinks asked for have no egress although nothing is wrong with their lines.
     pub(crate) stranded: Vec<String>,
-    /// The numbers of the uplinks' devices.
-    pub(crate) devices: BTreeSet<u32>,
-    /// Those of the devices towards the people who are served.
-    pub(crate) inside: BTreeSet<u32>,
     /// The changes made, as commands.
     pub(crate) commands: Vec<String>,
-    /// The addresses of each uplink that has the family.
-    pub(crate) addresses: Addresses,
-    /// Those that an uplink has exchanged for another since the last time.
-    pub(crate) former: Vec<Former>,
-    /// Addresses, gateways or devices are others than the last time.
-    pub(crate) moved: bool,
+    /// What the kernel had before the last of them.
+    pub(crate) snapshot: Snapshot,
 }
 
 /// Before IPv6 routes are deleted that others have replaced: look-ups that are on the way to the old ones have ended by
@@ -81,15 +71,15 @@ struct Work {
 }
 
 /// A change that the kernel refused.
-struct Refused {
+struct Rejected {
     uplink: Option<usize>,
-    words: String,
+    reason: String,
 }
 
-impl Refused {
-    fn of(uplink: Option<usize>, denial: &Denial, command: &str) -> Self {
-        let uplink = uplink.filter(|_| !denial.is_outrun);
-        Self { uplink, words: format!("{}: {command}", denial.reason) }
+impl Rejected {
+    fn of(uplink: Option<usize>, rejected: &RejectedOperation, command: &str) -> Self {
+        let uplink = uplink.filter(|_| !rejected.is_outrun);
+        Self { uplink, reason: format!("{}: {command}", rejected.reason) }
     }
 }
 
@@ -98,22 +88,22 @@ struct Unexplained {
     /// An uplink was found to blame, and will be left out.
     blamed: bool,
     /// Refusals that no uplink can be blamed for.
-    words: Vec<String>,
+    reasons: Vec<String>,
 }
 
 impl Work {
     /// Finds the uplinks to blame, and says why once for each.
-    fn blame(&mut self, refused: Vec<Refused>, observed: &Observed) -> Unexplained {
+    fn blame(&mut self, refused: Vec<Rejected>, snapshot: &Snapshot) -> Unexplained {
         let known = self.refused.clone();
-        let mut unexplained = Unexplained { blamed: false, words: Vec::new() };
-        for Refused { uplink, words } in refused {
+        let mut unexplained = Unexplained { blamed: false, reasons: Vec::new() };
+        for Rejected { uplink, reason } in refused {
             match uplink.filter(|uplink| !known.contains(uplink)) {
-                None => unexplained.words.push(words),
+                None => unexplained.reasons.push(reason),
                 Some(uplink) => {
                     unexplained.blamed = true;
                     if self.refused.insert(uplink) {
-                        let name = observed.standings.get(uplink).map(|standing| standing.name.as_str());
-                        self.remarks.push(format!("{}: {words}", name.unwrap_or_default()));
+                        let name = snapshot.states.get(uplink).map(|state| state.name.as_str());
+                        self.remarks.push(format!("{}: {reason}", name.unwrap_or_default()));
                     }
                 }
             }
@@ -124,57 +114,49 @@ impl Work {
 
 impl<'a> Router<'a> {
     pub(crate) fn new(config: &'a Config, family: Family) -> Result<Self, Error> {
-        let search = Search::Everywhere;
-        Ok(Self {
-            config,
-            family,
-            kernel: Kernel::open()?,
-            remembered: Remembered::usual(),
-            search,
-            renumbered: Renumbered::default(),
-            standings: Vec::new(),
-        })
+        let (kernel, remembered) = (Kernel::open()?, Remembered::usual());
+        Ok(Self { config, family, kernel, remembered, search: Search::Everywhere })
     }
 
     /// Looks at the kernel.
-    pub(crate) fn look(&mut self) -> Result<Observed, Error> {
-        Observed::look(&mut self.kernel, self.config, self.family, self.search)
+    pub(crate) fn look(&mut self) -> Result<Snapshot, Error> {
+        Snapshot::look(&mut self.kernel, self.config, self.family, self.search)
     }
 
     /// Looks at the kernel, and compares it with what is wanted.
-    pub(crate) fn compare(&mut self, carriers: &Carriers) -> Result<(Observed, Plan), Error> {
-        let observed = self.look()?;
-        let plan = observed.plan(self.config, self.family, carriers, &BTreeSet::new());
-        Ok((observed, plan))
+    pub(crate) fn compare(&mut self, active_set: &ActiveSet) -> Result<(Snapshot, Plan), Error> {
+        let snapshot = self.look()?;
+        let plan = snapshot.plan(self.config, active_set, &BTreeSet::new());
+        Ok((snapshot, plan))
     }
 
     /// Changes the kernel to what is wanted, whatever others have put between ours: that is told.
     ///
     /// An uplink whose route the kernel refuses is left out, so that it does not keep the others from theirs. A change
     /// that is refused for no uplink's sake is tried once more, for the kernel may have changed since we looked.
-    pub(crate) fn apply(&mut self, carriers: &Carriers) -> Result<Report, Error> {
+    ///
+    /// `seen` is what a look has just shown, if there was one.
+    pub(crate) fn apply(&mut self, active_set: &ActiveSet, mut seen: Option<Snapshot>) -> Result<Report, Error> {
         let begin = Instant::now();
         let mut work = Work::default();
         let mut retried = false;
         let mut unsettled = BTreeSet::new();
         loop {
-            let observed = self.look()?;
-            unsettled.extend(observed.unsettled(self.config, self.family, carriers));
-            let plan = observed.plan(self.config, self.family, carriers, &work.refused);
-            let refused = self.execute(&observed, &plan, &mut work)?;
-            let unexplained = work.blame(refused, &observed);
+            let snapshot = seen.take().map_or_else(|| self.look(), Ok)?;
+            unsettled.extend(active_set.unsettled(self.config, &snapshot));
+            let plan = snapshot.plan(self.config, active_set, &work.refused);
+            let refused = self.execute(&snapshot, &plan, &mut work)?;
+            let unexplained = work.blame(refused, &snapshot);
             let blamed = unexplained.blamed;
             // Every further round either leaves out one more uplink, or is the only one of its kind.
-            let again = blamed || (!retried && (!unexplained.words.is_empty() || plan.takes_over));
+            let again = blamed || (!retried && (!unexplained.reasons.is_empty() || plan.takes_over));
             if !again {
-                work.remarks.extend(unexplained.words);
-                work.remarks.extend(observed.objections(&plan));
-                let mut report = self.report(begin, work, &observed, carriers);
+                work.remarks.extend(unexplained.reasons);
+                work.remarks.extend(snapshot.objections(&plan));
+                let mut report = self.report(begin, work, snapshot, active_set);
                 if report.applied.writes > 0 && !unsettled.is_empty() {
-                    report.warnings.extend(flush::settle(self.config, &observed.links, &unsettled));
+                    report.warnings.extend(settle(self.config, &report.snapshot.links, &unsettled));
                 }
-                report.former = self.renumbered.take(self.config, self.family, &observed.standings);
-                self.standings = observed.standings;
                 return Ok(report);
             }
             retried |= !blamed;
@@ -184,12 +166,12 @@ impl<'a> Router<'a> {
     /// Lets programs that listen for changed routes look again, as tunnels do that keep the source that worked last. Rules
     /// are not what they listen for.
     pub(crate) fn announce(&mut self) -> Result<(), Error> {
-        self.kernel.announce(self.family, Layout::of(self.config).balanced_table())
+        self.kernel.announce(self.family, Numbering::of(self.config).balanced_table())
     }
 
     /// Makes the changes up to the first group in which the kernel refuses one.
-    fn execute(&mut self, observed: &Observed, plan: &Plan, work: &mut Work) -> Result<Vec<Refused>, Error> {
-        let names = |index| observed.name(index);
+    fn execute(&mut self, snapshot: &Snapshot, plan: &Plan, work: &mut Work) -> Result<Vec<Rejected>, Error> {
+        let names = |index| snapshot.name(index);
         let mut refused = Vec::new();
         for stage in &plan.stages {
             if self.family == Family::V6 && work.writes > 0 && deletes_a_way(stage) {
@@ -197,14 +179,14 @@ impl<'a> Router<'a> {
             }
             let settings: Vec<Setting> = stage.iter().filter_map(Operation::setting).cloned().collect();
             let held = if settings.is_empty() { None } else { self.note(&settings, work) };
-            let fate = self.kernel.make(stage)?;
+            let outcome = self.kernel.make(stage)?;
             drop(held);
-            work.writes += fate.made;
-            for (place, operation) in stage.iter().enumerate() {
+            work.writes += outcome.made;
+            for (index, operation) in stage.iter().enumerate() {
                 let command = iproute::command(operation, &names);
-                match fate.refused.iter().find(|denial| denial.place == place) {
+                match outcome.refused.iter().find(|rejected| rejected.index == index) {
                     // What was not done is no repair, nor is it undone by anybody.
-                    Some(denial) => refused.push(Refused::of(operation.uplink(), denial, &command)),
+                    Some(rejected) => refused.push(Rejected::of(operation.uplink(), rejected, &command)),
                     None => work.commands.push(command),
                 }
             }
@@ -221,91 +203,88 @@ impl<'a> Router<'a> {
         held.map_err(|error| work.remarks.push(error.to_string())).ok()
     }
 
-    fn report(&self, begin: Instant, work: Work, observed: &Observed, carriers: &Carriers) -> Report {
-        let parts = observed.parts(self.config, carriers).unwrap_or_else(|| observed.carrying(self.config));
-        let standing = |uplink: usize| {
-            observed.standings.get(uplink).filter(|standing| standing.way.is_some() && !work.refused.contains(&uplink))
+    fn report(&self, begin: Instant, work: Work, snapshot: Snapshot, active_set: &ActiveSet) -> Report {
+        let members = active_set.members(self.config, &snapshot).unwrap_or_else(|| snapshot.carrying(self.config));
+        let state = |uplink: usize| {
+            snapshot.states.get(uplink).filter(|state| state.egress.is_some() && !work.refused.contains(&uplink))
         };
-        let uplink = |standing: &Standing| AppliedUplink {
-            uplink: standing.name.clone(),
-            address: standing.way.as_ref().and_then(|way| way.source),
-            gateway: standing.far_end(),
+        let uplink = |state: &UplinkState| AppliedUplink {
+            uplink: state.name.clone(),
+            address: state.egress.as_ref().and_then(|egress| egress.source),
+            gateway: state.far_end(),
         };
-        let active = parts.iter().filter_map(|part| standing(part.uplink)).map(|standing| standing.name.clone());
+        let active = members.iter().filter_map(|member| state(member.uplink)).map(|state| state.name.clone());
         let applied = Applied {
             at: clock::now(),
             family: self.family,
             writes: work.writes,
             took_us: u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX),
             active: active.collect(),
-            uplinks: observed.standings.iter().filter(|standing| standing.configured).map(uplink).collect(),
-            no_way: no_way(observed, &observed.asked(self.config, carriers), &work.refused),
+            uplinks: snapshot.states.iter().filter(|state| state.configured).map(uplink).collect(),
+            no_way: no_way(&snapshot, &active_set.asked(self.config, &snapshot), &work.refused),
         };
-        let devices = observed.numbers(|name| self.config.position(name).is_some());
-        let downlinks = &self.config.downlinks;
-        let inside =
-            observed.numbers(|name| downlinks.lan.iter().chain(&downlinks.dmz).any(|one| one.as_str() == name));
-        let warnings = observed.warnings.clone();
-        let stranded = observed.stranded().into_iter().filter(|one| applied.no_way.contains(one));
-        let stranded = stranded.map(|one| check::stranded(&one, self.family)).collect();
-        let addresses = observed.addresses(self.config, self.family);
-        let moved = self.standings != observed.standings;
-        let (remarks, commands, former) = (work.remarks, work.commands, Vec::new());
-        Report { applied, remarks, warnings, stranded, devices, inside, commands, addresses, former, moved }
+        let stranded = snapshot.stranded().into_iter().filter(|one| applied.no_way.contains(one));
+        let stranded = stranded.map(|one| stranded_text(&one, self.family)).collect();
+        let (remarks, commands, warnings) = (work.remarks, work.commands, Vec::new());
+        Report { applied, remarks, warnings, stranded, commands, snapshot }
     }
 }
 
-/// Those of the uplinks asked for that have no way out, or one that the kernel has refused.
-fn no_way(observed: &Observed, asked: &[usize], refused: &BTreeSet<usize>) -> Vec<NoWay> {
+/// That an uplink has no egress, in words.
+pub(crate) fn stranded_text(NoWay { uplink, reason }: &NoWay, family: Family) -> String {
+    let advice = match reason {
+        Reason::NoAddress => "the device does not have the configured address",
+        Reason::NoGateway => "no gateway is stated or learned, and the device needs one",
+        _ => "see ftr-probe",
+    };
+    format!("{uplink}: {family}: no egress, so its table refuses all: {reason}: {advice}")
+}
+
+/// Stops where rules of others stand between ours, and says which.
+pub(crate) fn refuse_conflicts<'p>(plans: impl Iterator<Item = &'p Plan>) -> Result<(), Error> {
+    let conflicts: Vec<String> = plans.flat_map(plan::conflicts).collect();
+    for conflict in &conflicts {
+        say(TOOL, conflict);
+    }
+    if conflicts.is_empty() { Ok(()) } else { Err(Error::Conflict) }
+}
+
+/// Those of the uplinks asked for that have no egress, or one that the kernel has refused.
+fn no_way(snapshot: &Snapshot, asked: &[usize], refused: &BTreeSet<usize>) -> Vec<NoWay> {
     let without = |i: &usize| {
-        let standing = observed.standings.get(*i).filter(|standing| standing.configured)?;
-        let reason = standing.missing.or(refused.contains(i).then_some(Reason::NoRoute))?;
-        Some(NoWay { uplink: standing.name.clone(), reason })
+        let state = snapshot.states.get(*i).filter(|state| state.configured)?;
+        let reason = state.missing.or(refused.contains(i).then_some(Reason::NoRoute))?;
+        Some(NoWay { uplink: state.name.clone(), reason })
     };
     asked.iter().filter_map(without).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Denial, Refused, Work, no_way};
-    use crate::observed::Observed;
-    use crate::standing::tests::{CONFIG, address, config, link};
-    use crate::standing::{Host, standings};
-    use crate::sysctl::Values;
-    use ftr_core::Family;
+    use super::{Rejected, RejectedOperation, Work, no_way};
+    use crate::plan::uplink_state::HostView;
+    use crate::plan::uplink_state::tests::{address, link};
+    use crate::snapshot::tests::bare;
 
     #[test]
     fn an_uplink_is_not_to_blame_where_somebody_else_was_quicker() {
         let refused = |is_outrun| {
-            let denial = Denial { place: 0, reason: "File exists (EEXIST)".to_owned(), is_outrun };
-            Refused::of(Some(2), &denial, "ip route add default")
+            let rejected = RejectedOperation { index: 0, reason: "File exists (EEXIST)".to_owned(), is_outrun };
+            Rejected::of(Some(2), &rejected, "ip route add default")
         };
         assert_eq!((refused(true).uplink, refused(false).uplink), (None, Some(2)));
-        assert_eq!(refused(true).words, "File exists (EEXIST): ip route add default");
-    }
-
-    /// A kernel that has nothing of ours yet.
-    fn standing(host: Host<'_>) -> Observed {
-        Observed {
-            standings: standings(&config(CONFIG), Family::V4, host),
-            links: Vec::new(),
-            rules: Vec::new(),
-            routes: Vec::new(),
-            sysctls: Values::new(),
-            labels: Vec::new(),
-            warnings: Vec::new(),
-        }
+        assert_eq!(refused(true).reason, "File exists (EEXIST): ip route add default");
     }
 
     #[test]
     fn uplinks_without_a_way_are_named_with_what_is_missing() {
         let links = [link(3, "eth1"), link(4, "eth2")];
         let addresses = [address(3, "1.0.0.2", None, 24)];
-        let host = Host { links: &links, addresses: &addresses, ..Host::default() };
-        let observed = standing(host);
+        let host = HostView { links: &links, addresses: &addresses, ..HostView::default() };
+        let snapshot = bare(host);
         let told = |asked: &[usize], refused: &[usize]| {
             let refused = refused.iter().copied().collect();
-            let all = no_way(&observed, asked, &refused);
+            let all = no_way(&snapshot, asked, &refused);
             all.iter().map(|one| format!("{} {}", one.uplink, one.reason)).collect::<Vec<_>>()
         };
         assert_eq!(told(&[0, 1, 2], &[]), ["eth2 no-address", "ppp0 no-interface"]);
@@ -315,16 +294,16 @@ mod tests {
 
     #[test]
     fn an_uplink_is_blamed_once_and_what_it_is_not_to_blame_for_is_told_apart() {
-        let observed = standing(Host::default());
-        let refused = |uplink, words: &str| Refused { uplink, words: words.to_owned() };
+        let snapshot = bare(HostView::default());
+        let refused = |uplink, reason: &str| Rejected { uplink, reason: reason.to_owned() };
         let mut work = Work::default();
         let round = vec![refused(Some(1), "no"), refused(Some(1), "no again"), refused(None, "why")];
-        let left = work.blame(round, &observed);
+        let left = work.blame(round, &snapshot);
         assert!(left.blamed);
-        assert_eq!((work.remarks.as_slice(), left.words), (&["eth2: no".to_owned()][..], vec!["why".to_owned()]));
-        // Left out already, so it is not its way out that the kernel does not like.
-        let left = work.blame(vec![refused(Some(1), "end")], &observed);
+        assert_eq!((work.remarks.as_slice(), left.reasons), (&["eth2: no".to_owned()][..], vec!["why".to_owned()]));
+        // Left out already, so it is not its egress that the kernel does not like.
+        let left = work.blame(vec![refused(Some(1), "end")], &snapshot);
         assert!(!left.blamed);
-        assert_eq!((work.remarks.len(), left.words), (1, vec!["end".to_owned()]));
+        assert_eq!((work.remarks.len(), left.reasons), (1, vec!["end".to_owned()]));
     }
 }

@@ -1,19 +1,19 @@
 //! `show`: what the kernel has, for people.
 
-use ftr_core::cli::{Common, Failure};
 use ftr_core::config::{Otherwise, Policy};
-use ftr_core::layout::Layout;
+use ftr_core::numbering::Numbering;
 use ftr_core::record::Reason;
 use ftr_core::{Config, Exit, Family, InterfaceName};
+use ftr_tool::cli::{Common, Failure};
 use serde::Serialize;
 use std::net::IpAddr;
 
-use crate::answer;
-use crate::balance::Part;
-use crate::check;
-use crate::observed::Observed;
+use crate::answer::answer;
+use crate::iproute;
+use crate::plan::balance::WeightedUplink;
+use crate::plan::uplink_state::{DeviceState, UplinkState};
 use crate::router::Router;
-use crate::standing::{DeviceState, Standing};
+use crate::snapshot::Snapshot;
 
 /// What there is for one family.
 #[derive(Debug, Serialize)]
@@ -26,6 +26,9 @@ struct Overview {
     changes: usize,
     /// How many rules and routes of others are in the way.
     foreign: usize,
+    /// These changes, as commands.
+    #[serde(skip)]
+    commands: Vec<String>,
 }
 
 /// One uplink.
@@ -39,7 +42,7 @@ struct Row {
     /// Its part of the new connections, while it carries any.
     weight: Option<u16>,
     state: &'static str,
-    /// Why it has no way out.
+    /// Why it has no egress.
     reason: Option<Reason>,
 }
 
@@ -58,8 +61,8 @@ struct PolicyRow {
 /// Prints a table for each family, or one object a line.
 pub(crate) fn run(config: &Config, common: &Common, families: &[Family]) -> Result<Exit, Failure> {
     for &family in families {
-        let observed = Router::new(config, family)?.look()?;
-        let overview = overview(config, family, &observed);
+        let snapshot = Router::new(config, family)?.look()?;
+        let overview = overview(config, family, &snapshot);
         if common.quiet {
             continue;
         }
@@ -68,46 +71,51 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family]) -> Resu
             answer([line.map_err(|error| Failure::new(Exit::Bug, error.to_string()))?])?;
         } else {
             answer(lines(&overview))?;
+            if common.verbose {
+                answer(&overview.commands)?;
+            }
         }
     }
     Ok(Exit::Yes)
 }
 
-fn overview(config: &Config, family: Family, observed: &Observed) -> Overview {
-    let layout = Layout::of(config);
-    let carrying = observed.carrying(config);
-    let plan = check::wanted(observed, config, family);
-    let row = |(i, standing): (usize, &Standing)| Row {
-        uplink: standing.name.clone(),
-        table: layout.table(i),
-        mark: layout.mark(i),
-        address: standing.way.as_ref().and_then(|way| way.source),
-        reason: standing.missing,
-        gateway: standing.far_end(),
-        weight: carrying.iter().find(|part| part.uplink == i).map(|part: &Part| part.weight),
-        state: state(standing),
+fn overview(config: &Config, family: Family, snapshot: &Snapshot) -> Overview {
+    let numbering = Numbering::of(config);
+    let carrying = snapshot.carrying(config);
+    let plan = snapshot.missing(config);
+    let names = |index| snapshot.name(index);
+    let row = |(i, state): (usize, &UplinkState)| Row {
+        uplink: state.name.clone(),
+        table: numbering.table(i),
+        mark: numbering.mark(i),
+        address: state.egress.as_ref().and_then(|egress| egress.source),
+        reason: state.missing,
+        gateway: state.far_end(),
+        weight: carrying.iter().find(|member| member.uplink == i).map(|member: &WeightedUplink| member.weight),
+        state: state_text(state),
     };
     Overview {
         family,
-        balanced_table: layout.balanced_table(),
-        uplinks: observed.standings.iter().enumerate().filter(|(_, standing)| standing.configured).map(row).collect(),
-        policies: policies(config, observed),
+        balanced_table: numbering.balanced_table(),
+        uplinks: snapshot.states.iter().enumerate().filter(|(_, state)| state.configured).map(row).collect(),
+        policies: policies(config, snapshot),
         changes: plan.len(),
+        commands: plan.stages.iter().flatten().map(|operation| iproute::command(operation, &names)).collect(),
         foreign: plan.conflicts.len() + plan.foreign.len(),
     }
 }
 
-fn policies(config: &Config, observed: &Observed) -> Vec<PolicyRow> {
-    let layout = Layout::of(config);
+fn policies(config: &Config, snapshot: &Snapshot) -> Vec<PolicyRow> {
+    let numbering = Numbering::of(config);
     let row = |(k, policy): (usize, &Policy)| {
-        let table = layout.policy_table(k);
-        let used: Vec<usize> = observed.carrying_by(config, table).iter().map(|part| part.uplink).collect();
+        let table = numbering.policy_table(k);
+        let used: Vec<usize> = snapshot.carrying_by(config, table).iter().map(|member| member.uplink).collect();
         let names = policy.uplinks.iter().filter(|uplink| used.contains(uplink));
         PolicyRow {
             policy: policy.name.clone(),
             table,
-            mark: layout.policy_mark(k),
-            uplinks: names.filter_map(|place| config.uplinks.get(*place)).map(|uplink| uplink.name.clone()).collect(),
+            mark: numbering.policy_mark(k),
+            uplinks: names.filter_map(|index| config.uplinks.get(*index)).map(|uplink| uplink.name.clone()).collect(),
             otherwise: match policy.otherwise {
                 Otherwise::Any => "balanced",
                 Otherwise::None => "refused",
@@ -117,14 +125,15 @@ fn policies(config: &Config, observed: &Observed) -> Vec<PolicyRow> {
     config.policies.iter().enumerate().map(row).collect()
 }
 
-fn state(standing: &Standing) -> &'static str {
-    match (standing.device, standing.missing) {
+fn state_text(state: &UplinkState) -> &'static str {
+    match (state.device, state.missing) {
         (DeviceState::Absent, _) => "absent",
         (DeviceState::Off, _) => "switched off",
         (_, Some(Reason::NoAddress)) => "no address",
         (_, Some(Reason::NoGateway)) => "no gateway",
         (DeviceState::NoCarrier, _) => "no carrier",
-        (DeviceState::Running, Some(_)) => "no way",
+        (DeviceState::Dormant, _) => "dormant",
+        (DeviceState::Running, Some(_)) => "no egress",
         (DeviceState::Running, None) => "ready",
     }
 }
@@ -189,6 +198,7 @@ mod tests {
             policies: Vec::new(),
             changes: 2,
             foreign: 1,
+            commands: Vec::new(),
         });
         assert!(lines.iter().all(|line| line.len() <= 80), "{lines:#?}");
         assert!(lines[1].contains(" 75% ") && lines[2].contains(" 25% ") && lines[3].contains(" - switched off"));

@@ -5,61 +5,19 @@
 //! are preferences of advertised routers (RFC 4191) and, over IPv4, that a packet bound to a device for which there is
 //! no route is sent all the same, as if everybody were on its link.
 
-mod condition;
+pub(crate) mod condition;
+pub(crate) mod packet;
 
 use std::cmp::Reverse;
-use std::net::IpAddr;
 
 use ftr_core::Family;
 use ftr_netlink::{Action, Nexthop, Prefix, Route, RouteKind, Rule};
 
-pub(crate) use condition::Condition;
+use condition::Condition;
+use packet::Packet;
 
 /// `FR_ACT_NOP`, an action that does nothing.
 const NOP: u8 = 3;
-
-/// What the kernel looks at.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Packet<'a> {
-    pub(crate) destination: IpAddr,
-    /// None for a packet of this host whose source is not chosen yet.
-    pub(crate) source: Option<IpAddr>,
-    pub(crate) mark: u32,
-    /// The device that it came in by; none for a packet of this host.
-    pub(crate) iif: Option<&'a str>,
-    /// The device that the sending socket is bound to.
-    pub(crate) oif: Option<Device<'a>>,
-    /// By number.
-    pub(crate) protocol: u8,
-    pub(crate) sport: Option<u16>,
-    pub(crate) dport: Option<u16>,
-    /// The user that the sending socket belongs to. What came in belongs to root.
-    pub(crate) user: u32,
-}
-
-/// A device, as rules name it and as routes do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Device<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) index: u32,
-}
-
-impl Packet<'_> {
-    /// A packet of this host, of no protocol, without source, mark or device.
-    pub(crate) const fn to(destination: IpAddr) -> Self {
-        Self {
-            destination,
-            source: None,
-            mark: 0,
-            iif: None,
-            oif: None,
-            protocol: 0,
-            sport: None,
-            dport: None,
-            user: 0,
-        }
-    }
-}
 
 /// A rule that was asked, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +43,7 @@ pub(crate) enum Answer<'a> {
     Suppressed(&'a Route),
     /// The packet is refused: by the route, or where there is none by the rule itself.
     Refused(Option<&'a Route>),
-    /// The way, by any of these next hops.
+    /// The way, by any of these nexthops.
     Found(&'a Route, Vec<&'a Nexthop>),
 }
 
@@ -96,7 +54,7 @@ impl Answer<'_> {
 }
 
 /// The rules that the kernel asks about this packet, in their order. The last one decides; if it neither refuses nor
-/// has a route, there is no way.
+/// has a route, there is none.
 ///
 /// Rules and routes are of the packet's family. Where two are equal in what orders them, the earlier one comes first.
 pub(crate) fn walk<'a>(packet: &Packet<'_>, rules: &'a [Rule], routes: &'a [Route]) -> Vec<Step<'a>> {

@@ -1,8 +1,8 @@
 //! The command line.
 
-use clap::Parser;
+use clap::{Args, Parser};
 use ftr_core::Family;
-use ftr_core::cli::Common;
+use ftr_tool::cli::Source;
 
 use crate::model::Table;
 use crate::render::{Backend, Request};
@@ -13,10 +13,10 @@ Examples:
   ftr-rules | iptables-restore --test      let iptables check them, change nothing
   ftr-rules | iptables-restore             replace the tables mangle, nat and filter
   ftr-rules -6 | ip6tables-restore         the same for IPv6
+  ftr-rules --diff                         are they loaded? 0 yes, 1 no (run it as root)
   ftr-rules --backend nft | nft -f -       both families, in tables of their own
-  ftr-rules --table mangle --table nat | iptables-restore
-                                           leave the filter table to your own firewall
-  ftr-rules --diff                         are they loaded? 0 yes, 1 no (run it as root)";
+  ftr-rules --table mangle --table nat | iptables-restore --noflush
+                                           beside a firewall that is there: its rules stay";
 
 /// Print the firewall rules that several uplinks need, as text for iptables-restore or nft
 ///
@@ -25,7 +25,10 @@ Examples:
 #[command(name = "ftr-rules", version, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) source: Source,
+    /// Print no warnings; with --diff, tell the answer by the exit code alone
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
     /// Print only this table (may be given several times)
     #[arg(long = "table", value_name = "TABLE", value_enum)]
     table: Vec<Table>,
@@ -35,11 +38,17 @@ pub(crate) struct Cli {
     /// Compare with the rules that are loaded, and print what differs
     #[arg(long)]
     pub(crate) diff: bool,
+    #[command(flatten)]
+    families: Families,
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+struct Families {
     /// Rules for IPv4 (iptables: the default)
-    #[arg(short = '4')]
+    #[arg(short = '4', long = "ipv4")]
     ipv4: bool,
     /// Rules for IPv6 (nft: both, where neither is asked for alone)
-    #[arg(short = '6')]
+    #[arg(short = '6', long = "ipv6")]
     ipv6: bool,
 }
 
@@ -49,7 +58,7 @@ impl Cli {
     /// # Errors
     /// Both families of a back end that loads one at a time.
     pub(crate) fn request(&self) -> Result<Request, &'static str> {
-        let families = match (self.backend, self.ipv4, self.ipv6) {
+        let families = match (self.backend, self.families.ipv4, self.families.ipv6) {
             (Backend::Iptables, true, true) => {
                 return Err(
                     "-4 -6: iptables-restore and ip6tables-restore each load one family, ask for one at a time",

@@ -4,6 +4,7 @@
 
 pub(crate) mod iptables;
 pub(crate) mod nft;
+mod others;
 
 use std::collections::BTreeSet;
 
@@ -35,8 +36,6 @@ pub(crate) struct Rule {
     pub(crate) conditions: String,
     /// What kinds of conditions it has, and what it does, without devices, addresses, ports and marks.
     pub(crate) shape: BTreeSet<String>,
-    /// Nothing that it is for gets any further.
-    pub(crate) ends: bool,
     /// It is printed as a comment: people may add rules of this shape, for packets of their choice.
     pub(crate) example: bool,
 }
@@ -79,9 +78,8 @@ fn find<'a>(tables: &'a [Table], table: &str, chain: &str) -> Option<&'a Chain> 
 /// What differs, a line each: `-` for what is not loaded, `+` for what is loaded and should not be. None where the
 /// rules are loaded.
 ///
-/// In a chain that is shared others may have any rule, but not twice one of ours, nor one that does something else with
-/// the very packets of ours (that is what remains of an earlier configuration), nor one before ours that leaves them
-/// nothing.
+/// In a chain that packets enter by themselves the rules of programs that are known to put some there make no difference
+/// (see [`others`]). Any other is told as a foreign one: who made it, and whether it does harm, nobody can say here.
 pub(crate) fn compare(wanted: &[Table], loaded: &[Table]) -> Vec<String> {
     let mut lines = Vec::new();
     for table in wanted {
@@ -101,8 +99,19 @@ fn tables(wanted: &Table, loaded: &Table, lines: &mut Vec<String>) {
             Some(other) => chains(name, chain, other, lines),
         }
     }
-    // Where chains are shared, so is the table.
+    // Where chains are shared, so is the table: others have chains of their own in it. The kernel's that we leave alone
+    // are as it made them.
     if wanted.chains.iter().any(|chain| chain.shared) {
+        let known = |other: &&Chain| wanted.chains.iter().any(|chain| chain.name == other.name);
+        for other in loaded.chains.iter().filter(|other| other.shared && !known(other)) {
+            let untouched = Chain {
+                name: other.name.clone(),
+                declaration: "policy ACCEPT".to_owned(),
+                shared: true,
+                rules: Vec::new(),
+            };
+            chains(name, &untouched, other, lines);
+        }
         return;
     }
     lines.extend(
@@ -140,8 +149,9 @@ fn chains(table: &str, wanted: &Chain, loaded: &Chain, lines: &mut Vec<String>) 
     }
     for (at, other) in loaded.rules.iter().enumerate().filter(|(at, _)| !used.contains(at)) {
         let behind = used.iter().filter(|one| **one < at).count();
-        if counts(wanted, other, behind, used.len()) {
-            lines.push(format!("+ {place}: {}", other.text));
+        if counts(wanted, other, behind) {
+            let foreign = if wanted.shared && !resembles(wanted, other) { " (foreign)" } else { "" };
+            lines.push(format!("+ {place}: {}{foreign}", other.text));
         }
     }
     if lines.len() == before && !order.is_sorted() {
@@ -149,25 +159,27 @@ fn chains(table: &str, wanted: &Chain, loaded: &Chain, lines: &mut Vec<String>) 
     }
 }
 
-/// Whether a rule beside ours makes a difference; it stands behind so many of `all` that are ours.
-fn counts(wanted: &Chain, other: &Rule, behind: usize, all: usize) -> bool {
-    let ours = || wanted.rules.iter().filter(|rule| !rule.example);
-    if ours().any(|rule| rule.text == other.text) {
+/// Whether a rule beside ours makes a difference; it stands behind so many of ours.
+fn counts(wanted: &Chain, other: &Rule, behind: usize) -> bool {
+    if wanted.rules.iter().any(|rule| !rule.example && rule.text == other.text) {
         return true;
     }
-    if wanted.shared {
-        return ours().any(|rule| rule.conditions == other.conditions) || (other.ends && behind < all);
-    }
-    !invited(&wanted.rules, other, behind)
+    let known = wanted.shared && others::made(&other.text) && !resembles(wanted, other);
+    !known && !invited(wanted, other, behind)
 }
 
-/// Whether a rule is one that an example invites to: of the same shape, perhaps for fewer packets, and no later in the
-/// chain than the example stands.
-fn invited(wanted: &[Rule], other: &Rule, behind: usize) -> bool {
+/// Whether it is for the very packets of a rule of ours: what remains of an earlier configuration is.
+fn resembles(wanted: &Chain, other: &Rule) -> bool {
+    wanted.rules.iter().any(|rule| !rule.example && rule.conditions == other.conditions)
+}
+
+/// Whether a rule is one that an example invites to: of the same shape, perhaps for fewer packets. In a chain of our own
+/// it stands no later than the example does; to one of the kernel's, whose policy decides at the end, people append.
+fn invited(wanted: &Chain, other: &Rule, behind: usize) -> bool {
     let mut passed = 0;
-    wanted.iter().any(|rule| {
+    wanted.rules.iter().any(|rule| {
         passed += usize::from(!rule.example);
-        rule.example && behind <= passed && rule.shape.is_subset(&other.shape)
+        rule.example && (wanted.shared || behind <= passed) && rule.shape.is_subset(&other.shape)
     })
 }
 
@@ -187,11 +199,12 @@ mod tests {
     }
 
     #[test]
-    fn the_same_is_the_same_and_others_may_stand_between() {
+    fn the_same_is_the_same_and_known_others_may_stand_between() {
         let ours = table(true, &[("a", "1"), ("b", "2"), ("a", "1")]);
         assert_eq!(compare(&ours, &ours), [""; 0]);
-        let more = table(true, &[("a", "1"), ("x", "9"), ("b", "2"), ("a", "1")]);
-        assert_eq!(compare(&ours, &more), [""; 0]);
+        let more = |rule| table(true, &[("a", "1"), ("x", rule), ("b", "2"), ("a", "1")]);
+        assert_eq!(compare(&ours, &more("9")), ["+ t C: x 9 (foreign)"]);
+        assert_eq!(compare(&ours, &more("-j DOCKER")), [""; 0]);
         assert_eq!(compare(&table(false, &[("a", "1")]), &table(false, &[("a", "1"), ("x", "9")])), ["+ t C: x 9"]);
     }
 
@@ -203,16 +216,6 @@ mod tests {
         assert_eq!(compare(&ours, &table(true, &[("a", "0"), ("a", "1"), ("b", "2")])), ["+ t C: a 0"]);
         assert_eq!(compare(&ours, &table(true, &[("b", "2"), ("a", "1")])), ["- t C: the rules, in this order"]);
         assert_eq!(compare(&ours, &[]), ["- table t"]);
-    }
-
-    #[test]
-    fn a_rule_of_others_that_leaves_ours_nothing_is_told() {
-        let ours = table(true, &[("a", "1"), ("b", "2")]);
-        let mut more = table(true, &[("a", "1"), ("", "9"), ("b", "2")]);
-        more[0].chains[0].rules[1].ends = true;
-        assert_eq!(compare(&ours, &more), ["+ t C:  9"]);
-        more[0].chains[0].rules.swap(1, 2);
-        assert_eq!(compare(&ours, &more), [""; 0]);
     }
 
     #[test]

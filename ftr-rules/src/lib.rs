@@ -6,6 +6,9 @@
 mod cli;
 mod compose;
 mod diff;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod iptables;
 mod loaded;
 pub mod model;
@@ -15,12 +18,11 @@ pub mod render;
 mod script;
 mod space;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
-use ftr_core::cli::{Failure, say};
-use ftr_core::running;
 use ftr_core::{Config, Exit, Family};
+use ftr_tool::cli::{Failure, answer, say};
+use ftr_tool::running;
 
 use cli::Cli;
 use model::Table;
@@ -37,19 +39,16 @@ pub fn command() -> clap::Command {
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    ftr_core::cli::run(TOOL, print)
+    ftr_tool::cli::run(TOOL, print)
 }
 
 fn print(cli: &Cli) -> Result<Exit, Failure> {
-    if cli.common.json {
-        return Err(Failure::new(Exit::Usage, "--json: firewall rules have no JSON form"));
-    }
     let request = cli.request().map_err(|reason| Failure::new(Exit::Usage, reason))?;
-    let config = cli.common.load()?;
-    if !cli.common.quiet && !cli.diff {
+    let config = cli.source.load_numbered()?;
+    if !cli.quiet && !cli.diff {
         warn(&config, &request);
     }
-    if let Some(warning) = running::difference(&config).filter(|_| !cli.common.quiet) {
+    if let Some(warning) = running::difference(&config).filter(|_| !cli.quiet) {
         say(TOOL, &warning);
     }
     if !cli.diff {
@@ -60,16 +59,10 @@ fn print(cli: &Cli) -> Result<Exit, Failure> {
     for line in &mut differences {
         line.push('\n');
     }
-    if !cli.common.quiet {
+    if !cli.quiet {
         answer(&differences.concat())?;
     }
     Ok(if differences.is_empty() { Exit::Yes } else { Exit::No })
-}
-
-fn answer(text: &str) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    written.map_err(|error| Failure::stdout(&error))
 }
 
 fn warn(config: &Config, request: &Request) {

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use ftr_core::cli::Failure;
 use ftr_core::{Config, Exit, Family};
+use ftr_tool::cli::Failure;
 
 use crate::diff::{Table, compare, iptables, nft, with_examples};
 use crate::model::Ruleset;

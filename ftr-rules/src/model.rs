@@ -168,12 +168,24 @@ pub struct When {
     pub dports: Vec<Ports>,
     /// Open a TCP connection, or answer one that does: the packets that state a segment size.
     pub opens: bool,
-    /// No policy of `IPsec` encrypts them on their way out.
+    /// Have a source that cannot be where they come from.
+    pub claim: Option<Claim>,
+    /// No policy of `IPsec` encrypts them as they leave.
     pub unencrypted: bool,
     /// What connection tracking knows of them.
     pub state: Option<State>,
     /// What the marks are.
     pub mark: Option<Mark>,
+}
+
+/// Whose a source is that comes in by an uplink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Its answers would leave by one of these devices. iptables can only ask whether they would leave by another than
+    /// it came in by.
+    Behind(Vec<InterfaceName>),
+    /// It is the router's.
+    Ours,
 }
 
 /// Addresses of the router.

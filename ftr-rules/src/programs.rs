@@ -1,18 +1,19 @@
 //! The programs that load and show rules.
 
-use std::io::{self, Write};
-use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use ftr_core::Exit;
-use ftr_core::cli::Failure;
+use ftr_tool::cli::Failure;
+use ftr_tool::programs;
+use ftr_tool::run::{Bounds, run};
 
-/// Where the programs of the administrator are: not in everybody's search path, nor in that of cron.
-const PLACES: &str = "/usr/local/sbin:/usr/sbin:/sbin";
+/// Tens of thousands of rules take iptables seconds, and print some MiB.
+const BOUNDS: Bounds = Bounds { time: Duration::from_secs(60), bytes: 64 << 20 };
 
 /// What a program prints; its name comes first.
 ///
 /// # Errors
-/// It is not there, may not look, or says something else.
+/// It is not there, may not look, says something else, or takes too long.
 pub(crate) fn shown<S: AsRef<str>>(line: &[S]) -> Result<String, Failure> {
     fed(line, "")
 }
@@ -23,32 +24,11 @@ pub(crate) fn shown<S: AsRef<str>>(line: &[S]) -> Result<String, Failure> {
 /// As above, and it does not take what it is told.
 pub(crate) fn fed<S: AsRef<str>>(line: &[S], text: &str) -> Result<String, Failure> {
     let (program, arguments) = line.split_first().map_or(("", line), |(first, rest)| (first.as_ref(), rest));
-    let path = std::env::var("PATH").unwrap_or_default();
-    let mut command = Command::new(program);
-    command.args(arguments.iter().map(AsRef::as_ref)).env("PATH", format!("{path}:{PLACES}")).env("LC_ALL", "C");
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let output = command.spawn().and_then(|child| told(child, text)).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => {
-            Failure::new(Exit::Unavailable, format!("{program}: not installed, or not in the path"))
-        }
-        _ => Failure::new(Exit::Io, format!("{program}: {error}")),
-    })?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    let reason = complaint.lines().find(|line| !line.trim().is_empty()).unwrap_or("no reason given");
-    Err(refused(program, reason))
-}
-
-/// Writes while the program may be writing as well.
-fn told(mut child: Child, text: &str) -> io::Result<Output> {
-    let stdin = child.stdin.take();
-    std::thread::scope(|scope| {
-        // A program that does not read it all has a reason, which it gives itself.
-        scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(text.as_bytes())));
-        child.wait_with_output()
-    })
+    let mut command = programs::system(program).map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
+    command.args(arguments.iter().map(AsRef::as_ref));
+    let ended = run(&mut command, text.as_bytes(), BOUNDS);
+    let ended = ended.map_err(|error| Failure::new(Exit::Io, format!("{program}: {error}")))?;
+    ended.text().map_err(|reason| refused(program, &reason))
 }
 
 /// Why a program could not look, by its own words.

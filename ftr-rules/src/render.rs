@@ -4,7 +4,8 @@ use clap::ValueEnum;
 use ftr_core::config::Firewall;
 use ftr_core::{Config, Family};
 
-use crate::compose::{Scope, compose};
+use crate::compose::compose;
+use crate::compose::scope::Scope;
 use crate::model::{Ruleset, Table};
 use crate::{iptables, nft};
 
@@ -62,6 +63,7 @@ impl Request {
         let scope = Scope {
             families: self.families.clone(),
             original: self.original(config),
+            looks_up: self.backend == Backend::Nft,
             passes_other: self.backend == Backend::Nft && self.families.len() == 1,
         };
         compose(config, &self.printed(config), &scope)

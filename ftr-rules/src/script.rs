@@ -1,6 +1,6 @@
 //! Text for `iptables-restore` and `nft -f`, line by line.
 
-use ftr_core::clean::clean;
+use ftr_core::sanitize::sanitize;
 
 /// The longest comment line, in characters.
 ///
@@ -36,7 +36,7 @@ impl Script {
     pub(crate) fn remark(&mut self, sign: &'static str, text: &str) {
         for line in text.split('\n') {
             // Nor does any program take a backslash at its end for a sign that the next line belongs to it.
-            let line: String = clean(line).chars().take(LONGEST_COMMENT).collect();
+            let line: String = sanitize(line).chars().take(LONGEST_COMMENT).collect();
             self.line(format!("{sign}{line}").trim_end_matches(|last: char| last.is_whitespace() || last == '\\'));
         }
     }

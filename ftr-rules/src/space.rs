@@ -4,7 +4,7 @@
 use std::fs;
 
 use ftr_core::Exit;
-use ftr_core::cli::Failure;
+use ftr_tool::cli::Failure;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid};

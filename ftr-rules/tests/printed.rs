@@ -196,6 +196,10 @@ fn a_safe_filter_admits_people_inside_pings_and_leases() {
     let all = rules("", Backend::Iptables, V6, Table::Filter);
     place(&all, "-A INPUT -p icmpv6 -j ACCEPT");
     place(&all, "-A INPUT -i eth1 -s fe80::/10 -p udp --sport 547 --dport 546 -j ACCEPT");
+    // By nft's own word: others are looked for in /etc/protocols, which a small system has not.
+    let all = rules("firewall: safe\n", Backend::Nft, BOTH, Table::Filter);
+    assert!(all.iter().any(|rule| rule.contains("l4proto icmpv6")), "{all:#?}");
+    assert!(all.iter().all(|rule| !rule.contains("ipv6-icmp")), "{all:#?}");
     let only = rules("", Backend::Nft, V4, Table::Filter);
     assert!(place(&only, "meta nfproto ipv6 accept") < place(&only, "meta nfproto ipv4 iifname \"lo\" accept"));
 }
@@ -218,6 +222,83 @@ fn ipv6_is_translated_where_it_is_asked_for_and_delegated_addresses_stay() {
     ] {
         place(&all, rule);
     }
+}
+
+const SIX: &str = "\
+uplinks:
+- {interface: eth1, ip: 192.0.2.2, gateway: 192.0.2.1, ip6: '2001:db8:1::2', gateway6: 'fe80::1', prefix6: '2001:db8:1:100::/56'}
+- {interface: eth2, type: dhcp, type6: ra, prefix6: ['2001:db8:2:100::/60', '2001:db8:2:200::/60']}
+- {interface: eth3, type: dhcp, ip6: '2001:db8:3::2', gateway6: 'fe80::1'}
+- {interface: eth4, type: dhcp, type6: ra}
+- {interface: eth5, type: dhcp, type6: ra, nat6: npt, prefix6: '2001:db8:5::/48'}
+- {interface: eth6, type: dhcp, type6: ra, nat6: masquerade, prefix6: '2001:db8:6::/48'}
+- {interface: eth7, type: dhcp}
+downlinks: {lan: eth0, prefix6: 'fd00:1::/48'}
+tests: {ips: [198.51.100.1, '2001:db8:9::1']}
+";
+
+#[expect(clippy::expect_used, reason = "a test whose configuration is wrong has failed")]
+fn six(text: &str, backend: Backend) -> Vec<String> {
+    let families = if backend == Backend::Nft { BOTH } else { V6 };
+    let config = Config::parse(Path::new("test"), text).expect("a good configuration");
+    let text = render(&config, &Request { backend, families: families.to_vec(), tables: vec![Table::Nat] });
+    let lines = text.lines().map(|line| line.trim().trim_start_matches("[0:0] "));
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
+}
+
+#[test]
+fn what_leaves_by_another_uplink_than_that_of_its_prefix_gets_one_of_that() {
+    let all = six(SIX, Backend::Iptables);
+    let jump = place(&all, "-A POSTROUTING -s 2001:db8:1:100::/56 -m policy --dir out --pol none -j RESCUE");
+    for own in ["-o eth1 -s 2001:db8:1:100::/56", "-o eth2 -s 2001:db8:2:200::/60", "-o eth5 -s 2001:db8:5::/48"] {
+        assert!(place(&all, &format!("-A POSTROUTING {own} -j ACCEPT")) < jump, "{all:#?}");
+    }
+    place(&all, ":RESCUE - [0:0]");
+    let rescue: Vec<&String> = all.iter().filter(|line| line.starts_with("-A RESCUE")).collect();
+    let expected = [
+        "-A RESCUE -o eth1 -j NETMAP --to 2001:db8:1:100::/56",
+        "-A RESCUE -o eth2 -j NETMAP --to 2001:db8:2:100::/60",
+        "-A RESCUE -o eth3 -j SNAT --to-source 2001:db8:3::2",
+        "-A RESCUE -o eth4 -j MASQUERADE",
+        "-A RESCUE -o eth5 -j MASQUERADE",
+    ];
+    assert_eq!(rescue, expected);
+    // eth6 translates whatever comes back from the chain.
+    assert!(jump < place(&all, "-A POSTROUTING -o eth6 -m policy --dir out --pol none -j MASQUERADE"));
+    let all = six(SIX, Backend::Nft);
+    place(
+        &all,
+        "ip6 saddr { 2001:db8:1:100::/56, 2001:db8:2:100::/60, 2001:db8:2:200::/60, 2001:db8:5::/48, 2001:db8:6::/48 } \
+         rt ipsec missing jump rescue",
+    );
+    place(&all, "chain rescue {");
+    place(&all, "oifname \"eth1\" snat ip6 prefix to 2001:db8:1:100::/56");
+    place(&all, "meta nfproto ipv6 oifname \"eth4\" masquerade");
+}
+
+#[test]
+fn nothing_is_rescued_where_that_is_not_wanted_or_nobody_is_there_to_take_over() {
+    let alone = SIX.replace(", type6: ra", "").replace(", ip6: '2001:db8:3::2', gateway6: 'fe80::1'", "");
+    let alone = alone.replace(", prefix6: ['2001:db8:2:100::/60', '2001:db8:2:200::/60']", "");
+    let alone = alone.replace(", nat6: npt, prefix6: '2001:db8:5::/48'", "");
+    let alone = alone.replace(", nat6: masquerade, prefix6: '2001:db8:6::/48'", "");
+    let none = |word: &str| format!("{SIX}routing: {{ipv6_rescue: {word}}}\n");
+    for backend in [Backend::Iptables, Backend::Nft] {
+        for text in [alone.clone(), none("none"), none("deprecate")] {
+            assert!(six(&text, backend).iter().all(|line| !line.to_lowercase().contains("rescue")), "{text}");
+        }
+        assert!(six(&none("both"), backend).iter().any(|line| line.to_lowercase().contains("rescue")));
+    }
+}
+
+#[test]
+fn the_rules_that_rescue_grow_with_the_uplinks_and_not_with_their_square() {
+    let uplink = |i: u32| format!("- {{interface: e{i}, type: dhcp, type6: ra, prefix6: '2001:db8:{i:x}::/48'}}\n");
+    let count = |uplinks: u32| {
+        let list: String = (1..=uplinks).map(uplink).collect();
+        six(&format!("uplinks:\n{list}tests: {{ips: [198.51.100.1]}}\n"), Backend::Iptables).len()
+    };
+    assert_eq!(count(40) - count(20), 3 * 20);
 }
 
 #[test]

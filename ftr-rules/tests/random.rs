@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use ftr_core::layout::Layout;
+use ftr_core::numbering::Numbering;
 use ftr_core::{Config, Family};
 use ftr_rules::model::Table;
 use ftr_rules::render::{Backend, Request, render};
@@ -38,10 +38,10 @@ struct Known {
 
 impl Known {
     fn of(config: &Config, text: &str) -> Self {
-        let layout = Layout::of(config);
-        let mut numbers: BTreeSet<u32> = (0..config.uplinks.len()).map(|i| layout.mark(i)).collect();
-        numbers.extend((0..config.policies.len()).map(|k| layout.policy_mark(k)));
-        numbers.extend(layout.mask().into_iter().flat_map(|mask| [mask, !mask]));
+        let numbering = Numbering::of(config);
+        let mut numbers: BTreeSet<u32> = (0..config.uplinks.len()).map(|i| numbering.mark(i)).collect();
+        numbers.extend((0..config.policies.len()).map(|k| numbering.policy_mark(k)));
+        numbers.extend(numbering.mask().into_iter().flat_map(|mask| [mask, !mask]));
         numbers.insert(0);
         let uplinks = config.uplinks.iter().map(|uplink| &uplink.name);
         let devices = uplinks.chain(&config.downlinks.lan).chain(&config.downlinks.dmz).map(ToString::to_string);

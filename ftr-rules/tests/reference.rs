@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use ftr_core::{Config, Family};
+use ftr_core::Family;
 use ftr_rules::model::Table;
 use ftr_rules::render::{Backend, Request, render};
+use ftr_tool::configuration;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name)
@@ -13,7 +14,7 @@ fn fixture(name: &str) -> PathBuf {
 #[expect(clippy::expect_used, reason = "a test that cannot read its fixture has failed")]
 fn rules(name: &str, tables: &[Table]) -> String {
     let request = Request { backend: Backend::Iptables, families: vec![Family::V4], tables: tables.to_vec() };
-    render(&Config::load(&fixture(name)).expect("a good configuration"), &request)
+    render(&configuration::load(&fixture(name)).expect("a good configuration"), &request)
 }
 
 /// What iptables-restore acts on.

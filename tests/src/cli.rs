@@ -1,13 +1,15 @@
 //! The command line of `ftr-lab`.
 
-use crate::bench::rows::{self, Effort, Row};
-use crate::error::{Context, Result};
+use crate::confined;
+use crate::error::Result;
 use crate::teardown;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Debug, Parser)]
-#[command(name = "ftr-lab", version, about = "Shows and measures ftr in network namespaces of this machine")]
+#[command(name = "ftr-lab", version, about = "Shows ftr in network namespaces of this machine")]
 struct Arguments {
     #[command(subcommand)]
     work: Work,
@@ -17,19 +19,22 @@ struct Arguments {
 enum Work {
     /// Breaks an uplink before your eyes and shows the traffic moving and coming back.
     Demo,
-    /// Measures rows of docs/benchmarks.md and writes them as a markdown table.
-    Bench {
-        /// Which; all when none is named.
-        rows: Vec<Row>,
-        /// Repetitions of each measurement.
-        #[arg(short, long, default_value_t = 10)]
-        runs: usize,
-        /// Seed of every random choice; drawn and printed when absent.
-        #[arg(short, long)]
-        seed: Option<u64>,
-        /// Without the peers: keepalived, the fping script, fping and ping.
-        #[arg(long)]
-        alone: bool,
+    /// Becomes a command under the confinement that a systemd unit states, as root.
+    Confined {
+        /// The unit file.
+        unit: PathBuf,
+        /// The command.
+        #[arg(trailing_var_arg = true, required = true)]
+        command: Vec<OsString>,
+    },
+    /// The second half of that.
+    #[command(hide = true)]
+    Filtered {
+        /// The unit file.
+        unit: PathBuf,
+        /// The command.
+        #[arg(trailing_var_arg = true, required = true)]
+        command: Vec<OsString>,
     },
 }
 
@@ -49,11 +54,7 @@ pub fn main() -> ExitCode {
 fn work(work: Work) -> Result<()> {
     match work {
         Work::Demo => crate::demo::show(&mut std::io::stdout()),
-        Work::Bench { rows, runs, seed, alone } => {
-            let rows = if rows.is_empty() { Row::value_variants().to_vec() } else { rows };
-            let seed = seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
-            let effort = Effort { runs, seed, peers: !alone };
-            rows::table(&rows, effort, &mut std::io::stdout()).context(|| "write the table".to_owned())
-        }
+        Work::Confined { unit, command } => confined::confined(&unit, &command).map(|never| match never {}),
+        Work::Filtered { unit, command } => confined::filtered(&unit, &command).map(|never| match never {}),
     }
 }

@@ -19,10 +19,6 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::vec::IntoIter;
 
-/// A connection that is not established by then has failed. Below the kernel's first repetition of a SYN
-/// (1 s), so that one lost packet counts.
-pub const PATIENCE: Duration = Duration::from_millis(900);
-
 /// What the client does.
 #[derive(Debug, Clone)]
 pub struct Habit {
@@ -36,15 +32,23 @@ pub struct Habit {
     pub held: usize,
     /// How many flows of datagrams it has, of each family.
     pub datagrams: usize,
-    /// The number of the uplink whose delegated prefix its IPv6 addresses are of; those of the LAN alone when absent.
-    pub delegated: Option<u8>,
+    /// The numbers of the uplinks whose delegated prefixes its IPv6 addresses are of; those of the LAN alone when empty.
+    pub delegated: Vec<u8>,
     /// Chooses the order of sources and servers.
     pub seed: u64,
 }
 
 impl Default for Habit {
     fn default() -> Self {
-        Self { families: vec![Family::V4], rate: 40.0, sources: 64, held: 18, datagrams: 0, delegated: None, seed: 1 }
+        Self {
+            families: vec![Family::V4],
+            rate: 40.0,
+            sources: 64,
+            held: 18,
+            datagrams: 0,
+            delegated: Vec::new(),
+            seed: 1,
+        }
     }
 }
 
@@ -230,7 +234,11 @@ fn of_family(family: Family, habit: &Habit, random: &mut fastrand::Rng) -> IntoI
         Family::V4 if habit.sources == 0 => (all(vec![Ipv4Addr::UNSPECIFIED]), all(plan::servers())),
         Family::V6 if habit.sources == 0 => (vec![Ipv6Addr::UNSPECIFIED.into()], ipv6::servers()),
         Family::V4 => (all(plan::clients(habit.sources)), all(plan::servers())),
-        Family::V6 => (ipv6::clients(habit.delegated, habit.sources), ipv6::servers()),
+        Family::V6 if habit.delegated.is_empty() => (ipv6::clients(None, habit.sources), ipv6::servers()),
+        Family::V6 => {
+            let of = |number: &u8| ipv6::clients(Some(*number), habit.sources);
+            (habit.delegated.iter().flat_map(of).collect(), ipv6::servers())
+        }
     };
     let mut pairs: Vec<_> =
         sources.iter().flat_map(|source| servers.iter().map(move |server| (*source, *server))).collect();
@@ -247,7 +255,7 @@ mod tests {
     fn families_take_turns_and_no_pair_comes_twice() {
         let habit = Habit { families: vec![Family::V4, Family::V6], sources: 3, ..Habit::default() };
         let pairs = pairs(&habit);
-        assert_eq!(pairs.iter().collect::<BTreeSet<_>>().len(), 2 * 3 * 16);
+        assert_eq!(pairs.iter().collect::<BTreeSet<_>>().len(), 2 * 3 * usize::from(plan::SERVERS));
         assert!(pairs.chunks(2).all(|turn| turn[0].0.is_ipv4() && turn[1].0.is_ipv6()));
         assert!(pairs.iter().all(|(source, server)| source.is_ipv4() == server.is_ipv4()));
     }

@@ -1,8 +1,8 @@
 //! The router's configuration file for a lab, in the original's form, with a test's overrides merged in.
 
 use crate::error::{Result, malformed};
-use crate::ipv6::{self, Kind6};
-use crate::plan::{Kind, TARGETS, Uplink};
+use crate::ipv6;
+use crate::plan::{Kind, Kind6, TARGETS, Uplink};
 use serde_yaml::{Mapping, Value};
 use std::path::Path;
 
@@ -13,6 +13,7 @@ const BASE: &str = "base_table: 1\nbase_priority: 40000\nbase_fwmark: 1\n";
 const BEFORE_MAIN: &str = "base_table: 1\nbase_priority: 20000\nbase_fwmark: 0x100\nfwmark_mask: 0xff00\n";
 
 /// The whole file: the lab's uplinks, a check every second of 4 of 6 targets of each family, and `overrides` on top.
+/// Nothing is held down, for a scenario puts into seconds what takes days.
 ///
 /// A mapping is merged key by key; anything else replaces what was there; null takes the key away.
 ///
@@ -37,8 +38,9 @@ fn base(uplinks: &[Uplink], ipv6: bool, directory: &Path) -> Result<Mapping> {
     let text = format!(
         "uplinks:\n{}downlinks: {{lan: eth0, dmz: }}\n\
          tests: {{ips: [{targets}], required_successful: 4, ping_retries: 1, interval: 1, timeout: 450ms}}\n\
+         routing: {{hold_down: 0s}}\n\
          log: {{file: {}/ftr.log, max_size: 1024000, old_files: 10}}\n\
-         email: {{send: false, sender: router@example.net, recipients: [admin@example.net], \
+         email: {{send: false, sender: router@example.net, recipients: [admin@ftr.test], \
          smtp_parameters: {{address: 127.0.0.1, port: 2525}}}}\n{numbering}",
         lines.concat(),
         directory.display(),
@@ -74,7 +76,8 @@ fn uplink_line(uplink: &Uplink, ipv6: bool) -> String {
         }
         keys.extend(uplink.wish.delegated.then(|| format!("prefix6: '{}'", ipv6::delegated(uplink))));
         // Addresses of the LAN mean nothing outside; those of a prefix that came with the uplink go as they are.
-        keys.extend((uplink.wish.type6 != Kind6::None).then(|| "nat6: masquerade".to_owned()));
+        let translates = uplink.wish.type6 != Kind6::None && !uplink.wish.native;
+        keys.extend(translates.then(|| "nat6: masquerade".to_owned()));
     }
     keys.push(format!("description: Provider {}", uplink.number));
     keys.extend(uplink.wish.weight.map(|weight| format!("weight: {weight}")));

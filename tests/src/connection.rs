@@ -1,6 +1,5 @@
 //! The two kinds of connection of the client, each a small state machine over a non-blocking socket.
 
-use crate::client::PATIENCE;
 use crate::family::Family;
 use crate::report::{Attempt, Held, Outcome};
 use nix::poll::PollFlags;
@@ -9,6 +8,10 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
+
+/// A connection that is not established by then has failed. Below the kernel's first repetition of a SYN
+/// (1 s), so that one lost packet counts.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(900);
 
 /// How long an established connection is given to bring the server's first line.
 const GREETING: Duration = Duration::from_secs(2);

@@ -127,7 +127,7 @@ impl Asker {
     }
 }
 
-/// An ICMP error about an earlier datagram, or no way out at the moment.
+/// An ICMP error about an earlier datagram, or no route at the moment.
 fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable)
 }

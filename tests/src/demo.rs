@@ -1,7 +1,8 @@
 //! The demonstration: the real `ftr-monitor run` in a lab, an uplink that breaks before the reader's eyes, and where
 //! the traffic goes meanwhile.
 
-use crate::client::{Client, Habit, PATIENCE};
+use crate::client::{Client, Habit};
+use crate::connection::PATIENCE;
 use crate::deadline::wait_for;
 use crate::error::{Context, LabError, Result};
 use crate::family::Family;
@@ -39,7 +40,7 @@ The user opens 40 connections a second and holds 18. Provider 2 has weight 2.
 ///
 /// # Errors
 /// When the lab or ftr fails, or nobody reads any more.
-pub fn show(out: &mut impl Write) -> Result<()> {
+pub(crate) fn show(out: &mut impl Write) -> Result<()> {
     let mut stage = Stage::set(out)?;
     stage.say(PICTURE)?;
     stage.deed("$ ftr-rules | iptables-restore; ftr-monitor run")?;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// `restart`; its last occurrence counts; absent: the beginning.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Expectation {
+pub(crate) enum Expectation {
     /// New connections that failed.
     Failures {
         /// Of the router's own connections, not of the client's.

@@ -1,9 +1,5 @@
-//! The firewall of the router: what `ftr-rules` prints, loaded as its user would.
+//! The firewalls that the router can have.
 
-use crate::error::Result;
-use crate::lab::Lab;
-use crate::namespace::{feed, run};
-use crate::router::Router;
 use serde::Deserialize;
 use std::fmt;
 
@@ -16,26 +12,6 @@ pub enum Firewall {
     Iptables,
     /// `nft -f`, both families at once.
     Nft,
-}
-
-impl Firewall {
-    /// Loads the rules of the router's configuration.
-    ///
-    /// # Errors
-    /// When `ftr-rules` is missing or refuses the configuration, or the rules are refused.
-    pub fn load(self, lab: &Lab, router: &Router) -> Result<()> {
-        let rules = |arguments: &[&str]| run(router.command(lab, "ftr-rules")?.args(arguments));
-        match self {
-            Self::Iptables => {
-                feed(&mut lab.router.command("iptables-restore"), &rules(&[])?)?;
-                if lab.ipv6 {
-                    feed(&mut lab.router.command("ip6tables-restore"), &rules(&["-6"])?)?;
-                }
-                Ok(())
-            }
-            Self::Nft => lab.router.nft(&rules(&["--backend", "nft"])?),
-        }
-    }
 }
 
 /// As in a scenario, and as `ftr-rules --backend` takes it.

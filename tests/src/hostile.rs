@@ -4,6 +4,8 @@
 //! counting it.
 
 pub mod forgery;
+pub mod poison;
+pub mod slander;
 
 use crate::error::{Context, Result};
 use crate::namespace::Namespace;
@@ -97,14 +99,7 @@ impl Attacker {
         let mut next = began;
         while self.tally.forged + self.tally.repeated < count {
             self.overhear()?;
-            let part = began.elapsed().div_duration_f64(during).min(1.0);
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                clippy::cast_precision_loss,
-                reason = "a count of packets"
-            )]
-            let due = (count as f64 * part) as u64;
+            let due = due(count, began.elapsed(), during);
             self.burst(due.saturating_sub(self.tally.forged + self.tally.repeated))?;
             next = (next + TICK).max(Instant::now());
             thread::sleep(next.saturating_duration_since(Instant::now()));
@@ -166,4 +161,15 @@ impl Attacker {
             self.answers.drain(..self.answers.len().saturating_sub(REMEMBERED));
         }
     }
+}
+
+/// How many of `count` packets, spread evenly over `during`, should have been sent by now.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a count of packets"
+)]
+fn due(count: u64, elapsed: Duration, during: Duration) -> u64 {
+    (count as f64 * elapsed.div_duration_f64(during).min(1.0)) as u64
 }

@@ -6,7 +6,6 @@ pub mod advertiser;
 pub mod raise;
 
 use crate::plan::Uplink;
-use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv6Addr};
 
 /// The test addresses of the internet.
@@ -20,19 +19,6 @@ const FIRST_CLIENT: u16 = 0x100;
 
 /// Which of a provider's networks is delegated to the router.
 const DELEGATED: u16 = 0x100;
-
-/// How an uplink's IPv6 comes, where the lab has any.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind6 {
-    /// A fixed address and gateway.
-    #[default]
-    Static,
-    /// The kernel takes both from router advertisements.
-    Ra,
-    /// The provider has none.
-    None,
-}
 
 const fn target(number: u16) -> Ipv6Addr {
     Ipv6Addr::new(0x2001, 0xdb8, 0xf, 0, 0, 0, 0, number)

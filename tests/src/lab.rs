@@ -10,10 +10,10 @@ use crate::dhcp::Lease;
 use crate::dmz;
 use crate::error::{Context, LabError, Result};
 use crate::fault::Fault;
-use crate::ipv6::advertiser::Advertiser;
-use crate::ipv6::{self, Kind6};
+use crate::ipv6;
+use crate::ipv6::advertiser::{self, Advertiser};
 use crate::namespace::Namespace;
-use crate::plan::{self, Kind, Uplink, Wish};
+use crate::plan::{self, Kind, Kind6, Uplink, Wish};
 use crate::ppp::Line;
 use crate::provider::Provider;
 use crate::segment::{self, Segment};
@@ -115,7 +115,10 @@ impl Lab {
             lab.providers.push(provider);
             lab.attach(&uplink)?;
         }
-        if ipv6 { lab.hear_advertisers().map(|()| lab) } else { Ok(lab) }
+        if ipv6 {
+            advertiser::heard(&lab.router, &lab.uplinks)?;
+        }
+        Ok(lab)
     }
 
     /// Puts a host into a network of its own beside the LAN.
@@ -209,7 +212,11 @@ impl Lab {
             return Ok(());
         }
         if uplink.wish.type6 == Kind6::Ra {
-            self.raise_advertiser(uplink)?;
+            let device = uplink.device();
+            let running = self.advertisers.remove(&device);
+            let space = &self.provider(&device)?.space;
+            let advertiser = Advertiser::raise(running, space, uplink, &self.directory)?;
+            self.advertisers.insert(device, advertiser);
         }
         ipv6::raise::join(&self.router, &self.provider(&uplink.device())?.space, uplink)
     }

@@ -1,4 +1,4 @@
-//! `ftr-lab`: the demonstration and the measurements, behind `scripts/demo` and `scripts/bench`.
+//! `ftr-lab`: the demonstration behind `scripts/demo`, and a confined command as systemd would start it.
 
 use std::process::ExitCode;
 

@@ -21,10 +21,10 @@ use std::time::Duration;
 ///
 /// # Errors
 /// The first step that could not be taken, or all expectations that were not met.
-pub fn play(scenario: &Scenario, firewall: Firewall) -> Result<()> {
+pub(crate) fn play(scenario: &Scenario, firewall: Firewall) -> Result<()> {
     let mut stage = Stage::set(scenario, firewall)?;
     let done = stage.act(scenario);
-    done.map_err(|error| LabError::Unexpected(format!("{error}\n{}", stage.picture())))
+    done.map_err(|error| LabError::Unexpected(format!("{}\n{error}\n{}", scenario.about, stage.picture())))
 }
 
 impl Stage {
@@ -49,8 +49,14 @@ impl Stage {
         }
         let own = self.own.take().map(Client::finish).transpose()?;
         let checks = self.watch.as_ref().map(Watch::so_far).unwrap_or_default();
-        let evidence =
-            Evidence { report: &self.report, own: own.as_ref(), checks: &checks, marks: &self.marks, lab: &self.lab };
+        let evidence = Evidence {
+            report: &self.report,
+            own: own.as_ref(),
+            checks: &checks,
+            marks: &self.marks,
+            breaks: &self.breaks,
+            lab: &self.lab,
+        };
         expect::all(&scenario.expect, &evidence)
     }
 
@@ -78,7 +84,7 @@ impl Stage {
             sources: if traffic.place == Place::Router { 0 } else { traffic.sources },
             held: traffic.held,
             datagrams: traffic.datagrams,
-            delegated: traffic.delegated.as_ref().map(number).transpose()?,
+            delegated: traffic.delegated.uplinks().iter().map(number).collect::<Result<_>>()?,
             seed: fastrand::u64(..),
         })
     }
@@ -95,6 +101,8 @@ impl Stage {
             Step::Saturate { uplink, rate } => self.saturate(uplink, rate)?,
             Step::Noise { uplink, rate } => self.make_noise(uplink, *rate)?,
             Step::Hostile { uplink, count, during } => self.attack(uplink, *count, *during)?,
+            Step::Slander { uplink, target, count, during } => self.slander(uplink, *target, (*count, *during))?,
+            Step::Poison { uplink, family, times, every } => self.poison(uplink, *family, (*times, *every))?,
             Step::Watch(arguments) => self.watch(arguments)?,
             Step::Judged { uplink, family, up, reason, within } => {
                 let judgement = Judgement { uplink, family: *family, up: *up, reason: reason.as_deref() };
@@ -121,7 +129,7 @@ impl Stage {
             Step::Logs { says, within } => self.logs(says, *within)?,
             Step::Serve(place) => self.serve(place)?,
             Step::Run(command) => self.run(command)?,
-            Step::At { place, run } => self.at(place, run)?,
+            Step::Until(until) => self.until(until)?,
         }
         Ok(())
     }

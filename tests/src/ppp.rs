@@ -22,7 +22,7 @@ const MTU: usize = 1500;
 
 /// A line in use. Dropping it hangs up.
 #[derive(Debug)]
-pub struct Line {
+pub(crate) struct Line {
     hang_up: Arc<EventFd>,
     delay: Arc<AtomicU64>,
     pump: Option<JoinHandle<()>>,
@@ -33,7 +33,7 @@ impl Line {
     ///
     /// # Errors
     /// When a tun device cannot be made (no `/dev/net/tun`, no permission) or configured.
-    pub fn dial(router: &Namespace, provider: &Namespace, uplink: &Uplink) -> Result<Self> {
+    pub(crate) fn dial(router: &Namespace, provider: &Namespace, uplink: &Uplink) -> Result<Self> {
         let device = uplink.device();
         let ours = open(router, &device)?;
         let theirs = open(provider, "access")?;
@@ -57,7 +57,7 @@ impl Line {
     }
 
     /// From now on the router gets everything so much later.
-    pub fn delay(&self, delay: Duration) {
+    pub(crate) fn delay(&self, delay: Duration) {
         self.delay.store(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }

@@ -3,7 +3,7 @@
 use crate::deadline::wait_for;
 use crate::error::{Context, LabError, Result, malformed};
 use crate::namespace::Namespace;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -101,6 +101,16 @@ impl Daemon {
         Ok((status, began.elapsed()))
     }
 
+    /// Asks it and all that it has started to end, however they end, and waits for its end.
+    ///
+    /// # Errors
+    /// [`LabError::Late`] when it still runs after `within`.
+    pub fn stop_all(&mut self, within: Duration) -> Result<()> {
+        let number = i32::try_from(self.pid()).map_err(|error| malformed(self.name.clone(), &error))?;
+        killpg(Pid::from_raw(number), Signal::SIGTERM).context(|| format!("end {} and its children", self.name))?;
+        self.ended(within).map(drop)
+    }
+
     /// Waits for its end.
     ///
     /// # Errors
@@ -151,6 +161,9 @@ pub fn environment(command: &mut Command, run_directory: &Path) -> Result<()> {
     let programs = directory()?;
     let old = std::env::var("PATH").unwrap_or_default();
     command.env("PATH", format!("{}:{PLUGINS}:{old}", programs.display())).env("FTR_BIN_DIR", programs);
-    command.env("FTR_RUN_DIR", run_directory).env("NO_COLOR", "1");
+    command
+        .env("FTR_RUN_DIR", run_directory)
+        .env("FTR_STATE_DIR", run_directory.with_file_name("state"))
+        .env("NO_COLOR", "1");
     Ok(())
 }

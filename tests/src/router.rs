@@ -7,6 +7,7 @@ use crate::family::Family;
 use crate::firewall::Firewall;
 use crate::kernel;
 use crate::lab::Lab;
+use crate::namespace::{Namespace, feed, run};
 use crate::process;
 use crate::program::{self, Daemon};
 use nix::sys::signal::Signal;
@@ -16,6 +17,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
+
+/// The systemd units that are shipped.
+const UNITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../dist/systemd");
 
 /// SIGTERM ends the monitor within this time, whatever it is doing.
 pub const STOPS_WITHIN: Duration = Duration::from_secs(1);
@@ -51,7 +55,22 @@ impl Router {
         let run_directory = directory.join("run");
         fs::create_dir(&run_directory).context(|| format!("make {}", run_directory.display()))?;
         let router = Self { config, firewall, directory, monitor: None };
-        firewall.load(lab, &router).map(|()| router)
+        router.load_rules(lab).map(|()| router)
+    }
+
+    /// Loads what `ftr-rules` prints for the configuration, as its user would.
+    fn load_rules(&self, lab: &Lab) -> Result<()> {
+        let rules = |arguments: &[&str]| run(self.command(lab, "ftr-rules")?.args(arguments));
+        match self.firewall {
+            Firewall::Iptables => {
+                feed(&mut lab.router.command("iptables-restore"), &rules(&[])?)?;
+                if lab.ipv6 {
+                    feed(&mut lab.router.command("ip6tables-restore"), &rules(&["-6"])?)?;
+                }
+                Ok(())
+            }
+            Firewall::Nft => lab.router.nft(&rules(&["--backend", "nft"])?),
+        }
     }
 
     /// A program of ftr with this router's configuration.
@@ -64,14 +83,27 @@ impl Router {
         Ok(command)
     }
 
-    /// Runs a line of shell on the router with the programs of ftr in its path, whatever its exit code.
+    /// Runs a line of shell somewhere in the lab, with the programs of ftr in its path, whatever its exit code. After the
+    /// limit it is killed.
     ///
     /// # Errors
     /// When the shell cannot be started.
-    pub fn shell(&self, lab: &Lab, line: &str) -> Result<Output> {
-        let mut command = lab.router.command("bash");
+    pub fn shell(&self, space: &Namespace, line: &str, limit: Option<Duration>) -> Result<Output> {
+        let mut command = match limit {
+            None => space.command("bash"),
+            Some(limit) => {
+                let mut command = space.command("timeout");
+                let seconds = format!("{:.3}", limit.as_secs_f64().max(0.001));
+                command.args(["--foreground", "--signal=KILL", &seconds, "bash"]);
+                command
+            }
+        };
         program::environment(&mut command, &self.run_directory())?;
-        command.args(["-c", line]).env("FTR_CONFIG", &self.config).env("FIREWALL", self.firewall.to_string());
+        command
+            .args(["-c", line])
+            .env("UNITS", UNITS)
+            .env("FTR_CONFIG", &self.config)
+            .env("FIREWALL", self.firewall.to_string());
         command.stdin(Stdio::null());
         command.output().context(|| format!("start {line}"))
     }
@@ -87,8 +119,16 @@ impl Router {
     /// # Errors
     /// When it cannot be started.
     pub fn start(&mut self, lab: &Lab) -> Result<()> {
+        self.start_with(lab, &[])
+    }
+
+    /// The same with flags.
+    ///
+    /// # Errors
+    /// As [`Router::start`].
+    pub fn start_with(&mut self, lab: &Lab, flags: &[&str]) -> Result<()> {
         let mut command = self.command(lab, "ftr-monitor")?;
-        self.monitor = Some(Daemon::start("ftr-monitor", command.arg("run"), &self.directory)?);
+        self.monitor = Some(Daemon::start("ftr-monitor", command.arg("run").args(flags), &self.directory)?);
         Ok(())
     }
 

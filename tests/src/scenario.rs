@@ -16,7 +16,7 @@ use std::path::Path;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in the file")]
-pub struct Scenario {
+pub(crate) struct Scenario {
     /// What it shows, in one sentence.
     pub about: String,
     /// The uplinks; three with weights 1, 2, 1 when absent.
@@ -25,6 +25,9 @@ pub struct Scenario {
     /// Whether it wants root's own powers: in a user namespace it cannot be played.
     #[serde(default)]
     pub root: bool,
+    /// Whether it has the machine to itself, because it measures milliseconds.
+    #[serde(default)]
+    pub alone: bool,
     /// Whether they have IPv6 too, with targets of its own.
     #[serde(default)]
     pub ipv6: bool,
@@ -60,7 +63,7 @@ pub struct Scenario {
 /// The client's habits.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Traffic {
+pub(crate) struct Traffic {
     /// The families that it speaks: 4, 6.
     pub families: Vec<Family>,
     /// New connections a second, of each family.
@@ -73,8 +76,8 @@ pub struct Traffic {
     pub datagrams: usize,
     /// Where it is.
     pub place: Place,
-    /// The uplink whose delegated prefix its IPv6 addresses are of; absent: they are the LAN's own.
-    pub delegated: Option<String>,
+    /// The uplinks whose delegated prefixes its IPv6 addresses are of; absent: they are the LAN's own.
+    pub delegated: Delegated,
     /// New connections a second that the router itself opens, of each family; none when absent.
     pub router: Option<f64>,
     /// Nothing is sent before the step `traffic`.
@@ -90,9 +93,35 @@ impl Default for Traffic {
             held: 18,
             datagrams: 0,
             place: Place::Lan,
-            delegated: None,
+            delegated: Delegated::default(),
             router: None,
             waits: false,
+        }
+    }
+}
+
+/// One uplink, or several.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Delegated {
+    /// This one.
+    One(String),
+    /// These.
+    Several(Vec<String>),
+}
+
+impl Default for Delegated {
+    fn default() -> Self {
+        Self::Several(Vec::new())
+    }
+}
+
+impl Delegated {
+    /// Their devices.
+    pub(crate) fn uplinks(&self) -> &[String] {
+        match self {
+            Self::One(uplink) => std::slice::from_ref(uplink),
+            Self::Several(uplinks) => uplinks,
         }
     }
 }
@@ -100,7 +129,7 @@ impl Default for Traffic {
 /// Where a client is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Place {
+pub(crate) enum Place {
     /// Behind the router.
     #[default]
     Lan,
@@ -111,7 +140,7 @@ pub enum Place {
 /// What listens for mail on the router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum MailServer {
+pub(crate) enum MailServer {
     /// Nothing.
     #[default]
     None,
@@ -130,7 +159,7 @@ impl Scenario {
     ///
     /// # Errors
     /// When it cannot be read or is not a scenario; the message has the line.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).context(|| format!("read {}", path.display()))?;
         serde_yaml::from_str(&text).map_err(|error| malformed(path.display().to_string(), &error))
     }

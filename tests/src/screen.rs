@@ -13,7 +13,7 @@ const FULL_BAR: usize = 30;
 
 /// What happened on one uplink within a second.
 #[derive(Debug, Clone)]
-pub struct Share {
+pub(crate) struct Share {
     /// The uplink's device.
     pub uplink: String,
     /// Connections that it carried.
@@ -22,7 +22,7 @@ pub struct Share {
 
 /// Whether colours may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Paint {
+pub(crate) enum Paint {
     /// On a terminal without `NO_COLOR`.
     Colour,
     /// Elsewhere.
@@ -32,7 +32,7 @@ pub enum Paint {
 impl Paint {
     /// As stdout and the environment allow (<https://no-color.org>).
     #[must_use]
-    pub fn allowed() -> Self {
+    pub(crate) fn allowed() -> Self {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         if io::stdout().is_terminal() && !unwanted && !dumb { Self::Colour } else { Self::Plain }
@@ -47,7 +47,7 @@ impl Paint {
 
     /// Something that the demonstration does.
     #[must_use]
-    pub fn deed(self, text: &str) -> String {
+    pub(crate) fn deed(self, text: &str) -> String {
         wrap(text, COLUMNS).iter().fold(String::new(), |mut all, line| {
             // Writing to a String cannot fail.
             let _ = writeln!(all, "{}", self.dye("1", line));
@@ -57,7 +57,7 @@ impl Paint {
 
     /// Something that the monitor logged.
     #[must_use]
-    pub fn word(self, text: &str) -> String {
+    pub(crate) fn word(self, text: &str) -> String {
         const MARGIN: &str = "      ftr: ";
         wrap(text, COLUMNS - MARGIN.len()).iter().fold(String::new(), |mut all, line| {
             // Writing to a String cannot fail.
@@ -68,7 +68,7 @@ impl Paint {
 
     /// One second of traffic.
     #[must_use]
-    pub fn second(self, at: Duration, shares: &[Share], failed: usize) -> String {
+    pub(crate) fn second(self, at: Duration, shares: &[Share], failed: usize) -> String {
         let mut line = format!("{:>4} s ", at.as_secs());
         for share in shares {
             let length = (share.carried * BAR).div_ceil(FULL_BAR).min(BAR);

@@ -10,7 +10,7 @@ const TRUNK: &str = "wan0";
 
 /// The switch, a bridge in a namespace of its own.
 #[derive(Debug)]
-pub struct Segment {
+pub(crate) struct Segment {
     space: Namespace,
 }
 
@@ -19,7 +19,7 @@ impl Segment {
     ///
     /// # Errors
     /// When a device cannot be made.
-    pub fn raise(space: Namespace, router: &Namespace, index: (u32, u32)) -> Result<Self> {
+    pub(crate) fn raise(space: Namespace, router: &Namespace, index: (u32, u32)) -> Result<Self> {
         space.ip("link add switch type bridge\nlink set switch up")?;
         router.ip(&format!(
             "link add {TRUNK} index {} type veth peer name router index {} netns {}\nlink set {TRUNK} up",
@@ -35,7 +35,7 @@ impl Segment {
     ///
     /// # Errors
     /// When a device or address cannot be made.
-    pub fn connect(&self, provider: &Provider, uplink: &Uplink) -> Result<()> {
+    pub(crate) fn connect(&self, provider: &Provider, uplink: &Uplink) -> Result<()> {
         let port = format!("p{}", uplink.number);
         self.space.ip(&format!(
             "link add {port} type veth peer name access netns {}\nlink set {port} master switch up",
@@ -49,7 +49,7 @@ impl Segment {
 ///
 /// # Errors
 /// When the kernel refuses it.
-pub fn branch(router: &Namespace, uplink: &Uplink) -> Result<()> {
+pub(crate) fn branch(router: &Namespace, uplink: &Uplink) -> Result<()> {
     let device = uplink.device();
     router.ip(&format!("link add link {TRUNK} name {device} type macvlan mode bridge\nlink set {device} up")).map(drop)
 }

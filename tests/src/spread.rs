@@ -1,7 +1,8 @@
 //! Whether connections are spread as the weights say: Pearson's test.
 
 use crate::error::{LabError, Result};
-use crate::plan::{self, Uplink};
+use crate::plan::Uplink;
+use crate::seen;
 use std::net::IpAddr;
 
 /// One count of connections by uplink.
@@ -24,7 +25,7 @@ impl Spread {
         if uplinks.len() != 3 {
             return Err(LabError::Unexpected(format!("a spread over {} uplinks, not three", uplinks.len())));
         }
-        let carriers: Vec<Option<String>> = sources.map(|source| plan::carrier_of(source, uplinks)).collect();
+        let carriers: Vec<Option<String>> = sources.map(|source| seen::uplink_of(source, uplinks)).collect();
         let on = |uplink: &Uplink| carriers.iter().flatten().filter(|carrier| **carrier == uplink.device()).count();
         let counts: Vec<usize> = uplinks.iter().map(on).collect();
         let weights: Vec<u16> = uplinks.iter().map(|uplink| uplink.wish.weight.unwrap_or(1)).collect();

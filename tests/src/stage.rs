@@ -9,13 +9,12 @@ use crate::expect::{Mark, Marks};
 use crate::family::Family;
 use crate::fault::Fault;
 use crate::firewall::Firewall;
-use crate::hostile;
+use crate::hostile::{self, poison, slander};
 use crate::ipv6;
 use crate::ipv6::advertiser::Advertiser;
 use crate::kernel;
 use crate::lab::Lab;
 use crate::mail::{Line, Mailbox, MuteServer};
-use crate::namespace::Namespace;
 use crate::noise::Noise;
 use crate::plan;
 use crate::program::{self, Daemon};
@@ -25,7 +24,6 @@ use crate::scenario::{MailServer, Scenario, Traffic};
 use crate::server::Server;
 use crate::service::{self, Services};
 use crate::span::Span;
-use crate::step::Command;
 use crate::upload::Upload;
 use crate::watch::{Judgement, Seen, Watch};
 use nix::sys::signal::Signal;
@@ -49,13 +47,14 @@ pub(crate) struct Stage {
     noise: Vec<Noise>,
     services: Option<Services>,
     portals: BTreeMap<String, Daemon>,
-    servers: Vec<Server>,
+    pub(crate) servers: Vec<Server>,
     _answerer: Option<Answerer>,
     pub(crate) router: Router,
     mailbox: Option<Mailbox>,
     _mute: Option<MuteServer>,
     pub(crate) lab: Lab,
     pub(crate) marks: Marks,
+    pub(crate) breaks: Vec<Mark>,
     /// When something last happened to an uplink, or the watching began.
     since: Instant,
     /// When the step that is under way began to do something to an uplink.
@@ -105,6 +104,7 @@ impl Stage {
             _mute: mute,
             lab,
             marks: Marks::new(),
+            breaks: Vec::new(),
             since: Instant::now(),
             begun: None,
             signalled: BTreeMap::new(),
@@ -116,6 +116,13 @@ impl Stage {
     pub(crate) fn mark(&mut self, name: String) {
         let done = Instant::now();
         self.marks.insert(name, Mark { begun: self.begun.take().unwrap_or(done), done });
+    }
+
+    /// Marks a step that may have lost packets of connections under way.
+    fn mark_break(&mut self, uplink: &str) {
+        let name = format!("break {uplink}");
+        self.mark(name.clone());
+        self.breaks.extend(self.marks.get(&name));
     }
 
     /// From now on records may tell what happens to an uplink, even before the deed is done and has its mark.
@@ -131,7 +138,7 @@ impl Stage {
         }
         self.begin();
         self.lab.fail(uplink, fault)?;
-        self.mark(format!("break {uplink}"));
+        self.mark_break(uplink);
         Ok(())
     }
 
@@ -198,6 +205,24 @@ impl Stage {
         Ok(())
     }
 
+    pub(crate) fn slander(&mut self, uplink: &str, target: Ipv4Addr, (count, during): (u64, Span)) -> Result<()> {
+        self.begin();
+        self.mark(format!("slander {uplink}"));
+        let seed = fastrand::u64(..);
+        let space = &self.lab.provider(uplink)?.space;
+        let questions = slander::slander(space, self.lab.uplink(uplink)?, target, (count, during.0), seed)?;
+        // Printed by the test runner when the scenario fails.
+        eprintln!("slander, seed {seed}: {count} packets, {questions} questions to {target} seen");
+        Ok(())
+    }
+
+    pub(crate) fn poison(&mut self, uplink: &str, family: Family, (times, every): (u32, Span)) -> Result<()> {
+        poison::poison(&self.lab, uplink, family, (times, every.0))?;
+        self.begin();
+        self.mark(format!("poison {uplink}"));
+        Ok(())
+    }
+
     pub(crate) fn watch(&mut self, arguments: &str) -> Result<()> {
         self.begin();
         self.mark("watch".to_owned());
@@ -260,51 +285,6 @@ impl Stage {
         let text = wait_for(&format!("the log to say {says:?}"), within.0, unread, |text| text.contains(says))?;
         self.log_read += text.find(says).map_or(0, |at| at + says.len());
         Ok(())
-    }
-
-    pub(crate) fn run(&self, command: &Command) -> Result<()> {
-        let began = Instant::now();
-        let output = self.router.shell(&self.lab, &command.line)?;
-        let took = began.elapsed();
-        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        let complain = |what: String| Err(LabError::Unexpected(format!("{what}; it printed:\n{text}")));
-        if output.status.code() != Some(command.exit) {
-            return complain(format!("ended with {}", output.status));
-        }
-        let mut rest = text.as_str();
-        for part in &command.says {
-            let Some((_, after)) = rest.split_once(part.as_str()) else {
-                return complain(format!("does not say {part:?} in its place"));
-            };
-            rest = after;
-        }
-        if let Some(part) = command.never.iter().find(|part| text.contains(part.as_str())) {
-            return complain(format!("says {part:?}"));
-        }
-        match command.within {
-            Some(within) if took > within.0 => complain(format!("took {took:?}")),
-            _ => Ok(()),
-        }
-    }
-
-    pub(crate) fn serve(&mut self, place: &str) -> Result<()> {
-        let server = Server::start(self.space(place)?)?;
-        self.servers.push(server);
-        Ok(())
-    }
-
-    pub(crate) fn at(&self, place: &str, line: &str) -> Result<()> {
-        self.space(place)?.sh(line).map(drop)
-    }
-
-    fn space(&self, place: &str) -> Result<&Namespace> {
-        match place {
-            "router" => Ok(&self.lab.router),
-            "lan" => Ok(&self.lab.lan),
-            "internet" => Ok(&self.lab.internet),
-            "dmz" => self.lab.dmz(),
-            uplink => self.lab.provider(uplink).map(|provider| &provider.space),
-        }
     }
 
     pub(crate) fn picture(&self) -> String {

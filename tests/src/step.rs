@@ -1,5 +1,6 @@
 //! The steps of a scenario as its file has them.
 
+use crate::command::{Command, Until};
 use crate::family::Family;
 use crate::fault::Fault;
 use crate::span::Span;
@@ -9,7 +10,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 /// One thing that happens or is awaited.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Step {
+pub(crate) enum Step {
     /// Breaks an uplink.
     Break {
         /// Which.
@@ -68,6 +69,29 @@ pub enum Step {
         count: u64,
         /// Evenly over this time.
         during: Span,
+    },
+    /// One of the targets sends what it makes up about the questions to the others.
+    Slander {
+        /// Through which uplink.
+        uplink: String,
+        /// Which target.
+        target: Ipv4Addr,
+        /// How many packets.
+        count: u64,
+        /// Evenly over this time.
+        during: Span,
+    },
+    /// Somebody on an uplink's segment says by ARP or neighbour discovery that the gateway is where nobody is.
+    Poison {
+        /// Which.
+        uplink: String,
+        /// 4 or 6; 4 when absent.
+        #[serde(default)]
+        family: Family,
+        /// How often.
+        times: u32,
+        /// So far apart.
+        every: Span,
     },
     /// Starts `ftr-probe --watch --json` with these arguments besides.
     Watch(String),
@@ -146,33 +170,8 @@ pub enum Step {
     },
     /// Starts a server like those of the internet: at port 8000 it tells everybody where they come from.
     Serve(String),
-    /// Runs a line of shell on the router, with the programs of ftr in its path.
+    /// Runs a line of shell once, on the router unless it says where.
     Run(Command),
-    /// Runs a line of shell where the router is not.
-    At {
-        /// `router`, `lan`, `dmz`, `internet`, or an uplink for its provider.
-        place: String,
-        /// The line.
-        run: String,
-    },
-}
-
-/// A line of shell and what it must answer.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Command {
-    /// The line, for bash.
-    pub line: String,
-    /// The exit code.
-    #[serde(default)]
-    pub exit: i32,
-    /// Parts of what it prints, stdout and stderr, in order.
-    #[serde(default)]
-    pub says: Vec<String>,
-    /// What it must not print.
-    #[serde(default)]
-    pub never: Vec<String>,
-    /// When it must have ended.
-    #[serde(default)]
-    pub within: Option<Span>,
+    /// Runs a line of shell again and again, until it answers as wanted.
+    Until(Until),
 }

@@ -6,8 +6,7 @@ use std::process::ExitCode;
 
 /// Runs the tests one after the other, with the command line of `cargo test`; a signal takes the lab away.
 ///
-/// Two labs at a time would measure each other. nextest runs each test in a process of its own and has the same limit
-/// in `.config/nextest.toml`.
+/// nextest runs each test in a process of its own, and several at a time where they let it: see `.config/nextest.toml`.
 #[must_use]
 pub fn run(trials: Vec<Trial>) -> ExitCode {
     let mut arguments = Arguments::from_args();

@@ -15,7 +15,7 @@ use std::time::Instant;
 
 /// What a check record says of an uplink.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Check {
+pub(crate) struct Check {
     /// The uplink's device.
     pub uplink: String,
     /// Of which family.
@@ -32,7 +32,7 @@ pub struct Check {
 
 /// What a check is expected to say.
 #[derive(Debug)]
-pub struct Judgement<'a> {
+pub(crate) struct Judgement<'a> {
     /// Of which uplink.
     pub uplink: &'a str,
     /// Of which family.
@@ -46,13 +46,13 @@ pub struct Judgement<'a> {
 impl Judgement<'_> {
     /// Whether the check is of this uplink and family at all.
     #[must_use]
-    pub fn concerns(&self, check: &Check) -> bool {
+    pub(crate) fn concerns(&self, check: &Check) -> bool {
         check.uplink == self.uplink && check.family == self.family
     }
 
     /// Whether the check says so.
     #[must_use]
-    pub fn is(&self, check: &Check) -> bool {
+    pub(crate) fn is(&self, check: &Check) -> bool {
         self.concerns(check)
             && check.up == self.up
             && self.reason.is_none_or(|why| check.reason.as_deref() == Some(why))
@@ -61,7 +61,7 @@ impl Judgement<'_> {
 
 /// A record and when it could be read.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// When it came out of the pipe.
     pub at: Instant,
     /// What it says.
@@ -70,7 +70,7 @@ pub struct Seen {
 
 /// A watching `ftr-probe`. Dropping it ends it.
 #[derive(Debug)]
-pub struct Watch {
+pub(crate) struct Watch {
     child: Child,
     errors: PathBuf,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -82,7 +82,7 @@ impl Watch {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(router: &Router, lab: &Lab, arguments: &[&str]) -> Result<Self> {
+    pub(crate) fn start(router: &Router, lab: &Lab, arguments: &[&str]) -> Result<Self> {
         let errors = router.directory().join("watch.err");
         let file = File::create(&errors).context(|| format!("make {}", errors.display()))?;
         let mut command = router.command(lab, "ftr-probe")?;
@@ -97,13 +97,13 @@ impl Watch {
 
     /// All records so far.
     #[must_use]
-    pub fn so_far(&self) -> Vec<Seen> {
+    pub(crate) fn so_far(&self) -> Vec<Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What it says on stderr.
     #[must_use]
-    pub fn complaints(&self) -> String {
+    pub(crate) fn complaints(&self) -> String {
         fs::read_to_string(&self.errors).unwrap_or_default()
     }
 
@@ -111,7 +111,7 @@ impl Watch {
     ///
     /// # Errors
     /// How it ended, and its last words.
-    pub fn runs(&mut self) -> Result<()> {
+    pub(crate) fn runs(&mut self) -> Result<()> {
         match self.child.try_wait().context(|| "ask for the end of ftr-probe --watch".to_owned())? {
             None => Ok(()),
             Some(status) => {

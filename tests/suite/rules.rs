@@ -184,10 +184,13 @@ fn what_is_missing_or_left_over_is_told() -> Result<()> {
         assert_eq!(told(arguments)?.1, Some(0));
     }
     for (line, what) in [
-        // Rules of others do not matter where they stand beside ours.
-        ("iptables -t mangle -A PREROUTING -i eth9 -j ACCEPT", ""),
-        ("iptables -t mangle -A PREROUTING -j ACCEPT", ""),
-        ("iptables -t mangle -I PREROUTING -j ACCEPT", "+ mangle PREROUTING: -j ACCEPT"),
+        // Rules of programs that are known do not matter.
+        ("iptables -t nat -N DOCKER && iptables -t nat -I PREROUTING -m addrtype --dst-type LOCAL -j DOCKER", ""),
+        ("iptables -t nat -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE", ""),
+        ("iptables -t filter -N ts-input && iptables -t filter -I INPUT -j ts-input", ""),
+        ("iptables -t mangle -A PREROUTING -i eth9 -j ACCEPT", "+ mangle PREROUTING: -i eth9 -j ACCEPT (foreign)"),
+        ("iptables -t mangle -I PREROUTING -j ACCEPT", "+ mangle PREROUTING: -j ACCEPT (foreign)"),
+        ("iptables -t nat -A INPUT -s 192.0.2.1 -j ACCEPT", "+ nat INPUT: -s 192.0.2.1/32 -j ACCEPT (foreign)"),
         (
             "iptables -t nat -D POSTROUTING -o eth1 -m policy --dir out --pol none -j SNAT --to-source 192.0.2.2",
             "- nat POSTROUTING: -o eth1 -m policy --dir out --pol none -j SNAT",

@@ -122,7 +122,7 @@ impl World {
         // Without answers every connection stays in connection tracking as it began; a reset would take it away.
         lab.internet.nft(MUTE)?;
         let router = Router::guarded(&lab, &config::parse(&self.overrides(&lab))?, self.firewall)?;
-        let output = router.shell(&lab, "ftr-route apply")?;
+        let output = router.shell(&lab.router, "ftr-route apply", None)?;
         if !output.status.success() {
             return Err(LabError::Unexpected(String::from_utf8_lossy(&output.stderr).into_owned()));
         }

@@ -1,15 +1,21 @@
 //! Writes the man pages and completions of the ftr tools beside this crate: `cargo run -p ftr-pages`.
 //!
-//! They are made from the command lines themselves, so they cannot say anything else. A test compares what is there with
-//! what would be written.
+//! They are made from the command lines, the keys and the records themselves, so they cannot say anything else. A test compares
+//! what is there with what would be written.
+
+mod configuration;
+mod prose;
+mod records;
+mod source;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Command;
-use clap_complete::Shell;
+use clap_complete::env::{Bash, EnvCompleter, Fish, Zsh};
 use clap_mangen::Man;
+use ftr_tool::cli::COMPLETE;
 
 /// What every page ends with: what the tools have in common.
 const COMMON: &str = r#".SH "EXIT STATUS"
@@ -34,12 +40,19 @@ the configuration: the first that is there
 state that outlives a restart
 .SH "SEE ALSO"
 ftr\-monitor(8), ftr\-notify(8), ftr\-probe(8), ftr\-route(8), ftr\-rules(8), ip\-rule(8), ip\-route(8),
-iptables\-restore(8)
+iptables\-restore(8), ftr(7), ftr\-records(5), ftr.yaml(5)
 "#;
 
+/// `ftr(7)`: what no single program's page can say.
+const OVERVIEW: &str = include_str!("../ftr.7");
+
 fn main() -> io::Result<()> {
-    for (file, text) in pages()? {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+    let pages = pages()?;
+    for file in stray(&pages)? {
+        std::fs::remove_file(file)?;
+    }
+    for (file, text) in pages {
+        let path = dist().join(file);
         if let Some(dir) = path.parent() {
             std::fs::create_dir_all(dir)?;
         }
@@ -48,27 +61,40 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
+fn dist() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn root() -> PathBuf {
+    dist().join("..")
+}
+
+/// The pages that are there, but are none any more.
+fn stray(pages: &BTreeMap<PathBuf, Vec<u8>>) -> io::Result<Vec<PathBuf>> {
+    let there: Vec<PathBuf> =
+        std::fs::read_dir(dist().join("man"))?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    let is_page =
+        |path: &PathBuf| path.file_name().is_some_and(|name| pages.contains_key(&Path::new("man").join(name)));
+    Ok(there.into_iter().filter(|path| !is_page(path)).collect())
+}
+
 /// Every file, by its name below `dist`.
 fn pages() -> io::Result<BTreeMap<PathBuf, Vec<u8>>> {
-    let tools = [
-        ftr_probe::command(),
-        ftr_route::command(),
-        ftr_rules::command(),
-        ftr_notify::command(),
-        ftr_monitor::command(),
-    ];
+    let tools = [ftr_probe::command, ftr_route::command, ftr_rules::command, ftr_notify::command, ftr_monitor::command];
     let mut pages = BTreeMap::new();
-    for mut tool in tools {
-        let name = tool.get_name().to_owned();
-        for shell in [Shell::Bash, Shell::Fish, Shell::Zsh] {
-            let mut text = Vec::new();
-            clap_complete::generate(shell, &mut tool, &name, &mut text);
-            pages.insert(Path::new("completions").join(shell.to_string()).join(completion(shell, &name)), text);
+    for command in tools {
+        let name = command().get_name().to_owned();
+        for shell in Completion::ALL {
+            pages.insert(Path::new("completions").join(shell.file(&name)), shell.script(&name)?);
         }
-        let mut tool = tool.disable_help_subcommand(true);
+        // Nobody looks for a page of the command for help.
+        let mut tool = command().disable_help_subcommand(true);
         tool.build();
         man(&tool, &mut pages)?;
     }
+    pages.insert(PathBuf::from("man/ftr.yaml.5"), configuration::page().into_bytes());
+    pages.insert(PathBuf::from("man/ftr-records.5"), records::page(&root())?.into_bytes());
+    pages.insert(PathBuf::from("man/ftr.7"), OVERVIEW.into());
     Ok(pages)
 }
 
@@ -106,12 +132,41 @@ fn verbatim(heading: &str, text: &str) -> String {
     format!(".SH {heading}\n.nf\n{lines}.fi\n")
 }
 
-/// The file name under which a shell looks for the completions of a command.
-fn completion(shell: Shell, name: &str) -> String {
-    match shell {
-        Shell::Fish => format!("{name}.fish"),
-        Shell::Zsh => format!("_{name}"),
-        _ => name.to_owned(),
+/// A shell whose users press the tabulator.
+#[derive(Clone, Copy)]
+enum Completion {
+    Bash,
+    Fish,
+    Zsh,
+}
+
+impl Completion {
+    const ALL: [Self; 3] = [Self::Bash, Self::Fish, Self::Zsh];
+
+    /// The file in which the shell looks for what it has to do for a command.
+    fn file(self, name: &str) -> String {
+        match self {
+            Self::Bash => format!("bash/{name}"),
+            Self::Fish => format!("fish/{name}.fish"),
+            Self::Zsh => format!("zsh/_{name}"),
+        }
+    }
+
+    /// What is in it: the shell has to ask the program, which knows its command line and the configuration.
+    fn script(self, name: &str) -> io::Result<Vec<u8>> {
+        let shell: &dyn EnvCompleter = match self {
+            Self::Bash => &Bash,
+            Self::Fish => &Fish,
+            Self::Zsh => &Zsh,
+        };
+        let mut text = Vec::new();
+        shell.write_registration(COMPLETE, name, name, name, &mut text)?;
+        if let Self::Zsh = self {
+            // zsh has read the file because somebody waits for an answer already.
+            let function = format!("_clap_dynamic_completer_{}", name.replace('-', "_"));
+            text.extend_from_slice(format!("[[ ${{funcstack[1]-}} != _{name} ]] || {function} \"$@\"\n").as_bytes());
+        }
+        Ok(text)
     }
 }
 
@@ -121,11 +176,28 @@ mod tests {
 
     #[test]
     fn what_is_there_is_what_would_be_written() {
-        let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        for (file, text) in pages().unwrap() {
-            let found = std::fs::read(dist.join(&file)).unwrap_or_default();
+        let pages = pages().unwrap();
+        assert_eq!(stray(&pages).unwrap(), Vec::<PathBuf>::new(), "cargo run -p ftr-pages");
+        for (file, text) in pages {
+            let found = std::fs::read(dist().join(&file)).unwrap_or_default();
             let same = String::from_utf8_lossy(&found) == String::from_utf8_lossy(&text);
             assert!(same, "{} is out of date: cargo run -p ftr-pages", file.display());
+        }
+    }
+
+    #[test]
+    fn man_has_nothing_to_say_about_a_page() {
+        for page in std::fs::read_dir(dist().join("man")).unwrap() {
+            let page = page.unwrap().path();
+            let man = std::process::Command::new("man")
+                .args(["--warnings", "--local-file"])
+                .arg(&page)
+                .envs([("LC_ALL", "C.UTF-8"), ("MANWIDTH", "80"), ("MANPAGER", "cat")])
+                .output()
+                .expect("man(1), of the package man-db");
+            let said = String::from_utf8_lossy(&man.stderr);
+            assert!(man.status.success() && said.is_empty(), "{}: {said}", page.display());
+            assert!(man.stdout.len() > 500, "{}: nothing in it", page.display());
         }
     }
 }

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use serde_yaml::Value;
 
+use super::form::{Maybe, Scalar, TIME, Together};
+use super::key::keys;
 use super::scalar;
 use super::section::Section;
+use crate::duration;
 
 /// How bad an uplink may be, over its latest probes; none where it does not matter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,26 +30,71 @@ pub struct Limit<T> {
     pub up: T,
 }
 
-/// Reads the keys of a `tests` section, which override `usual` one by one.
-///
-/// Where no threshold for recovery is stated it is half of the loss, and four fifths of round trip and jitter.
-pub(super) fn read(section: &mut Section<'_>, usual: &Limits) -> Limits {
-    Limits {
-        loss: limit(section, ["max_loss", "recovery_loss"], loss, |down| down / 2).or(usual.loss),
-        rtt: limit(section, ["max_rtt", "recovery_rtt"], scalar::duration, four_fifths).or(usual.rtt),
-        jitter: limit(section, ["max_jitter", "recovery_jitter"], scalar::duration, four_fifths).or(usual.jitter),
+keys! {
+    /// The limits as they are stated.
+    pub(super) struct Stated {
+        /// An uplink that loses more of its probes than this is down, though hosts answer.
+        "max_loss" => max_loss: Option<u16> = None, Maybe(LOSS);
+        /// It is up again at this loss; without it, half of `max_loss`.
+        "recovery_loss" => recovery_loss: Option<u16> = None, Maybe(LOSS);
+        /// An uplink whose mean round trip is longer than this is down, though hosts answer.
+        "max_rtt" => max_rtt: Option<Duration> = None, Maybe(TIME);
+        /// It is up again at this round trip; without it, four fifths of `max_rtt`.
+        "recovery_rtt" => recovery_rtt: Option<Duration> = None, Maybe(TIME);
+        /// An uplink is down, though hosts answer, when two round trips in a row to the same host differ by more than
+        /// this in the mean.
+        "max_jitter" => max_jitter: Option<Duration> = None, Maybe(TIME);
+        /// It is up again at this jitter; without it, four fifths of `max_jitter`.
+        "recovery_jitter" => recovery_jitter: Option<Duration> = None, Maybe(TIME);
+    }
+}
+
+const LOSS: Scalar<u16> = Scalar {
+    allowed: "0% to 100%, or a number from 0 to 1",
+    read: loss,
+    write: |thousandths| format!("{}%", f64::from(*thousandths) / 10.0).into(),
+};
+
+impl Together for Limits {
+    type Stated = Stated;
+
+    /// Each limit that is stated takes the place of the one that held before.
+    fn understood(self, stated: Stated, section: &mut Section<'_>) -> Self {
+        let half = |down: u16| down / 2;
+        Self {
+            loss: limit(section, ["max_loss", "recovery_loss"], (stated.max_loss, stated.recovery_loss), half)
+                .or(self.loss),
+            rtt: limit(section, ["max_rtt", "recovery_rtt"], (stated.max_rtt, stated.recovery_rtt), four_fifths)
+                .or(self.rtt),
+            jitter: limit(
+                section,
+                ["max_jitter", "recovery_jitter"],
+                (stated.max_jitter, stated.recovery_jitter),
+                four_fifths,
+            )
+            .or(self.jitter),
+        }
+    }
+
+    fn stated(&self) -> Stated {
+        Stated {
+            max_loss: self.loss.map(|limit| limit.down),
+            recovery_loss: self.loss.map(|limit| limit.up),
+            max_rtt: self.rtt.map(|limit| limit.down),
+            recovery_rtt: self.rtt.map(|limit| limit.up),
+            max_jitter: self.jitter.map(|limit| limit.down),
+            recovery_jitter: self.jitter.map(|limit| limit.up),
+        }
     }
 }
 
 fn limit<T: PartialOrd + Copy>(
     section: &mut Section<'_>,
     [max, recovery]: [&'static str; 2],
-    read: impl Fn(&Value) -> Result<T, String>,
+    stated: (Option<T>, Option<T>),
     usual: impl Fn(T) -> T,
 ) -> Option<Limit<T>> {
-    let down = section.optional(max, &read);
-    let up = section.optional(recovery, &read);
-    match (down, up) {
+    match stated {
         (Some(down), Some(up)) if up > down => {
             section.wrong(recovery, format!("worse than {max}, allowed: {max} or better"));
             None
@@ -60,14 +108,15 @@ fn limit<T: PartialOrd + Copy>(
     }
 }
 
+/// Never shorter than what may be stated itself.
 fn four_fifths(down: Duration) -> Duration {
-    down * 4 / 5
+    (down * 4 / 5).max(duration::SHORTEST)
 }
 
 /// A part of the probes, in thousandths: `20%`, or 0.2 as a number.
 fn loss(value: &Value) -> Result<u16, String> {
     let text = scalar::text(value)?;
-    let wrong = || format!("{text:?} is no loss, allowed: 0% to 100%, or a number from 0 to 1");
+    let wrong = || "is no loss, allowed: 0% to 100%, or a number from 0 to 1".to_owned();
     let part = match text.strip_suffix('%') {
         Some(percent) => percent.trim().parse::<f64>().map(|percent| percent / 100.0),
         None => text.parse::<f64>(),

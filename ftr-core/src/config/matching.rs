@@ -1,57 +1,98 @@
 //! `match` of a policy: which new connections it is for.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde_yaml::Value;
 
+use super::form::{ByHand, DEVICE, List, Maybe, One as _, Scalar, Word, parsed};
+use super::key::{Keys as _, keys};
 use super::scalar;
 use super::section::Section;
+use super::words::words;
 use crate::{InterfaceName, Prefix};
 
-/// Which new connections: all that is stated has to fit, and of a list one item. What is left out fits always.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Match {
-    /// Where they come from.
-    pub sources: Vec<Prefix>,
-    /// Where they go to.
-    pub destinations: Vec<Prefix>,
-    /// The transport protocol.
-    pub protocol: Option<Protocol>,
-    /// The ports that they come from.
-    pub sports: Vec<Ports>,
-    /// The ports that they go to.
-    pub dports: Vec<Ports>,
-    /// The devices that they come in by; where none is stated, and they are not the router's own, any but uplinks.
-    pub interfaces: Vec<InterfaceName>,
-    /// Those that the router itself begins: `self` among the devices.
-    pub own: bool,
-    /// The name of a set of addresses that they go to, which somebody else keeps; that of IPv6 ends in a `6` more.
-    pub set: Option<String>,
-}
-
-/// A transport protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// Transmission Control Protocol.
-    Tcp,
-    /// User Datagram Protocol.
-    Udp,
-    /// ICMP, or `ICMPv6` in that family.
-    Icmp,
-}
-
-impl Protocol {
-    /// Its word in the configuration.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-            Self::Icmp => "icmp",
-        }
+keys! {
+    /// Which new connections: all that is stated has to fit, and of a list one item. What is left out fits always.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Match {
+        /// Where they come from.
+        "source" => pub sources: Vec<Prefix> = Vec::new(), List(PREFIX);
+        /// Where they go to.
+        "destination" => pub destinations: Vec<Prefix> = Vec::new(), List(PREFIX);
+        /// The transport protocol.
+        "protocol" => pub protocol: Option<Protocol> = None, Maybe(Word);
+        /// The ports that they come from; beside `protocol` tcp or udp.
+        "sports" => pub sports: Vec<Ports> = Vec::new(), List(PORTS);
+        /// The ports that they go to; beside `protocol` tcp or udp.
+        "dports" => pub dports: Vec<Ports> = Vec::new(), List(PORTS);
+        /// The devices that they come in by; `self` for those that the router itself begins. Without it, any device but
+        /// uplinks.
+        "interface" => pub interfaces: Vec<InterfaceName> = Vec::new(),
+            ByHand("the name of a network device, or self; or a list of such");
+        /// The name of a set of addresses that they go to, which somebody else keeps (ipset(8), nft(8)); that of IPv6 ends
+        /// in a 6 more.
+        "set" => pub set: Option<String> = None, Maybe(SET);
+    }
+    beside {
+        /// Those that the router itself begins: `self` among the devices.
+        pub own: bool = false;
     }
 }
+
+impl Match {
+    /// Whether a flow of packets alone tells if it is meant: neither the device that it came in by nor a set is needed.
+    #[must_use]
+    pub fn is_of_flows(&self) -> bool {
+        self.interfaces.is_empty() && !self.own && self.set.is_none()
+    }
+
+    /// Whether a flow is one of those, as far as it tells: of what the router itself begins nothing is known.
+    #[must_use]
+    pub fn fits(
+        &self,
+        (source, destination): (IpAddr, IpAddr),
+        protocol: Option<Protocol>,
+        ports: Option<(u16, u16)>,
+    ) -> bool {
+        let listed = |prefixes: &[Prefix], address: IpAddr| {
+            prefixes.is_empty() || prefixes.iter().any(|prefix| prefix.contains(address))
+        };
+        let within = |all: &[Ports], port: Option<u16>| {
+            all.is_empty()
+                || port.is_some_and(|port| all.iter().any(|range| (range.first..=range.last).contains(&port)))
+        };
+        listed(&self.sources, source)
+            && listed(&self.destinations, destination)
+            && self.protocol.is_none_or(|wanted| protocol == Some(wanted))
+            && within(&self.sports, ports.map(|(source, _)| source))
+            && within(&self.dports, ports.map(|(_, destination)| destination))
+    }
+}
+
+impl Default for Match {
+    fn default() -> Self {
+        Self::usual()
+    }
+}
+
+words! {
+    /// A transport protocol.
+    pub enum Protocol {
+        /// TCP (RFC 9293).
+        "tcp" => Tcp,
+        /// UDP (RFC 768).
+        "udp" => Udp,
+        /// ICMP, or `ICMPv6` in that family.
+        "icmp" => Icmp,
+    }
+}
+
+const PREFIX: Scalar<Prefix> = parsed("a prefix or an address");
+
+/// The form of ports.
+pub(super) const PORTS: Scalar<Ports> = parsed("a port, or a range such as 5060-5070");
 
 /// A range of ports, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,13 +106,13 @@ pub struct Ports {
 impl FromStr for Ports {
     type Err = String;
 
-    /// A port, or two with a dash between.
+    /// A port, or two with a dash between; the error is to be said of the text.
     fn from_str(text: &str) -> Result<Self, String> {
         let (first, last) = text.split_once('-').unwrap_or((text, text));
         let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
         match (port(first), port(last)) {
             (Some(first), Some(last)) if first <= last => Ok(Self { first, last }),
-            _ => Err(format!("{text:?} is no port, allowed: 1 to 65535, or a range such as 5060-5070")),
+            _ => Err("is no port, allowed: 1 to 65535, or a range such as 5060-5070".to_owned()),
         }
     }
 }
@@ -82,27 +123,16 @@ impl fmt::Display for Ports {
     }
 }
 
-/// The most characters of a set's name: the one of IPv6 has a `6` more (`IPSET_MAXNAMELEN`, with its closing zero).
-const LONGEST_SET: usize = 30;
-
 /// What stands among devices for the router itself.
-pub(super) const SELF: &str = "self";
+const SELF: &str = "self";
 
 /// Reads the section.
 pub(super) fn read(mut section: Section<'_>) -> Match {
-    let words = &[("tcp", Protocol::Tcp), ("udp", Protocol::Udp), ("icmp", Protocol::Icmp)];
-    let devices = section.list("interface", scalar::parsed::<InterfaceName>);
+    let mut matching = Match::usual();
+    matching.read(&mut section);
+    let devices = section.list("interface", |value| DEVICE.read(value));
     let (own, interfaces): (Vec<_>, Vec<_>) = devices.into_iter().partition(|name| name.as_str() == SELF);
-    let matching = Match {
-        sources: section.list("source", scalar::parsed),
-        destinations: section.list("destination", scalar::parsed),
-        protocol: section.optional("protocol", scalar::one_of(words)),
-        sports: section.list("sports", scalar::parsed),
-        dports: section.list("dports", scalar::parsed),
-        interfaces,
-        own: !own.is_empty(),
-        set: section.optional("set", set),
-    };
+    (matching.own, matching.interfaces) = (!own.is_empty(), interfaces);
     for (key, ports) in [("sports", &matching.sports), ("dports", &matching.dports)] {
         if !ports.is_empty() && !matches!(matching.protocol, Some(Protocol::Tcp | Protocol::Udp)) {
             section.wrong(key, "ports of no protocol that has them, allowed: beside protocol: tcp or udp");
@@ -112,6 +142,22 @@ pub(super) fn read(mut section: Section<'_>) -> Match {
     matching
 }
 
+impl Match {
+    /// The devices as they are stated.
+    pub(super) fn devices(&self) -> Vec<&str> {
+        self.interfaces.iter().map(InterfaceName::as_str).chain(self.own.then_some(SELF)).collect()
+    }
+}
+
+/// The most characters of a set's name: the one of IPv6 has a `6` more (`IPSET_MAXNAMELEN`, with its closing zero).
+const LONGEST_SET: usize = 30;
+
+const SET: Scalar<String> = Scalar {
+    allowed: "1 to 30 letters, digits, _, - and ., a letter first",
+    read: set,
+    write: |name| name.as_str().into(),
+};
+
 fn set(value: &Value) -> Result<String, String> {
     let text = scalar::text(value)?;
     let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
@@ -119,8 +165,6 @@ fn set(value: &Value) -> Result<String, String> {
     if plain && begins && text.len() <= LONGEST_SET {
         Ok(text)
     } else {
-        Err(format!(
-            "{text:?} is no name of a set, allowed: 1 to {LONGEST_SET} letters, digits, _, - and ., a letter first"
-        ))
+        Err(format!("is no name of a set, allowed: 1 to {LONGEST_SET} letters, digits, _, - and ., a letter first"))
     }
 }

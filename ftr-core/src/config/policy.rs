@@ -1,34 +1,71 @@
 //! `policies`: connections that take an uplink of their own list instead of a balanced one.
 
+use std::time::Duration;
+
+use serde_yaml::Value;
+
+use super::failback::FailbackMode;
+use super::form::{Apart, ByHand, HOURS, List, Maybe, Needed, SPAN, Scalar, Unless, Word};
+use super::hours::Hours;
+use super::key::{Keys as _, keys};
 use super::matching::{self, Match};
 use super::scalar;
 use super::section::Section;
 use super::uplink::{self, Uplink};
+use super::words::words;
 
-/// Connections that take the first working uplink of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// What people call it: letters, digits, `_` and `-`.
-    pub name: String,
-    /// Which new connections it is for; none where the administrator's own rules mark them.
-    pub matching: Option<Match>,
-    /// Their uplinks, by place in the configuration: the first that works takes them.
-    pub uplinks: Vec<usize>,
-    /// What becomes of them when none of the list works.
-    pub otherwise: Otherwise,
+keys! {
+    /// Connections that take the first working uplink of a list.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Policy {
+        /// What people call it.
+        "name" => pub name: String = String::new(), Needed(NAME, "what people call it");
+        /// Which new connections it is for; without it, those that rules of your own mark.
+        "match" => pub matching: Option<Match> = None, Apart;
+        /// Its uplinks, the preferred one first: the first that works takes the connections.
+        "uplinks" => pub uplinks: Vec<usize> = Vec::new(), Needed(
+            ByHand("the interface of an uplink, or a list of them"),
+            "the uplinks that take its connections, the preferred one first",
+        );
+        /// What becomes of its connections when none of its uplinks works.
+        "otherwise" => pub otherwise: Otherwise = Otherwise::Any, Word;
+        /// What becomes of its established connections when an uplink works again that is earlier in its list: with `hard`
+        /// all of them move together. That needs a `match` of addresses, protocol and ports alone.
+        "failback" => pub failback: FailbackMode = FailbackMode::Soft, Unless(FailbackMode::Soft, Word);
+        /// The hours in which it is in force, in local time; without them, always. Outside of them its connections are
+        /// balanced like all others.
+        "active" => pub active: Vec<Hours> = Vec::new(), List(HOURS);
+        /// How long an uplink that was down has to work before it takes the connections again, where a later one of the
+        /// list does meanwhile; without it, as `failback_delay` in `routing` says.
+        "failback_delay" => pub failback_delay: Option<Duration> = None, Maybe(SPAN);
+    }
 }
 
-/// What becomes of a policy's connections when none of its uplinks works.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Otherwise {
-    /// They are balanced like all others.
-    Any,
-    /// They are refused.
-    None,
+words! {
+    /// What becomes of a policy's connections when none of its uplinks works.
+    pub enum Otherwise {
+        /// They are balanced like all others.
+        "any" => Any,
+        /// They are refused.
+        "none" => None,
+    }
 }
 
 /// The most characters of a policy's name.
 const LONGEST_NAME: usize = 32;
+
+const NAME: Scalar<String> =
+    Scalar { allowed: "1 to 32 letters, digits, _ and -", read: name, write: |name| name.as_str().into() };
+
+fn name(value: &Value) -> Result<String, String> {
+    let text = scalar::text(value)?;
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    if plain && (1..=LONGEST_NAME).contains(&text.len()) {
+        Ok(text)
+    } else {
+        Err(format!("is no name, allowed: 1 to {LONGEST_NAME} letters, digits, _ and -"))
+    }
+}
 
 /// Reads the list; an item that is wrong is left out, and noted.
 pub(super) fn read(root: &mut Section<'_>, uplinks: &[Option<Uplink>]) -> Vec<Policy> {
@@ -51,21 +88,15 @@ pub(super) fn read(root: &mut Section<'_>, uplinks: &[Option<Uplink>]) -> Vec<Po
 }
 
 fn one(section: &mut Section<'_>, uplinks: &[Option<Uplink>]) -> Option<Policy> {
-    let name = section.required("name", "what people call it", |value| {
-        let text = scalar::text(value)?;
-        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-        if plain && (1..=LONGEST_NAME).contains(&text.len()) {
-            Ok(text)
-        } else {
-            Err(format!("{text:?} is no name, allowed: 1 to {LONGEST_NAME} letters, digits, _ and -"))
-        }
-    });
-    if !section.has("uplinks") {
-        section.missing("uplinks", "the uplinks that take its connections, the preferred one first");
+    let mut policy = Policy::usual();
+    policy.read(section);
+    policy.uplinks = uplink::read_indices(section, "uplinks", uplinks);
+    policy.matching = section.section("match").map(matching::read);
+    let can_be_told = policy.matching.as_ref().is_some_and(Match::is_of_flows);
+    if policy.failback == FailbackMode::Hard && !can_be_told {
+        let what = "hard, but which established connections are its own cannot be told, allowed: hard beside a match of \
+                    source, destination, protocol and ports alone";
+        section.wrong("failback", what);
     }
-    let list = uplink::read_places(section, "uplinks", uplinks);
-    let words = &[("any", Otherwise::Any), ("none", Otherwise::None)];
-    let otherwise = section.optional("otherwise", scalar::one_of(words)).unwrap_or(Otherwise::Any);
-    let matching = section.section("match").map(matching::read);
-    Some(Policy { name: name?, matching, uplinks: list, otherwise })
+    (!section.faulty("name")).then_some(policy)
 }

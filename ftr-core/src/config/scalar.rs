@@ -6,6 +6,31 @@ use std::time::Duration;
 
 use serde_yaml::Value;
 
+use crate::number::whole;
+
+/// What is wrong with a text that is none of its kind, to be said of it: `is no prefix, allowed: …`.
+pub(super) trait Wrong {
+    fn what(&self) -> String;
+}
+
+impl Wrong for String {
+    fn what(&self) -> String {
+        self.clone()
+    }
+}
+
+impl Wrong for crate::name::BadName {
+    fn what(&self) -> String {
+        self.what().to_owned()
+    }
+}
+
+impl Wrong for crate::BadPrefix {
+    fn what(&self) -> String {
+        Self::what(self)
+    }
+}
+
 /// The text of a mapping's key; a Ruby symbol (`:port`) means its text.
 pub(super) fn key_text(key: &Value) -> Option<String> {
     text(key).ok()
@@ -20,9 +45,13 @@ pub(super) fn text(value: &Value) -> Result<String, String> {
         Value::Tagged(tagged) if matches!(tagged.tag.to_string().as_str(), "!ruby/symbol" | "!ruby/sym") => {
             return self::text(&tagged.value);
         }
-        other => return Err(format!("{} where a text is expected", kind(other))),
+        _ => return Err("where a text is expected".to_owned()),
     };
-    if text.chars().any(char::is_control) { Err("control characters are not allowed".to_owned()) } else { Ok(text) }
+    if text.chars().any(char::is_control) {
+        Err("with control characters, which are not allowed".to_owned())
+    } else {
+        Ok(text)
+    }
 }
 
 fn is_word(text: &str) -> bool {
@@ -51,20 +80,15 @@ pub(super) fn boolean(value: &Value) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "yes" | "on" | "true" => Ok(true),
         "no" | "off" | "false" => Ok(false),
-        _ => Err(format!("{text:?} is neither true nor false")),
+        _ => Err("is neither true nor false".to_owned()),
     }
 }
 
 /// A whole number from 0; `0x` and, as in YAML 1.1, `_` between digits are understood.
 pub(super) fn number<T: TryFrom<u64>>(value: &Value) -> Result<T, String> {
     let text = text(value)?;
-    let digits = text.replace('_', "");
-    let parsed = match digits.strip_prefix("0x") {
-        Some(hex) => u64::from_str_radix(hex, 16).ok(),
-        None => digits.parse().ok(),
-    };
-    let parsed = parsed.ok_or_else(|| format!("{text:?} is no whole number from 0 up"))?;
-    T::try_from(parsed).map_err(|_| format!("{text} is too large"))
+    let parsed = whole(&text.replace('_', "")).ok_or_else(|| "is no whole number from 0 up".to_owned())?;
+    T::try_from(parsed).map_err(|_| "is too large".to_owned())
 }
 
 /// A whole number between two bounds, both included.
@@ -78,13 +102,19 @@ where
         T::try_from(wide)
             .ok()
             .filter(|number| (low..=high).contains(number))
-            .ok_or_else(|| format!("{wide} is out of range, allowed: {low} to {high}"))
+            .ok_or_else(|| format!("is out of range, allowed: {low} to {high}"))
     }
 }
 
 /// A time span: see [`crate::duration`].
 pub(super) fn duration(value: &Value) -> Result<Duration, String> {
-    crate::duration::parse(&text(value)?)
+    crate::duration::read(&text(value)?)
+}
+
+/// A time span, or none at all.
+pub(super) fn span(value: &Value) -> Result<Duration, String> {
+    let text = text(value)?;
+    if matches!(text.as_str(), "0" | "0s") { Ok(Duration::ZERO) } else { crate::duration::read(&text) }
 }
 
 /// The path of a file.
@@ -94,7 +124,7 @@ pub(super) fn path(value: &Value) -> Result<PathBuf, String> {
         other => text(other)?,
     };
     if text.is_empty() || text.chars().any(char::is_control) {
-        return Err(format!("{text:?} is no file name"));
+        return Err("is no file name".to_owned());
     }
     Ok(PathBuf::from(text))
 }
@@ -103,20 +133,9 @@ pub(super) fn path(value: &Value) -> Result<PathBuf, String> {
 pub(super) fn parsed<T>(value: &Value) -> Result<T, String>
 where
     T: FromStr,
-    T::Err: std::fmt::Display,
+    T::Err: Wrong,
 {
-    text(value)?.parse().map_err(|error: T::Err| error.to_string())
-}
-
-/// One word of a list, in any case.
-pub(super) fn one_of<T: Copy>(words: &'static [(&'static str, T)]) -> impl Fn(&Value) -> Result<T, String> {
-    move |value| {
-        let text = text(value)?;
-        words.iter().find(|(word, _)| word.eq_ignore_ascii_case(&text)).map(|(_, meaning)| *meaning).ok_or_else(|| {
-            let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-            format!("{text:?} is not known, allowed: {}", words.join(", "))
-        })
-    }
+    text(value)?.parse().map_err(|error: T::Err| error.what())
 }
 
 #[cfg(test)]

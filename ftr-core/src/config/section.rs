@@ -2,26 +2,18 @@
 
 use serde_yaml::Value;
 
-use super::problem::{NodePath, Problem};
+use super::path::NodePath;
+use super::problem::Problem;
+use super::quote;
 use super::scalar::{self, key_text};
-
-/// Parses YAML and resolves its merge keys (`<<`).
-pub(super) fn parse(text: &str) -> Result<Value, Problem> {
-    let invalid = |error: serde_yaml::Error| {
-        let mut problem = Problem::new(NodePath::default(), format!("not valid YAML: {error}"));
-        problem.place = error.location().map(|location| (location.line(), location.column()));
-        problem
-    };
-    let mut tree: Value = serde_yaml::from_str(text).map_err(invalid)?;
-    tree.apply_merge().map_err(invalid)?;
-    Ok(tree)
-}
 
 /// A mapping, with the keys that were asked for so far.
 pub(super) struct Section<'a> {
     path: NodePath,
     entries: Vec<(String, &'a Value)>,
     asked: Vec<&'static str>,
+    /// The keys that are missing, or whose values are wrong.
+    faulty: Vec<&'static str>,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -43,13 +35,13 @@ impl<'a> Section<'a> {
             match key_text(key) {
                 // `port` and `:port` are one key to us, and two to YAML.
                 Some(key) if entries.iter().any(|(known, _)| *known == key) => {
-                    problems.push(Problem::new(path.key(&key), "stated twice"));
+                    problems.push(Problem::again(&path, &key, 2));
                 }
                 Some(key) => entries.push((key, value)),
                 None => problems.push(Problem::new(path.clone(), "a key that is no text")),
             }
         }
-        Some(Self { path, entries, asked: Vec::new(), problems })
+        Some(Self { path, entries, asked: Vec::new(), faulty: Vec::new(), problems })
     }
 
     /// The value of a key; a blank one counts as absent.
@@ -65,23 +57,39 @@ impl<'a> Section<'a> {
         self.value(key).is_some()
     }
 
-    /// Reads a key; none if it is absent, blank, or wrong (which is noted).
-    pub(super) fn optional<T>(&mut self, key: &'static str, read: impl Fn(&Value) -> Result<T, String>) -> Option<T> {
-        let value = self.value(key)?;
-        read(value).map_err(|what| self.wrong(key, what)).ok()
+    /// Whether a section stands there.
+    pub(super) fn is_section(&mut self, key: &'static str) -> bool {
+        self.value(key).is_some_and(Value::is_mapping)
     }
 
-    /// Reads a key that must be there; `what` says what belongs there.
-    pub(super) fn required<T>(
-        &mut self,
-        key: &'static str,
-        what: &str,
-        read: impl Fn(&Value) -> Result<T, String>,
-    ) -> Option<T> {
+    /// What is said of a value: what it is, and what is wrong with it.
+    fn said(&self, value: &Value, what: &str) -> String {
+        let subject = if self.path.is_secret() { scalar::kind(value).to_owned() } else { quote::value(value) };
+        format!("{subject} {what}")
+    }
+
+    /// Reads a key; none if it is absent, blank, or wrong (which is noted). What `read` finds wrong is said of the value:
+    /// `is no duration, allowed: …`.
+    pub(super) fn optional<T>(&mut self, key: &'static str, read: impl Fn(&Value) -> Result<T, String>) -> Option<T> {
+        let value = self.value(key)?;
+        read(value).map_err(|what| self.wrong(key, self.said(value, &what))).ok()
+    }
+
+    /// Notes that a key is missing where it is; `what` says what belongs there.
+    pub(super) fn require(&mut self, key: &'static str, what: &str) {
         if !self.has(key) {
             self.missing(key, what);
         }
-        self.optional(key, read)
+    }
+
+    /// Whether a key is missing that must be there, or its value is wrong.
+    pub(super) fn faulty(&self, key: &str) -> bool {
+        self.faulty.contains(&key)
+    }
+
+    /// Whether a key is stated, and its value is right.
+    pub(super) fn sound(&mut self, key: &'static str) -> bool {
+        self.has(key) && !self.faulty(key)
     }
 
     /// Reads a section below this one.
@@ -127,20 +135,25 @@ impl<'a> Section<'a> {
                 .iter()
                 .enumerate()
                 .filter_map(|(index, item)| {
-                    read(item).map_err(|what| self.problems.push(Problem::new(path.index(index), what))).ok()
+                    let note = |what: String| Problem::new(path.index(index), self.said(item, &what));
+                    read(item).map_err(note).map_err(|problem| self.problems.push(problem)).ok()
                 })
                 .collect(),
-            Some(single) => read(single).map_err(|what| self.wrong(key, what)).into_iter().collect(),
+            Some(single) => {
+                read(single).map_err(|what| self.wrong(key, self.said(single, &what))).into_iter().collect()
+            }
         }
     }
 
     /// Notes that the value of a key is wrong.
-    pub(super) fn wrong(&mut self, key: &str, what: impl Into<String>) {
+    pub(super) fn wrong(&mut self, key: &'static str, what: impl Into<String>) {
+        self.faulty.push(key);
         self.problems.push(Problem::new(self.path.key(key), what));
     }
 
     /// Notes that a key is missing.
-    pub(super) fn missing(&mut self, key: &str, what: &str) {
+    pub(super) fn missing(&mut self, key: &'static str, what: &str) {
+        self.faulty.push(key);
         self.problems.push(Problem::new(self.path.clone(), format!("{key} is missing: {what}")));
     }
 
@@ -148,7 +161,8 @@ impl<'a> Section<'a> {
     pub(super) fn finish(self) {
         for (key, _) in &self.entries {
             if !self.asked.contains(&key.as_str()) {
-                self.problems.push(Problem::new(self.path.key(key), unknown(key, &self.asked)));
+                let path = self.path.strange(key);
+                self.problems.push(Problem::new(path, unknown(key, &self.asked)));
             }
         }
     }

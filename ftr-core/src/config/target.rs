@@ -1,10 +1,9 @@
 //! Targets: who is asked whether an uplink works, and how.
 
-mod read;
+pub(super) mod read;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::str::FromStr;
 
 use crate::Family;
 
@@ -72,22 +71,6 @@ impl Target {
     #[must_use]
     pub const fn family(&self) -> Family {
         Family::of(self.address())
-    }
-}
-
-/// Why a text is no target.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no target, {allowed}")]
-pub struct BadTarget {
-    text: String,
-    allowed: &'static str,
-}
-
-impl FromStr for Target {
-    type Err = BadTarget;
-
-    fn from_str(text: &str) -> Result<Self, BadTarget> {
-        read::target(text).map_err(|allowed| BadTarget { text: text.chars().take(60).collect(), allowed })
     }
 }
 

@@ -1,4 +1,8 @@
+use std::path::Path;
+use std::time::Duration;
+
 use super::*;
+use crate::Family;
 
 const MODERN: &str = "\
 uplinks:
@@ -73,31 +77,6 @@ fn ruby_symbols_and_booleans_are_understood() {
     assert_eq!(smtp.password.as_deref(), Some("a:b"));
     // One uplink states a priority group, so the one that does not takes no new connections.
     assert_eq!(config.uplinks.iter().map(|uplink| config.eligible(uplink)).collect::<Vec<_>>(), [true, false]);
-}
-
-#[test]
-fn every_problem_is_reported_in_one_run_with_its_place() {
-    let text = MODERN
-        .replacen("ip: 192.0.2.2", "ip: 192.0.2.300", 1)
-        .replacen("weight: 2", "weight: 257", 1)
-        .replacen("type: ppp", "type: pptp", 1)
-        .replacen("interval: 5,", "intervall: 5,", 1)
-        .replacen("base_table: 100", "base_table: 253", 1);
-    let lines = problems(&text);
-    assert_eq!(lines.len(), 5, "{lines:#?}");
-    assert!(
-        lines[0].starts_with("f:3:7: uplinks[0].ip: \"192.0.2.300\" is not the address of a host, allowed: "),
-        "{}",
-        lines[0]
-    );
-    assert!(lines[1].starts_with("f:6:11: uplinks[0].weight: 257 is out of range, allowed: 1 to 256"), "{}", lines[1]);
-    assert!(
-        lines[2].starts_with("f:8:9: uplinks[1].type: \"pptp\" is not known, allowed: static, ppp"),
-        "{}",
-        lines[2]
-    );
-    assert!(lines[3].starts_with("f:11:55: tests.intervall: unknown key, did you mean interval?"), "{}", lines[3]);
-    assert!(lines[4].starts_with("f:12:13: base_table: "), "{}", lines[4]);
 }
 
 #[test]
@@ -201,13 +180,6 @@ fn a_merge_key_is_resolved() {
     assert_eq!(parse(&text).unwrap().uplinks[0].priority_group, Some(7));
 }
 
-#[test]
-fn an_unreadable_file_is_named() {
-    let lines = Config::load(Path::new("/nonexistent/ftr.yaml")).expect_err("there is none").lines();
-    assert_eq!(lines.len(), 1);
-    assert!(lines[0].starts_with("/nonexistent/ftr.yaml: "), "{}", lines[0]);
-}
-
 proptest::proptest! {
     #[test]
     fn arbitrary_text_never_panics(text in "[a-z0-9:\\[\\]{}&*!<?|>\"' \n#%-]{0,120}") {
@@ -230,7 +202,33 @@ fn the_effective_configuration_means_the_same() {
         let mut again = parse(&config.effective_yaml()).unwrap();
         assert_ne!(config.email.smtp.password.as_deref(), Some("***"));
         again.email.smtp.password.clone_from(&config.email.smtp.password);
+        // They are the same, and stand elsewhere. That all hosts have to answer is stated there, whoever has chosen it.
+        let count = |config: &Config| {
+            config.warnings.iter().filter(|warning| !warning.what.contains("hosts have to answer")).count()
+        };
+        assert_eq!(count(&again), count(&config));
+        again.warnings.clone_from(&config.warnings);
         assert_eq!(again, config, "{}", config.effective_yaml());
+    }
+}
+
+/// What is derived lies within what may be stated, and what was stated to be empty is no omission.
+#[test]
+fn whatever_is_accepted_is_accepted_as_it_is_written_out() {
+    let uplinks = "uplinks: [{interface: ppp0, type: ppp}, {interface: ppp1, type: ppp}]\ndownlinks: {lan: eth0}\n";
+    for keys in [
+        "tests: {ips: [198.51.100.1], max_rtt: 1ms}",
+        "tests: {ips: [198.51.100.1], max_jitter: 1.1ms}",
+        "tests: {ips: [198.51.100.1], interval: 100days}",
+        "tests: {ips: [198.51.100.1], interval: 366days}",
+        "tests: {ips: [198.51.100.1]}\nemail: {send: true, sender: a@example.com, recipients: [b@example.com], smtp_parameters: {}}",
+        "tests: {ips: [198.51.100.1]}\npolicies: [{name: none, uplinks: []}, {name: one, uplinks: ppp1, match: {}}]",
+    ] {
+        let config = parse(&format!("{uplinks}{keys}\n")).unwrap();
+        let mut again = parse(&config.effective_yaml()).unwrap_or_else(|problems| panic!("{keys}: {problems}"));
+        // They stand elsewhere.
+        again.warnings.clone_from(&config.warnings);
+        assert_eq!(again, config, "{keys}");
     }
 }
 
@@ -356,8 +354,8 @@ fn policies_name_uplinks_in_order() {
     let ports: Vec<String> = voip.matching.as_ref().unwrap().dports.iter().map(ToString::to_string).collect();
     assert_eq!(ports, ["5060-5070", "4569"]);
     assert_eq!(
-        (by_hand.matching.as_ref(), by_hand.otherwise, config.routing.failback),
-        (None, Otherwise::Any, Failback::Hard)
+        (by_hand.matching.as_ref(), by_hand.otherwise, config.routing.failback.mode),
+        (None, Otherwise::Any, FailbackMode::Hard)
     );
     let again = parse(&config.effective_yaml()).unwrap();
     assert_eq!((again.policies, again.routing), (config.policies, config.routing));
@@ -388,3 +386,7 @@ fn what_is_wrong_with_a_policy_is_told() {
     let told = problems(&format!("{narrow}{}", many(14)));
     assert!(told[0].contains("overflow the mask"), "{told:?}");
 }
+
+mod locations;
+mod mistakes;
+mod secrets;

@@ -1,46 +1,63 @@
 //! `uplinks`: the ways to the internet.
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use serde_json::{Value as Json, json};
 use serde_yaml::Value;
 
-use super::ipv6::{self, Ipv6Kind, Nat6};
+use super::form::{
+    Apart, DEVICE, FLAG, HOURS, List, Maybe, NUMBER, Needed, Scalar, Several, TEXT, Unless, Within, Word,
+};
+use super::hours::Hours;
+use super::ipv4::UplinkKind;
+use super::ipv6::{self, Ipv6Kind, Nat6, PREFIX6};
+use super::key::{Keys as _, keys};
+use super::quota::Quota;
 use super::scalar;
 use super::section::Section;
-use super::target::is_host;
 use super::tests_section::{self, Tests};
+use super::words::words;
 use crate::{Family, InterfaceName, Prefix};
 
-/// A way to the internet: a device, and what leads through it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Uplink {
-    /// The device, whose name is the uplink's name everywhere.
-    pub name: InterfaceName,
-    /// Where address and gateway come from.
-    pub kind: UplinkKind,
-    /// Where its IPv6 address and gateway come from; none where it has no IPv6.
-    pub ipv6: Option<Ipv6Kind>,
-    /// What becomes of the source address of its IPv4 connections.
-    pub nat: Nat,
-    /// The IPv6 prefixes that its provider routes to us: what comes from them leaves by this uplink.
-    pub prefixes6: Vec<Prefix>,
-    /// What becomes of the source address of its IPv6 connections.
-    pub nat6: Nat6,
-    /// Whether the segments of TCP are kept small enough for it.
-    pub clamp_mss: Option<ClampMss>,
-    /// What people call it.
-    pub description: String,
-    /// Its part of the new connections: 1 to 256.
-    pub weight: u16,
-    /// The group it is in, where one is stated: see [`super::Config::group`].
-    pub priority_group: Option<u32>,
-    /// Whether new connections may use it at all.
-    pub default_route: bool,
-    /// Whether what goes through it costs money: it is tested as seldom as its traffic allows.
-    pub metered: bool,
-    /// How it is tested.
-    pub tests: Tests,
+keys! {
+    /// A way to the internet: a device, and what leads through it.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Uplink {
+        /// The device, whose name is the uplink's name everywhere.
+        "interface" => pub name: InterfaceName = InterfaceName::loopback(),
+            Needed(DEVICE, "the name of the device");
+        /// Where address and gateway come from.
+        "" => pub kind: UplinkKind = UplinkKind::Ppp, Several;
+        /// Where its IPv6 address and gateway come from; none where it has no IPv6.
+        "" => pub ipv6: Option<Ipv6Kind> = None, Several;
+        /// What becomes of the source address of IPv4 connections that leave by it.
+        "nat" => pub nat: Nat = Nat::Masquerade, Unless(Nat::Masquerade, Word);
+        /// The IPv6 prefixes that its provider routes to us: what comes from them leaves by this uplink.
+        "prefix6" => pub prefixes6: Vec<Prefix> = Vec::new(), List(PREFIX6);
+        /// What becomes of the source address of IPv6 connections that leave by it.
+        "nat6" => pub nat6: Nat6 = Nat6::None, Unless(Nat6::None, Word);
+        /// Whether the segments of TCP are kept small enough for it: needed on a line whose packets are smaller than those
+        /// of the local network, such as `PPPoE`.
+        "clamp_mss" => pub clamp_mss: Option<ClampMss> = None, CLAMP;
+        /// What people call it; without it, the name of the device.
+        "description" => pub description: String = String::new(), TEXT;
+        /// Its part of the new connections, beside the weights of the others.
+        "weight" => pub weight: u16 = 1, Within(1, 256, "");
+        /// Uplinks of the lowest-numbered group that has a working one carry new connections. Where any uplink states a
+        /// group, one without it takes no new connections.
+        "priority_group" => pub priority_group: Option<u32> = None, Maybe(NUMBER);
+        /// Whether new outgoing connections may use it; incoming ones and policies always may.
+        "default_route" => pub default_route: bool = true, FLAG;
+        /// Whether what goes through it costs money: it is tested as seldom as its traffic allows.
+        "metered" => pub metered: bool = false, FLAG;
+        /// The hours in which it carries new connections, in local time; without them, always. Outside of them it is on
+        /// standby: used where no other works.
+        "active" => pub active: Vec<Hours> = Vec::new(), List(HOURS);
+        /// How much may go through it in a billing period.
+        "quota" => pub quota: Option<Quota> = None, Apart;
+        /// How it is tested: each key that stands here overrides the one of the common section.
+        "tests" => pub tests: Tests = Tests::usual(), Apart;
+    }
 }
 
 impl Uplink {
@@ -66,14 +83,14 @@ impl Uplink {
     }
 }
 
-/// What becomes of the source address of IPv4 connections that leave by an uplink.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Nat {
-    /// It becomes the uplink's own.
-    #[default]
-    Masquerade,
-    /// Nothing: hosts inside have addresses of the provider.
-    None,
+words! {
+    /// What becomes of the source address of IPv4 connections that leave by an uplink.
+    pub enum Nat {
+        /// It becomes the uplink's own.
+        "masquerade" => Masquerade,
+        /// Nothing: hosts inside have addresses of the provider.
+        "none" => None,
+    }
 }
 
 /// How small the segments of TCP are kept (RFC 879; `TCPMSS` in iptables-extensions(8)).
@@ -85,28 +102,27 @@ pub enum ClampMss {
     Bytes(u16),
 }
 
-/// Where an uplink's address and gateway come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UplinkKind {
-    /// From the configuration.
-    Static {
-        /// The primary address, which new connections are translated to.
-        ip: Ipv4Addr,
-        /// The provider's router; none on a point-to-point device.
-        gateway: Option<Ipv4Addr>,
-    },
-    /// From the kernel: a point-to-point device, whose address and peer come, change and go.
-    Ppp,
-    /// From the kernel: the address of the device, and the default route for it in the table main, as DHCP clients put
-    /// them there.
-    Dhcp,
-}
+/// The smallest segment that every host takes (RFC 9293, 3.7.1), and the largest that fits into a jumbo frame.
+const SEGMENTS: Within<u16> = Within(536, 8960, "bytes");
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Type {
-    Static,
-    Ppp,
-    Dhcp,
+const CLAMP: Scalar<Option<ClampMss>> = Scalar {
+    allowed: "true for what the route's MTU says, false, or 536 to 8960 bytes",
+    read: clamp,
+    write: |clamp| {
+        clamp.map_or(Json::Null, |clamp| match clamp {
+            ClampMss::Route => json!(true),
+            ClampMss::Bytes(bytes) => json!(bytes),
+        })
+    },
+};
+
+fn clamp(value: &Value) -> Result<Option<ClampMss>, String> {
+    if let Ok(wanted) = scalar::boolean(value) {
+        return Ok(wanted.then_some(ClampMss::Route));
+    }
+    scalar::within(SEGMENTS.0, SEGMENTS.1)(value)
+        .map(|bytes| Some(ClampMss::Bytes(bytes)))
+        .map_err(|what| format!("{what}, or true for what the route's MTU says"))
 }
 
 /// Reads the list, none for an uplink that is wrong; `tests` is what an uplink's own `tests` overrides.
@@ -132,120 +148,36 @@ pub(super) fn read(root: &mut Section<'_>, tests: &Tests) -> Vec<Option<Uplink>>
 }
 
 fn one(section: &mut Section<'_>, tests: &Tests) -> Option<Uplink> {
-    let name = section.required("interface", "the name of the device", scalar::parsed::<InterfaceName>);
-    let words = &[("static", Type::Static), ("ppp", Type::Ppp), ("dhcp", Type::Dhcp)];
-    let stated = section.has("type");
-    let kind = section.optional("type", scalar::one_of(words));
-    let kind = match kind {
-        Some(Type::Ppp) => learned(section, UplinkKind::Ppp, "ppp"),
-        Some(Type::Dhcp) => learned(section, UplinkKind::Dhcp, "dhcp"),
-        Some(Type::Static) => fixed(section),
-        None if !stated => fixed(section),
-        // A wrong type is noted; ask for the addresses all the same, so that they do not look like unknown keys.
-        None => {
-            section.has("ip");
-            section.has("gateway");
-            None
-        }
-    };
-    let nat = section.optional("nat", scalar::one_of(&[("masquerade", Nat::Masquerade), ("none", Nat::None)]));
-    let ipv6 = ipv6::read(section);
-    let prefixes6 = ipv6::read_prefixes(section, ipv6);
-    let nat6 = ipv6::read_nat(section, ipv6, &prefixes6);
-    let clamp_mss = section.optional("clamp_mss", clamp).flatten();
-    let description = section.optional("description", scalar::text);
-    let weight = section.optional("weight", scalar::within(1, 256)).unwrap_or(1);
-    let priority_group = section.optional("priority_group", scalar::number::<u32>);
-    let default_route = section.optional("default_route", scalar::boolean).unwrap_or(true);
-    let metered = section.optional("metered", scalar::boolean).unwrap_or(false);
-    let tests = tests_section::read_own(section, tests);
-    let name = name?;
-    Some(Uplink {
-        description: description.unwrap_or_else(|| name.to_string()),
-        name,
-        kind: kind?,
-        ipv6,
-        nat: nat.unwrap_or_default(),
-        prefixes6,
-        nat6,
-        clamp_mss,
-        weight,
-        priority_group,
-        default_route,
-        metered,
-        tests,
-    })
-}
-
-/// The smallest segment that every host takes (RFC 9293, 3.7.1), and the largest that fits into a jumbo frame.
-const SEGMENTS: std::ops::RangeInclusive<u16> = 536..=8960;
-
-fn clamp(value: &Value) -> Result<Option<ClampMss>, String> {
-    if let Ok(wanted) = scalar::boolean(value) {
-        return Ok(wanted.then_some(ClampMss::Route));
+    let mut uplink = Uplink { tests: tests.clone(), ..Uplink::usual() };
+    uplink.read(section);
+    ipv6::check_prefixes(section, &uplink.prefixes6, uplink.nat6, uplink.ipv6);
+    tests_section::read_own(section, &mut uplink.tests);
+    uplink.quota = section.section("quota").map(|mut below| {
+        let mut quota = Quota::usual();
+        quota.read(&mut below);
+        below.finish();
+        quota
+    });
+    if !section.has("description") {
+        uplink.description = uplink.name.to_string();
     }
-    scalar::within(*SEGMENTS.start(), *SEGMENTS.end())(value)
-        .map(|bytes| Some(ClampMss::Bytes(bytes)))
-        .map_err(|what| format!("{what}, or true for what the route's MTU says"))
+    (["interface", "type", "ip", "gateway"].iter().all(|key| !section.faulty(key))).then_some(uplink)
 }
 
-/// Reads names of uplinks as their places. Where an uplink itself is wrong, its name may well be meant.
-pub(super) fn read_places(section: &mut Section<'_>, key: &'static str, uplinks: &[Option<Uplink>]) -> Vec<usize> {
+/// Reads names of uplinks as their indices. Where an uplink itself is wrong, its name may well be meant.
+pub(super) fn read_indices(section: &mut Section<'_>, key: &'static str, uplinks: &[Option<Uplink>]) -> Vec<usize> {
     let whole = uplinks.iter().all(Option::is_some);
     let list = section.list(key, |value| {
         let name = scalar::text(value)?;
         match uplinks.iter().position(|uplink| uplink.as_ref().is_some_and(|one| one.name == *name)) {
-            None if whole => Err(format!("{name:?} is no uplink of this file")),
-            place => Ok(place),
+            None if whole => Err("is no uplink of this file".to_owned()),
+            index => Ok(index),
         }
     });
     let list: Vec<usize> = list.into_iter().flatten().collect();
-    let twice = list.iter().enumerate().any(|(at, place)| list.iter().take(at).any(|earlier| earlier == place));
+    let twice = list.iter().enumerate().any(|(at, index)| list.iter().take(at).any(|earlier| earlier == index));
     if twice {
         section.wrong(key, "an uplink is named twice, allowed: each once");
     }
     list
-}
-
-fn fixed(section: &mut Section<'_>) -> Option<UplinkKind> {
-    let ip = section.required("ip", "the address that the provider gave you", host);
-    let gateway = section.required("gateway", "the address of the provider's router, or none", |value| {
-        if is_none(value) { Ok(None) } else { host(value).map(Some) }
-    });
-    let (ip, gateway) = (ip?, gateway?);
-    if gateway == Some(ip) {
-        section.wrong(
-            "gateway",
-            format!("{ip} is the uplink's own address, allowed: the address of the provider's router"),
-        );
-        return None;
-    }
-    Some(UplinkKind::Static { ip, gateway })
-}
-
-/// Whether a gateway is said not to be needed, as on a tunnel.
-pub(super) fn is_none(value: &Value) -> bool {
-    scalar::text(value).is_ok_and(|text| text == "none")
-}
-
-fn learned(section: &mut Section<'_>, kind: UplinkKind, word: &str) -> Option<UplinkKind> {
-    let mut kind = Some(kind);
-    for key in ["ip", "gateway"] {
-        if section.has(key) {
-            section.wrong(
-                key,
-                format!("a {word} uplink learns it from the kernel, allowed: nothing here, or type: static"),
-            );
-            kind = None;
-        }
-    }
-    kind
-}
-
-fn host(value: &Value) -> Result<Ipv4Addr, String> {
-    let text = scalar::text(value)?;
-    text.parse()
-        .ok()
-        .filter(|&address| is_host(address))
-        .ok_or_else(|| format!("{text:?} is not the address of a host, allowed: an IPv4 address such as 192.0.2.1"))
 }

@@ -6,7 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::judge::Judged;
+use super::given_up::GivenUp;
+use super::health::Health;
 
 /// When connections are given up at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,33 +18,58 @@ pub(super) struct Policy {
     pub(super) on_failback: bool,
 }
 
-/// The uplinks whose connections are to be given up now, and notes that they are.
+/// The uplinks whose connections are to be given up now (`mono`), and notes that they are.
 ///
 /// `before` and `active` are the uplinks that carried new connections until now, and those that do from now on. Nothing is
 /// given up unless one of the latter works, for nobody could take the connections over. Nothing is given up a second time
-/// before the uplink has worked, or carried new connections, again.
-pub(super) fn due(judged: &mut [Judged], (before, active): (&[usize], &[usize]), policy: Policy) -> Vec<usize> {
-    let works = |one: &Judged| one.up() == Some(true);
-    let rescued = active.iter().any(|&i| judged.get(i).is_some_and(works));
+/// before the uplink has worked, or carried new connections, again, nor before `PAUSE_MS` are over: it is due then, if it
+/// is dead then.
+pub(super) fn due(
+    health: &mut [Health],
+    (before, active): (&[usize], &[usize]),
+    policy: Policy,
+    mono: u64,
+) -> Vec<usize> {
     let mut due = Vec::new();
-    for (i, one) in judged.iter_mut().enumerate() {
+    let rescued = is_rescued(health, active);
+    for (i, one) in health.iter_mut().enumerate() {
         let carries = active.contains(&i);
-        one.given_up &= !carries;
-        let died = policy.on_down && one.is_dead() && !one.given_up;
-        let left = policy.on_failback && works(one) && before.contains(&i) && !carries;
-        if rescued && (died || left) {
-            one.given_up |= died;
+        one.given_up.done &= !carries;
+        one.given_up.left |= policy.on_failback && works(one) && !one.leaves_in_peace(mono) && before.contains(&i);
+        one.given_up.left &= !carries;
+        if rescued && is_owed(one, policy) && mono >= one.given_up.ends() {
+            one.given_up = GivenUp { done: one.is_dead(), left: false, at: Some(mono) };
             due.push(i);
         }
     }
     due
 }
 
+/// When those are due next that were given up a short while ago, and why that is: the uplink. None where there are none.
+pub(super) fn next(health: &[Health], active: &[usize], policy: Policy) -> Option<(u64, usize)> {
+    let waits = |one: &Health| is_owed(one, policy).then(|| one.given_up.ends());
+    let all = health.iter().enumerate().filter_map(|(i, one)| Some((waits(one)?, i)));
+    all.min().filter(|_| is_rescued(health, active))
+}
+
+fn is_owed(one: &Health, policy: Policy) -> bool {
+    let died = policy.on_down && one.is_dead() && !one.given_up.done;
+    died || (works(one) && one.given_up.left)
+}
+
+fn is_rescued(health: &[Health], active: &[usize]) -> bool {
+    active.iter().any(|&i| health.get(i).is_some_and(works))
+}
+
+fn works(one: &Health) -> bool {
+    one.up() == Some(true)
+}
+
 /// Notes that nobody has carried out the order to give up these, nor can any more.
-pub(super) fn take_back(judged: &mut [Judged], uplinks: &BTreeSet<usize>) {
+pub(super) fn take_back(health: &mut [Health], uplinks: &BTreeSet<usize>) {
     for &uplink in uplinks {
-        if let Some(one) = judged.get_mut(uplink) {
-            one.given_up = false;
+        if let Some(one) = health.get_mut(uplink) {
+            one.given_up = GivenUp::default();
         }
     }
 }

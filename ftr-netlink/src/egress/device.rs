@@ -1,13 +1,13 @@
-//! The device of an uplink, and the way out that it gives.
+//! The device of an uplink, and the egress that it gives.
 
 use std::net::IpAddr;
 
 use ftr_core::Family;
-use ftr_core::layout::PROTOCOL;
+use ftr_core::numbering::PROTOCOL;
 use ftr_core::record::Reason;
 
 use super::source::Sources;
-use super::{Egress, Origin, Snapshot, Terms};
+use super::{Egress, HostView, Origin, Terms};
 use crate::{Address, Link, Nexthop, Route, RouteKind};
 
 /// The device of an uplink, in whatever state, and the addresses that may be used with it.
@@ -57,21 +57,20 @@ impl<'a> Device<'a> {
         self.sources.networks().any(|network| network.contains(target))
     }
 
-    /// The way out that the uplink should have; `table` is the one that remembers what it had.
+    /// The egress that the uplink should have; `table` is the one that remembers what it had.
     ///
     /// # Errors
     /// What is missing, as a check names it: the first thing that is wrong from here to the gateway.
-    pub fn egress(&self, table: u32, snapshot: Snapshot<'_>) -> Result<Egress, Reason> {
+    pub fn egress(&self, table: u32, host: HostView<'_>) -> Result<Egress, Reason> {
         if !self.link.flags.is_up() {
             return Err(Reason::AdminDown);
         }
-        let seen = Seen { device: self, table, snapshot };
+        let seen = Seen { device: self, table, host };
         // Without carrier the kernel takes no new IPv6 route by a gateway there. One that it has may stay.
         if self.terms.family == Family::V6 && !self.link.flags.has_carrier() && seen.ours().next().is_none() {
             return Err(Reason::NoCarrier);
         }
-        let without_carrier = |reason| if self.link.flags.has_carrier() { reason } else { Reason::NoCarrier };
-        let (source, gateway) = self.ends(&seen).map_err(without_carrier)?;
+        let (source, gateway) = self.ends(&seen).map_err(|reason| self.obstacle().unwrap_or(reason))?;
         Ok(Egress {
             index: self.link.index,
             source: source.map(|address| address.local),
@@ -84,17 +83,26 @@ impl<'a> Device<'a> {
     /// Whether anything can be sent at all.
     ///
     /// # Errors
-    /// The device is off, has no link partner, or lacks the address that is stated.
+    /// The device is off, has no link partner, is dormant, or lacks the address that is stated.
     pub fn ready(&self) -> Result<(), Reason> {
-        match self.terms.origin() {
-            _ if !self.link.flags.is_up() => Err(Reason::AdminDown),
-            _ if !self.link.flags.has_carrier() => Err(Reason::NoCarrier),
-            Origin::Stated { ip, .. } if self.sources.find(ip).is_none() => Err(Reason::NoAddress),
+        if !self.link.flags.is_up() {
+            return Err(Reason::AdminDown);
+        }
+        match (self.obstacle(), self.terms.origin()) {
+            (Some(reason), _) => Err(reason),
+            (None, Origin::Stated { ip, .. }) if self.sources.find(ip).is_none() => Err(Reason::NoAddress),
             _ => Ok(()),
         }
     }
 
-    /// The way out that the kernel gives, by its answer to the question where a packet to some target would go that is
+    /// Why nothing passes a device that is on. The kernel would send through one that is dormant, but leaves it to routing
+    /// daemons to do without (`Documentation/networking/operstates.rst`).
+    fn obstacle(&self) -> Option<Reason> {
+        let without_carrier = (!self.link.flags.has_carrier()).then_some(Reason::NoCarrier);
+        without_carrier.or(self.link.is_dormant().then_some(Reason::Dormant))
+    }
+
+    /// The egress that the kernel gives, by its answer to the question where a packet to some target would go that is
     /// sent through the device; no answer where it would go nowhere.
     ///
     /// # Errors
@@ -106,7 +114,7 @@ impl<'a> Device<'a> {
             let missing = if self.terms.learns_gateway() { Reason::NoGateway } else { Reason::NoRoute };
             return Err(if self.address().is_none() { Reason::NoAddress } else { missing });
         };
-        let source = match route.source {
+        let source = match self.terms.tested_from().or(route.source) {
             Some(source) if self.sources.permit(source) => source,
             Some(_) => return Err(Reason::NoAddress),
             None => self.address().ok_or(Reason::NoAddress)?,
@@ -167,7 +175,7 @@ impl<'a> Device<'a> {
         link_local || self.sources.networks().any(|network| network.contains(gateway))
     }
 
-    /// The next hop of a route that leads through the device.
+    /// The nexthop of a route that leads through the device.
     fn through<'r>(&self, route: &'r Route) -> Option<(&'r Route, &'r Nexthop)> {
         Some((route, route.nexthops.iter().find(|nexthop| nexthop.index == self.link.index)?))
     }
@@ -185,15 +193,15 @@ fn is_known(route: &Route) -> bool {
 struct Seen<'d, 's> {
     device: &'d Device<'d>,
     table: u32,
-    snapshot: Snapshot<'s>,
+    host: HostView<'s>,
 }
 
 impl<'s> Seen<'_, 's> {
     /// The default routes of main through the device, the preferred one first, as the kernel has it: a router that died
     /// without a word is advertised for half an hour more.
     fn defaults(&self) -> impl Iterator<Item = (&'s Route, &'s Nexthop)> {
-        let mut defaults: Vec<_> = self.through(self.snapshot.defaults).collect();
-        let is_silent = |gateway| self.snapshot.silent.contains(&(self.device.link.index, gateway));
+        let mut defaults: Vec<_> = self.through(self.host.defaults).collect();
+        let is_silent = |gateway| self.host.silent.contains(&(self.device.link.index, gateway));
         defaults
             .sort_by_key(|(route, nexthop)| (nexthop.gateway.is_some_and(is_silent), route.metric, route.preference()));
         defaults.into_iter()
@@ -202,7 +210,7 @@ impl<'s> Seen<'_, 's> {
     /// Our own routes in the table of the uplink.
     fn ours(&self) -> impl Iterator<Item = (&'s Route, &'s Nexthop)> {
         let table = self.table;
-        self.through(self.snapshot.ours).filter(move |(route, _)| route.table == table && route.protocol == PROTOCOL)
+        self.through(self.host.ours).filter(move |(route, _)| route.table == table && route.protocol == PROTOCOL)
     }
 
     fn through(&self, routes: &'s [Route]) -> impl Iterator<Item = (&'s Route, &'s Nexthop)> {

@@ -1,7 +1,7 @@
-use super::{Device, Egress, Snapshot, Terms};
+use super::{Device, Egress, HostView, Terms};
 use crate::{Address, Counters, Family, Link, LinkFlags, Nexthop, Route, RouteKind};
 use ftr_core::Config;
-use ftr_core::layout::PROTOCOL;
+use ftr_core::numbering::PROTOCOL;
 use ftr_core::record::Reason;
 use proptest::prelude::*;
 use std::net::IpAddr;
@@ -89,6 +89,11 @@ impl Host {
         self
     }
 
+    fn dormant(mut self) -> Self {
+        self.links[1].operational = 5;
+        self
+    }
+
     fn device(&self, family: Family) -> Device<'_> {
         let terms = Terms::of(&self.config, &self.config.uplinks[0], family);
         Device::find(terms, &self.links, &self.addresses).unwrap()
@@ -96,7 +101,7 @@ impl Host {
 
     fn egress(&self, family: Family) -> Result<Egress, Reason> {
         let Self { links, addresses, defaults, ours, .. } = self;
-        self.device(family).egress(TABLE, Snapshot { links, addresses, defaults, silent: &[], ours })
+        self.device(family).egress(TABLE, HostView { links, addresses, defaults, silent: &[], ours })
     }
 
     /// By which gateway, and from which address.
@@ -223,6 +228,10 @@ fn the_first_thing_that_is_wrong_is_named() {
     assert_eq!(Host::new(stated, 0, &own).egress(Family::V4), Err(Reason::AdminDown));
     assert_eq!(Host::new(stated, UP, &[]).egress(Family::V4), Err(Reason::NoCarrier));
     assert!(Host::new(stated, UP, &own).egress(Family::V4).is_ok(), "the route stays when the cable is out");
+    let dormant = |addresses| Host::new(stated, UP | CARRIER, addresses).dormant();
+    assert_eq!(dormant(&[]).egress(Family::V4), Err(Reason::Dormant));
+    assert!(dormant(&own).egress(Family::V4).is_ok(), "the route stays while it waits");
+    assert_eq!(dormant(&own).device(Family::V4).ready(), Err(Reason::Dormant));
     assert_eq!(Host::new(stated, UP | CARRIER, &[]).egress(Family::V4), Err(Reason::NoAddress));
     assert_eq!(Host::new("type: dhcp", UP | CARRIER, &[]).egress(Family::V4), Err(Reason::NoAddress));
     assert_eq!(Host::new("type: dhcp", UP | CARRIER, &own).egress(Family::V4), Err(Reason::NoGateway));
@@ -279,11 +288,11 @@ fn addresses(family: Family) -> impl Strategy<Value = Vec<Address>> {
 }
 
 proptest! {
-    /// The one definition: what the one tool writes is what the other goes by, and where the one sees no way the other
+    /// The one definition: what the one tool writes is what the other goes by, and where the one sees no egress the other
     /// sees none, for the same reason.
     #[test]
     fn what_is_written_is_what_is_probed_and_reasons_agree(
-        v6: bool,
+        v6 in any::<bool>(),
         terms in prop::sample::select(vec![
             "ip: 1.0.0.2, gateway: 1.0.0.1", "ip: 203.0.113.5, gateway: none", "type: ppp", "type: dhcp",
         ]),
@@ -293,7 +302,7 @@ proptest! {
         flags in prop::sample::select(vec![UP | CARRIER, UP | CARRIER | NO_ARP, UP | CARRIER | POINT_TO_POINT, UP, 0]),
         (four, six) in (addresses(Family::V4), addresses(Family::V6)),
         gateway in prop::option::of(prop::option::of(Just(()))),
-        named: bool,
+        (named, dormant) in any::<(bool, bool)>(),
     ) {
         let family = if v6 { Family::V6 } else { Family::V4 };
         let host = Host::new(&format!("{terms}, {terms6}"), flags, if v6 { &six } else { &four });
@@ -301,9 +310,11 @@ proptest! {
         let far = if v6 { "fe80::1" } else { "100.64.1.1" };
         let told = gateway.map(|gateway| default(family, 254, gateway.map(|()| far), named.then_some(source)));
         let host = host.told(told.as_slice());
+        let host = if dormant { host.dormant() } else { host };
         match host.egress(family) {
-            // Without carrier a route may stay; a check says what is wrong.
+            // Without carrier a route may stay, and while the device is dormant; a check says what is wrong.
             Ok(_) if flags & CARRIER == 0 => prop_assert_eq!(host.device(family).routed(None), Err(Reason::NoCarrier)),
+            Ok(_) if dormant => prop_assert_eq!(host.device(family).routed(None), Err(Reason::Dormant)),
             Ok(egress) => match host.device(family).routed(Some(&answer(&host, egress))) {
                 Ok(probed) => {
                     prop_assert_eq!((probed.gateway, probed.index), (egress.gateway, egress.index));

@@ -52,7 +52,7 @@ impl RouteKind {
         }
     }
 
-    /// Packets go nowhere: the kernel keeps no next hop, though IPv6 shows the loopback device as one.
+    /// Packets go nowhere: the kernel keeps no nexthop, though IPv6 shows the loopback device as one.
     pub(super) const fn refuses(self) -> bool {
         matches!(self, Self::Blackhole | Self::Unreachable | Self::Prohibit | Self::Throw)
     }

@@ -8,7 +8,7 @@ use std::thread::{Builder, JoinHandle};
 use ftr_core::config::Smtp;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use crate::letter::Letter;
+use crate::envelope::Envelope;
 use crate::smtp::{self, Delivery, SmtpError};
 
 /// Enough for name resolution and a TLS handshake, far less than the usual 2 MiB.
@@ -34,10 +34,10 @@ impl Sender {
     }
 
     /// Begins a delivery.
-    pub(super) fn start(&mut self, letter: Letter) -> io::Result<()> {
+    pub(super) fn start(&mut self, envelope: Envelope) -> io::Result<()> {
         let (smtp, ended) = (Arc::clone(&self.smtp), Arc::clone(&self.ended));
         let thread = Builder::new().name("smtp".to_owned()).stack_size(STACK).spawn(move || {
-            let outcome = smtp::deliver(&smtp, &letter);
+            let outcome = smtp::deliver(&smtp, &envelope);
             // The counter of an eventfd has room for 2^64 deliveries.
             let _ = ended.write(1);
             outcome

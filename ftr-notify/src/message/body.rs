@@ -1,4 +1,4 @@
-//! The text: how things stand, who carries traffic, and what led there.
+//! The text: the state of the uplinks, the active set, and what led there.
 
 use std::time::Duration;
 
@@ -6,23 +6,27 @@ use ftr_core::Family;
 use ftr_core::record::{Event, EventKind};
 
 use super::reason::explained;
-use super::story::{self, Story, says};
-use super::{listed, short};
+use super::summary::{self, Summary, says};
+use super::text::{listed, sentence, short};
 use crate::digest::Batch;
 
-pub(super) fn body(host: &str, batch: &Batch, stories: &[Story<'_>]) -> String {
+pub(super) fn body(host: &str, batch: &Batch, summaries: &[Summary<'_>]) -> String {
     let mut lines = Vec::new();
-    for story in stories {
-        lines.extend(state(story));
-        lines.extend(role(story));
-        lines.extend(value(story, EventKind::Address, "address"));
-        lines.extend(value(story, EventKind::Gateway, "gateway"));
-        if story.ends(EventKind::Config).is_some() {
-            lines.push(format!("{}: the configuration changed.", story.title()));
-        }
+    for summary in summaries {
+        lines.extend(state(summary));
+        lines.extend(role(summary));
+        lines.extend(value(summary, EventKind::Address, "address"));
+        lines.extend(value(summary, EventKind::Gateway, "gateway"));
+        lines.extend(drain(summary));
+        lines.extend(quota(summary));
+        lines.extend(summary.ends(EventKind::Config).map(|(_, last)| configuration(summary, last)));
+        lines.extend(hazard(summary));
+        lines.extend(summary.unknown().into_iter().map(unknown));
     }
     lines.push(String::new());
-    lines.extend([Family::V4, Family::V6].into_iter().filter_map(|family| carriers(&batch.events, stories, family)));
+    lines.extend(
+        [Family::V4, Family::V6].into_iter().filter_map(|family| active_text(&batch.events, summaries, family)),
+    );
     lines.push(String::new());
     lines.push("In order:".to_owned());
     if batch.left_out > 0 {
@@ -34,9 +38,9 @@ pub(super) fn body(host: &str, batch: &Batch, stories: &[Story<'_>]) -> String {
     lines.join("\n")
 }
 
-fn state(story: &Story<'_>) -> Vec<String> {
-    let Some((first, last)) = story.ends(EventKind::State) else { return Vec::new() };
-    let (title, since) = (story.title(), when(last));
+fn state(summary: &Summary<'_>) -> Vec<String> {
+    let Some((first, last)) = summary.ends(EventKind::State) else { return Vec::new() };
+    let (title, since) = (summary.title(), &last.at.time);
     if says(last, "down") {
         let why = explained(last).map(|why| format!("  {why}"));
         return [format!("{title} is DOWN since {since}.")].into_iter().chain(why).collect();
@@ -48,13 +52,14 @@ fn state(story: &Story<'_>) -> Vec<String> {
         (false, _) => format!("{title} is up since {since}."),
     };
     let why = says(first, "down").then(|| explained(first)).flatten().map(|why| format!("  it was {why}"));
-    [line].into_iter().chain(why).collect()
+    let held = last.held.map(|held| format!("  It is {held}; ftr-monitor trust ends that."));
+    [line].into_iter().chain(why).chain(held).collect()
 }
 
 /// A change of role, where it does not follow from a change of state.
-fn role(story: &Story<'_>) -> Option<String> {
-    let (_, last) = story.ends(EventKind::Role).filter(|_| story.ends(EventKind::State).is_none())?;
-    let title = story.title();
+fn role(summary: &Summary<'_>) -> Option<String> {
+    let (_, last) = summary.ends(EventKind::Role).filter(|_| summary.ends(EventKind::State).is_none())?;
+    let title = summary.title();
     Some(match last.to.as_deref() {
         Some("routing") => format!("{title} carries new connections."),
         Some("standby") => format!("{title} is on standby: it takes no new connections."),
@@ -62,9 +67,9 @@ fn role(story: &Story<'_>) -> Option<String> {
     })
 }
 
-fn value(story: &Story<'_>, kind: EventKind, noun: &str) -> Option<String> {
-    let (first, last) = story.ends(kind)?;
-    let title = story.title();
+fn value(summary: &Summary<'_>, kind: EventKind, noun: &str) -> Option<String> {
+    let (first, last) = summary.ends(kind)?;
+    let title = summary.title();
     let before = first.from.as_deref().map(|value| format!(" (it was {})", short(value))).unwrap_or_default();
     Some(match last.to.as_deref() {
         Some(now) => format!("{title} has the {noun} {}{before}.", short(now)),
@@ -72,8 +77,54 @@ fn value(story: &Story<'_>, kind: EventKind, noun: &str) -> Option<String> {
     })
 }
 
-fn carriers(events: &[Event], stories: &[Story<'_>], family: Family) -> Option<String> {
-    let (names, works) = story::carriers(events, stories, family)?;
+/// An uplink that people have drained, or no longer do.
+fn drain(summary: &Summary<'_>) -> Option<String> {
+    let (_, last) = summary.ends(EventKind::Drain)?;
+    let title = summary.title();
+    Some(if says(last, "drained") {
+        format!("{title} is drained: it takes no new connections, and those that it has may end.")
+    } else {
+        format!("{title} is no longer drained.")
+    })
+}
+
+/// How much of its quota an uplink has used.
+fn quota(summary: &Summary<'_>) -> Option<String> {
+    let (_, last) = summary.ends(EventKind::Quota)?;
+    let (title, used) = (summary.title(), short(last.to.as_deref().unwrap_or("much")));
+    let then = if says(last, "100%") { ": it is on standby until the next period begins" } else { "" };
+    Some(format!("{title} has used {used} of its quota{then}."))
+}
+
+fn hazard(summary: &Summary<'_>) -> Vec<String> {
+    let Some((first, last)) = summary.ends(EventKind::Hazard) else { return Vec::new() };
+    let (name, what) = (summary.name(), sentence(&last.description));
+    if says(last, "gone") {
+        let was = if what.is_empty() { String::new() } else { format!(" It was: {what}") };
+        let span = Duration::from_secs(last.at.mono.saturating_sub(first.at.mono) / 1000);
+        let after =
+            if says(first, "gone") { String::new() } else { format!(", after {}", humantime::format_duration(span)) };
+        return vec![format!("{name} is over since {}{after}.{was}", last.at.time)];
+    }
+    let advice = last.advice.as_deref().map(|advice| format!("  {}", sentence(advice)));
+    [format!("{name} since {}: {what}", last.at.time)].into_iter().chain(advice).collect()
+}
+
+/// What is another way in the configuration, where that is known.
+fn configuration(summary: &Summary<'_>, last: &Event) -> String {
+    match last.to.as_deref().filter(|_| last.from.is_none() && last.uplink.is_none()) {
+        Some(what) => format!("The configuration was {}: {}.", short(&last.description), sentence(what)),
+        None => format!("{}: the configuration changed.", summary.title()),
+    }
+}
+
+/// An event of a kind that this version does not know.
+fn unknown(event: &Event) -> String {
+    format!("{}: {} is {}.", summary::name(event), event.kind, short(event.to.as_deref().unwrap_or("another")))
+}
+
+fn active_text(events: &[Event], summaries: &[Summary<'_>], family: Family) -> Option<String> {
+    let (names, works) = summary::active_set(events, summaries, family)?;
     let kind = match family {
         Family::V4 => "New connections",
         Family::V6 => "New IPv6 connections",
@@ -88,23 +139,17 @@ fn carriers(events: &[Event], stories: &[Story<'_>], family: Family) -> Option<S
 fn entry(event: &Event) -> String {
     let value = |value: &Option<String>| value.as_deref().map_or_else(|| "none".to_owned(), short);
     let kind = match event.kind {
-        EventKind::State | EventKind::Role => "",
-        EventKind::Address => "address ",
-        EventKind::Gateway => "gateway ",
-        EventKind::Config => "configuration ",
+        EventKind::State | EventKind::Role => String::new(),
+        EventKind::Config if event.from.is_none() && event.uplink.is_none() => {
+            return format!("  {}  configuration {}", event.at.time, short(&event.description));
+        }
+        EventKind::Config => "configuration ".to_owned(),
+        EventKind::Hazard if event.from.is_none() => {
+            return format!("  {}  {} {}", event.at.time, summary::name(event), value(&event.to));
+        }
+        kind => format!("{kind} "),
     };
     let reason = event.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
-    let (name, from, to) = (story::name(event), value(&event.from), value(&event.to));
-    format!("  {}  {name} {kind}{from} -> {to}{reason}", when(event))
-}
-
-/// `2026-11-01 10:00:00 UTC`: a record's time to the second; what is no such time is shown as it is.
-fn when(event: &Event) -> String {
-    let time = &event.at.time;
-    match time.split_once('T') {
-        Some((day, clock)) if day.len() == 10 && clock.ends_with('Z') && time.is_ascii() => {
-            short(&format!("{day} {} UTC", clock.get(..8).unwrap_or(clock)))
-        }
-        _ => short(time),
-    }
+    let (name, from, to) = (summary::name(event), value(&event.from), value(&event.to));
+    format!("  {}  {name} {kind}{from} -> {to}{reason}", event.at.time)
 }

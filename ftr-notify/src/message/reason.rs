@@ -14,6 +14,7 @@ fn meaning(reason: Reason, event: &Event) -> String {
         Reason::NoInterface => "the device does not exist (modem unplugged, session ended, driver missing)",
         Reason::AdminDown => "the device is switched off on this router",
         Reason::NoCarrier => "no link: look at the cable and at what it leads to",
+        Reason::Dormant => "there is a link, but the device waits to be let in (802.1X), or its modem to be registered",
         Reason::NoAddress => "the device has no address, or not the configured one",
         Reason::NoGateway => "the provider has assigned no gateway: the session is not established",
         Reason::NoRoute => "the kernel has no gateway for this device: ftr-route check tells what is missing",
@@ -22,12 +23,14 @@ fn meaning(reason: Reason, event: &Event) -> String {
         Reason::Loss => "too many answers from the internet are lost",
         Reason::Latency => "answers from the internet take too long",
         Reason::Captive => "the provider's router answers in place of the internet (an unpaid bill, a login page)",
+        // Of a later version. The word is shown beside it.
+        Reason::Unknown(_) => "this is all that ftr-probe says",
     };
     text.to_owned()
 }
 
 fn unanswered(event: &Event) -> String {
-    let count = event.count_in_words();
+    let count = event.count_text();
     let count = count.unwrap_or_else(|| "too few hosts in the internet answered".to_owned());
     format!("the gateway is there, but {count}")
 }

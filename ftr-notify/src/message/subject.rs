@@ -2,17 +2,17 @@
 
 use ftr_core::record::{Event, EventKind};
 
-use super::short;
-use super::story::{self, Story, says};
+use super::summary::{self, Summary, says};
+use super::text::short;
 
 /// The longest subject, in characters; RFC 5322 would allow more, telephones show less.
 const LONGEST: usize = 160;
 
-pub(super) fn subject(host: &str, events: &[Event], stories: &[Story<'_>]) -> String {
-    let changes: Vec<String> = stories.iter().map(change).collect();
+pub(super) fn subject(host: &str, events: &[Event], summaries: &[Summary<'_>]) -> String {
+    let changes: Vec<String> = summaries.iter().map(change).collect();
     let mut subject = format!("ftr {}: {}", short(host), changes.join(", "));
-    let carriers = events.last().and_then(|last| story::carriers(events, stories, last.family));
-    if let Some((names, works)) = carriers {
+    let active = events.iter().rev().find_map(|event| summary::active_set(events, summaries, event.family?));
+    if let Some((names, works)) = active {
         subject += "; ";
         subject += &carried(&names, works);
     }
@@ -32,25 +32,37 @@ fn carried(names: &[String], works: bool) -> String {
 }
 
 /// What happened to an uplink, in a few words; where its state changed its role follows, and is not worth one.
-fn change(story: &Story<'_>) -> String {
+fn change(summary: &Summary<'_>) -> String {
     let mut words: Vec<String> = Vec::new();
-    if let Some((first, last)) = story.ends(EventKind::State) {
+    if let Some((first, last)) = summary.ends(EventKind::State) {
         let reason = |event: &Event| event.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
         words.push(match (says(first, "down"), says(last, "down")) {
             (_, true) => format!("down{}", reason(last)),
             (true, false) => format!("down{} and up again", reason(first)),
             (false, false) => "up".to_owned(),
         });
-    } else if let Some((_, last)) = story.ends(EventKind::Role) {
+    } else if let Some((_, last)) = summary.ends(EventKind::Role) {
         words.push(short(last.to.as_deref().unwrap_or("out of use")));
     }
     for (kind, noun) in [(EventKind::Address, "address"), (EventKind::Gateway, "gateway")] {
-        if let Some((_, last)) = story.ends(kind) {
+        if let Some((_, last)) = summary.ends(kind) {
             words.push(format!("{noun} {}", last.to.as_deref().map_or_else(|| "gone".to_owned(), short)));
         }
     }
-    if story.ends(EventKind::Config).is_some() {
+    if let Some((_, last)) = summary.ends(EventKind::Drain) {
+        words.push(short(last.to.as_deref().unwrap_or("drained")));
+    }
+    if let Some((_, last)) = summary.ends(EventKind::Quota) {
+        words.push(format!("quota {}", short(last.to.as_deref().unwrap_or("used"))));
+    }
+    if summary.ends(EventKind::Config).is_some() {
         words.push("configuration changed".to_owned());
     }
-    format!("{} {}", story.name(), words.join(", "))
+    if let Some((_, last)) = summary.ends(EventKind::Hazard).filter(|(_, last)| says(last, "gone")) {
+        words.push(last.to.as_deref().map(short).unwrap_or_default());
+    }
+    for last in summary.unknown() {
+        words.push(format!("{} {}", last.kind, short(last.to.as_deref().unwrap_or("changed"))));
+    }
+    if words.is_empty() { summary.name() } else { format!("{} {}", summary.name(), words.join(", ")) }
 }

@@ -1,15 +1,15 @@
-//! Why a letter was not delivered, and whether it may be later.
+//! Why a message was not delivered, and whether it may be later.
 
-use std::error::Error as _;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use ftr_core::clean::clean;
-use lettre::transport::smtp::Error;
+use ftr_core::sanitize::sanitize;
 use rustls::CertificateError;
 
-use super::Refusal;
+use super::delivery::RejectedRecipient;
+use super::reply::{BadReply, Reply};
 
 /// A step of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,9 +22,9 @@ pub enum Step {
     StartTls,
     /// Authentication.
     Auth,
-    /// The envelope's sender.
+    /// The message's sender.
     Sender,
-    /// One of the envelope's recipients.
+    /// One of the message's recipients.
     Recipient,
     /// The wish to send the content.
     Data,
@@ -46,20 +46,79 @@ impl fmt::Display for Step {
     }
 }
 
-/// Why no recipient got the letter.
+/// What went wrong in a step.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The server refused, or said something else than what the step needs.
+    #[error("the server says {code} {text}")]
+    Reply {
+        /// The code.
+        code: u16,
+        /// The text, cleaned.
+        text: String,
+    },
+    /// What it said is no reply.
+    #[error(transparent)]
+    BadReply(#[from] BadReply),
+    /// It said something that it was not asked for: what it says next may be no answer to us.
+    #[error("the server speaks out of turn ({0})")]
+    OutOfTurn(String),
+    /// It closed the connection.
+    #[error("the server closed the connection")]
+    Closed,
+    /// It sent more than any delivery needs.
+    #[error("the server sends without end")]
+    TooMuch,
+    /// It said nothing, or not enough, within the time for an answer.
+    #[error("the server does not answer")]
+    Silent,
+    /// The whole delivery took too long.
+    #[error("the delivery is not over after {}", humantime::format_duration(*.0))]
+    TooLong(Duration),
+    /// The network, or name resolution.
+    #[error("{}", sanitize(&.0.to_string()))]
+    Io(io::Error),
+    /// TLS, mostly the server's certificate.
+    #[error("{}", sanitize(&.0.to_string()))]
+    Tls(#[from] rustls::Error),
+    /// There is nothing to verify a certificate with.
+    #[error("no root certificates are installed on this host, so that no server's certificate can be verified")]
+    NoRoots,
+}
+
+impl From<Reply> for Fault {
+    fn from(reply: Reply) -> Self {
+        Self::Reply { code: reply.code, text: reply.text() }
+    }
+}
+
+/// Why no recipient got the message.
 #[derive(Debug, thiserror::Error)]
 pub enum SmtpError {
     /// A step failed, or the server refused it.
-    #[error("{step}: {}", reason(source))]
+    #[error("{step}: {fault}")]
     Step {
         /// Which one.
         step: Step,
         /// Why.
-        source: Error,
+        fault: Fault,
     },
     /// The server does not offer what the configuration requires.
     #[error("STARTTLS: required by the configuration, not offered by the server")]
     NoStartTls,
+    /// The password would go in clear over a network.
+    #[error(
+        "AUTH: the password would go in clear, because {}; TLS is needed (enable_starttls, tls), or \
+         email.smtp_parameters.allow_plaintext: true",
+        if *.offered { "the configuration has TLS switched off" } else { "the server offers no STARTTLS" }
+    )]
+    Plaintext {
+        /// Whether the server offers TLS.
+        offered: bool,
+    },
+    /// The server has none of the mechanisms that we may use.
+    #[error("AUTH: the server offers no mechanism that we know and the configuration allows")]
+    NoMechanism,
     /// The password's file cannot be read.
     #[error("password_file {}: {source}", file.display())]
     Password {
@@ -68,54 +127,45 @@ pub enum SmtpError {
         /// Why.
         source: io::Error,
     },
-    /// The timeout cannot be set.
-    #[error("timeout: {0}")]
-    Timeout(io::Error),
-    /// The mail library has a bug.
-    #[error("the mail library panicked; what it said is on stderr")]
+    /// We have a bug.
+    #[error("a bug in the delivery; what it said is on stderr")]
     Panic,
     /// The server refused every recipient.
     #[error("RCPT TO: {}", refusals(refused))]
     AllRefused {
         /// Each recipient with the server's reply.
-        refused: Vec<Refusal>,
+        refused: Vec<RejectedRecipient>,
         /// Whether one of the replies was a temporary one.
         again: bool,
     },
 }
 
-/// Names the step that an error of lettre happened in.
-pub(super) fn at(step: Step) -> impl Fn(Error) -> SmtpError {
-    move |source| SmtpError::Step { step, source }
+/// Names the step that a fault happened in.
+pub(super) fn at(step: Step) -> impl Fn(Fault) -> SmtpError {
+    move |fault| SmtpError::Step { step, fault }
 }
 
 impl SmtpError {
     /// Whether trying again is of no use: the server said so (5xx), is not who it should be, or lacks STARTTLS.
+    ///
+    /// That it offers no TLS for a password is not: whoever stands between us and the server can take the offer away, and
+    /// mail is not lost by that.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::NoStartTls => true,
             Self::AllRefused { again, .. } => !again,
-            Self::Password { .. } | Self::Timeout(_) | Self::Panic => false,
-            Self::Step { source, .. } => source.is_permanent() || is_untrusted(source),
+            Self::Step { fault: Fault::Reply { code, .. }, .. } => *code >= 500,
+            Self::Step { fault: Fault::Tls(error), .. } => is_untrusted(error),
+            Self::Plaintext { .. } | Self::NoMechanism | Self::Password { .. } | Self::Panic | Self::Step { .. } => {
+                false
+            }
         }
     }
 
     /// Whether the server answered and the connection is in order.
-    pub(super) fn is_reply(&self) -> bool {
-        match self {
-            Self::AllRefused { .. } => true,
-            Self::Step { source, .. } => source.status().is_some(),
-            _ => false,
-        }
-    }
-
-    /// The reason without the step.
-    pub(super) fn reason(&self) -> String {
-        match self {
-            Self::Step { source, .. } => reason(source),
-            other => other.to_string(),
-        }
+    pub(super) const fn is_reply(&self) -> bool {
+        matches!(self, Self::AllRefused { .. } | Self::Step { fault: Fault::Reply { .. }, .. })
     }
 }
 
@@ -123,10 +173,9 @@ impl SmtpError {
 ///
 /// One that is out of its time counts as temporary: a router without a battery clock starts in the past, and mails as
 /// soon as an uplink is up, which is before its clock is set.
-fn is_untrusted(error: &Error) -> bool {
-    let tls = input_output(error).and_then(io::Error::get_ref).and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match tls {
-        Some(rustls::Error::InvalidCertificate(why)) => !matches!(
+const fn is_untrusted(error: &rustls::Error) -> bool {
+    match error {
+        rustls::Error::InvalidCertificate(why) => !matches!(
             why,
             CertificateError::Expired
                 | CertificateError::ExpiredContext { .. }
@@ -137,26 +186,8 @@ fn is_untrusted(error: &Error) -> bool {
     }
 }
 
-fn input_output(error: &Error) -> Option<&io::Error> {
-    error.source()?.downcast_ref()
-}
-
-/// lettre's reason in our form, with what comes from the server cleaned.
-fn reason(error: &Error) -> String {
-    use io::ErrorKind::{TimedOut, WouldBlock};
-    // A socket's timeout is reported as the error of a socket that never blocks.
-    if input_output(error).is_some_and(|cause| matches!(cause.kind(), TimedOut | WouldBlock)) {
-        return "the server does not answer".to_owned();
-    }
-    let text = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-    match error.status() {
-        None if error.is_response() => format!("the answer is not SMTP ({})", clean(text.trim())),
-        Some(code) => format!("the server says {code} {}", clean(text.trim())),
-        None => clean(&text).into_owned(),
-    }
-}
-
-fn refusals(refused: &[Refusal]) -> String {
-    let each: Vec<_> = refused.iter().map(|Refusal { recipient, reply }| format!("{recipient}: {reply}")).collect();
+fn refusals(refused: &[RejectedRecipient]) -> String {
+    let each: Vec<_> =
+        refused.iter().map(|RejectedRecipient { recipient, reply }| format!("{recipient}: {reply}")).collect();
     each.join("; ")
 }

@@ -47,7 +47,12 @@ fn starttls_and_plain_with_a_password_file() -> Tested {
     let file = format!("password_file: {}", file.display());
     scratch.configure(SEND, &[&server.port(), "enable_starttls: true", "user_name: user", &file])?;
     let output = scratch.run(&["--test", "--json"], "")?;
-    assert_eq!((code(&output), stderr(&output)), (Some(0), String::new()));
+    let remarks = stderr(&output);
+    assert_eq!(code(&output), Some(0), "{remarks}");
+    assert!(
+        remarks.lines().all(|line| line.ends_with("warning: an address of the example, which reaches nobody")),
+        "{remarks}"
+    );
     let report: serde_json::Value = serde_json::from_slice(&output.stdout)?;
     assert_eq!((&report["encrypted"], &report["delivered"][1]), (&true.into(), &"two@example.com".into()));
     assert_eq!(server.message()?["tls"], true);
@@ -62,6 +67,26 @@ fn tls_from_the_first_byte_and_login() -> Tested {
     scratch.configure(SEND, &[&server.port(), "tls: true", "user_name: user", "password: secret"])?;
     let output = scratch.run(&["-t", "three@example.com"], "text")?;
     assert_eq!((code(&output), server.message()?["to"][0].as_str()), (Some(0), Some("three@example.com")));
+    Ok(())
+}
+
+#[test]
+fn a_long_text_arrives_whole() -> Tested {
+    let scratch = Scratch::new("long")?;
+    let certificate = scratch.certificate()?;
+    let text = ".\nline of text, and then another\n..\n".repeat(20_000);
+    for (tls, args) in [("tls: false", &[][..]), ("tls: true", &["--implicit", "--certificate"])] {
+        let certificate = certificate.to_string_lossy();
+        let args: Vec<&str> =
+            args.iter().copied().chain((tls == "tls: true").then_some(certificate.as_ref())).collect();
+        let server = Server::start(&args)?;
+        scratch.configure(SEND, &[&server.port(), tls])?;
+        let output = scratch.run(&[], &text)?;
+        assert_eq!((code(&output), stderr(&output)), (Some(0), String::new()));
+        let message = server.message()?;
+        let (_, body) = message["text"].as_str().and_then(|text| text.split_once("\r\n\r\n")).unwrap_or_default();
+        assert!(body == text.replace('\n', "\r\n"), "{tls}: {} bytes instead of {}", body.len(), text.len());
+    }
     Ok(())
 }
 

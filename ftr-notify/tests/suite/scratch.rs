@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 /// What every configuration has.
 const UPLINKS: &str = "uplinks:\n- {interface: eth1, ip: 192.0.2.2, gateway: 192.0.2.1}\n\
     - {interface: eth2, ip: 198.51.100.2, gateway: 198.51.100.1}\n\
-    downlinks: {lan: eth0}\ntests: {ips: [203.0.113.1], required_successful: 1}\n";
+    downlinks: {lan: eth0}\ntests: {ips: [203.0.113.1, 203.0.113.2], required_successful: 1}\n";
 
 /// A directory that goes when it is dropped.
 pub(crate) struct Scratch(PathBuf);

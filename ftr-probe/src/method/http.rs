@@ -10,9 +10,11 @@ use nix::sys::epoll::EpollFlags;
 use nix::sys::socket::{MsgFlags, recv, send};
 use socket2::Socket;
 
+use super::progress::Progress;
+use super::socket::failure;
 use super::tcp::Tcp;
-use super::{Progress, failure};
-use answer::{Wanted, judge};
+use crate::outlet::Outlet;
+use answer::{Wanted, evaluate};
 
 /// The port that a host's name says without saying it.
 const USUAL_PORT: u16 = 80;
@@ -28,9 +30,9 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    pub(super) fn connect(target: &HttpTarget, device: &str) -> Result<Self, Errno> {
+    pub(super) fn connect(target: &HttpTarget, outlet: Outlet<'_>) -> Result<Self, Errno> {
         Ok(Self {
-            connection: Tcp::connect(target.server, device)?,
+            connection: Tcp::connect(target.server, outlet)?,
             wanted: Wanted { status: target.status, body: target.body.clone() },
             request: request(target).into_bytes(),
             sent: 0,
@@ -61,7 +63,7 @@ impl Http {
                 Err(errno) => return Err(errno),
             };
             self.received.extend_from_slice(scratch.get(..count).unwrap_or_default());
-            if let Some(end) = judge(&self.received, count == 0, &self.wanted) {
+            if let Some(end) = evaluate(&self.received, count == 0, &self.wanted) {
                 return Ok(end);
             }
         }
@@ -83,6 +85,16 @@ fn request(target: &HttpTarget) -> String {
     let port = if server.port() == USUAL_PORT { String::new() } else { format!(":{}", server.port()) };
     let agent = concat!("ftr-probe/", env!("CARGO_PKG_VERSION"));
     format!("GET {path} HTTP/1.1\r\nHost: {host}{port}\r\nUser-Agent: {agent}\r\nConnection: close\r\n\r\n")
+}
+
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz {
+    use super::{Progress, Wanted};
+
+    /// Judges an answer to a request for this text.
+    pub(in crate::method) fn evaluate(received: &[u8], ended: bool, text: Option<&str>) -> Option<Progress> {
+        super::evaluate(received, ended, &Wanted { status: 200, body: text.map(str::to_owned) })
+    }
 }
 
 #[cfg(test)]

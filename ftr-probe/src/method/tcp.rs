@@ -7,7 +7,9 @@ use nix::errno::Errno;
 use nix::sys::epoll::EpollFlags;
 use socket2::{Socket, Type};
 
-use super::{Progress, errno, failure, header, open};
+use super::progress::Progress;
+use super::socket::{failure, header, open};
+use crate::outlet::{Outlet, errno};
 
 /// The header of a segment that opens a connection, with the options that Linux sends: MSS, SACK, timestamps, scale.
 const SYN: u64 = 40;
@@ -34,8 +36,8 @@ enum Stage {
 }
 
 impl Tcp {
-    pub(super) fn connect(server: SocketAddr, device: &str) -> Result<Self, Errno> {
-        let socket = open(server, Type::STREAM, device)?;
+    pub(super) fn connect(server: SocketAddr, outlet: Outlet<'_>) -> Result<Self, Errno> {
+        let socket = open(server, Type::STREAM, outlet)?;
         // Closed by a reset: an orderly end would cost three more segments, and leave an entry behind in the tables of
         // this host (TIME-WAIT) and of connection tracking (two minutes) for every probe.
         socket.set_linger(Some(Duration::ZERO)).map_err(|error| errno(&error))?;

@@ -1,6 +1,6 @@
-use super::{DOUBTS, STEP, Schedule, Timing};
+use super::{CONFIRMATIONS, STEP, Schedule, Timing};
 use crate::estimate::{Estimate, FLOOR};
-use crate::verdict::{Doubt, Verdict};
+use crate::verdict::{Confirmation, Verdict};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -80,7 +80,7 @@ fn tries_come_before_doubt() {
     let (asked, over) = silence(&mut begun(1, 1, 3, 1000, Some(ms(40))), 1);
     let times: Vec<_> = asked.iter().map(|(at, _)| *at).collect();
     assert_eq!(times[..3], [0, 100, 200]);
-    assert_eq!((times.len(), u32::try_from(times.len()).unwrap() - 3), (6, DOUBTS));
+    assert_eq!((times.len(), u32::try_from(times.len()).unwrap() - 3), (6, CONFIRMATIONS));
     assert_eq!(over, times[5] + 100);
 }
 
@@ -92,7 +92,7 @@ fn a_slow_line_is_not_doubted_before_its_answers_can_be_there() {
     schedule.answered(0);
     assert_eq!(ask(&mut schedule, 3, START + ms(305)), [0; 0]);
     schedule.answered(1);
-    assert_eq!(schedule.tally((2, 2, 0), START + ms(306)).doubt, Doubt::None);
+    assert_eq!(schedule.tally((2, 2, 0), START + ms(306)).confirmation, Confirmation::NotNeeded);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn the_reserve_is_called_when_one_has_failed_and_what_is_refused_is_not_doubted(
     schedule.failed(0, START + ms(3));
     assert_eq!(ask(&mut schedule, 3, START + ms(3)), [1, 2]);
     let tally = schedule.tally((3, 0, 2), START + ms(3));
-    assert_eq!((tally.open, tally.doubt), (2, Doubt::None));
+    assert_eq!((tally.open, tally.confirmation), (2, Confirmation::NotNeeded));
     schedule.failed(1, START + ms(4));
     schedule.failed(2, START + ms(4));
     assert_eq!(schedule.tally((3, 0, 0), START + ms(4)).verdict(false), Verdict::Down);
@@ -140,7 +140,7 @@ fn a_host_that_was_asleep_does_not_blame_the_uplink() {
         assert_eq!(ask(&mut schedule, 3, now), [0; 0]);
         let deadline = schedule.deadline();
         assert!(schedule.wake() <= deadline);
-        assert_eq!(schedule.tally((2, 0, 0), now.max(deadline)).verdict(true), Verdict::Void);
+        assert_eq!(schedule.tally((2, 0, 0), now.max(deadline)).verdict(true), Verdict::Inconclusive);
     }
 }
 
@@ -155,6 +155,6 @@ proptest! {
         let (asked, over) = silence(&mut schedule, count);
         prop_assert!(over <= u128::from(timeout) * u128::from(tries) + 1);
         let probes: usize = asked.iter().map(|(_, probes)| probes).sum();
-        prop_assert!((count * DOUBTS as usize..=count * (tries + DOUBTS) as usize).contains(&probes));
+        prop_assert!((count * CONFIRMATIONS as usize..=count * (tries + CONFIRMATIONS) as usize).contains(&probes));
     }
 }

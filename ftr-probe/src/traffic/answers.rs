@@ -1,6 +1,6 @@
 //! How many packets come back for each one sent, and how many come unasked.
 
-use super::Stretch;
+use super::stretch::Stretch;
 
 /// Seconds after which an observation counts for less than half (1/e).
 const MEMORY: f64 = 10.0;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::Stretch;
 use super::answers::Line;
 use super::silence::evidence;
+use super::stretch::Stretch;
 
 /// The sum above which a fall is no chance.
 const SUSPICIOUS: f64 = 3.5;

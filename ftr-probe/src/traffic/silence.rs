@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Stretch;
 use super::answers::Line;
+use super::stretch::Stretch;
 
 /// The sum above which an answer is missed: chance alone gets there about once in e^4 trials.
 const SUSPICIOUS: f64 = 4.0;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ftr_core::record::{Prompt, Reason};
+use ftr_core::record::{Reason, Trigger};
 
 use crate::cadence::Cadence;
 use crate::plan::Plan;
@@ -27,7 +27,7 @@ pub(crate) struct Next {
     metered: Option<Duration>,
     fall: u32,
     rise: u32,
-    prompt: Option<Prompt>,
+    trigger: Option<Trigger>,
     /// When the last check started.
     started: Option<Duration>,
     /// What it came to.
@@ -35,9 +35,9 @@ pub(crate) struct Next {
     /// How many checks in a row were good.
     good: u32,
     /// How many checks are still to follow at once.
-    doubts: u32,
+    confirmations: u32,
     settle: Option<Duration>,
-    /// Whether a late answer may prompt a check: one for each check that came in its turn.
+    /// Whether a late answer may trigger a check: one for each check that came in its turn.
     late: bool,
     /// How many checks have passed since the gateway was tested, and when that was.
     tested: Option<(u32, Duration)>,
@@ -52,23 +52,23 @@ impl Next {
             metered: plan.metered,
             fall: plan.fall,
             rise: plan.rise,
-            prompt: None,
+            trigger: None,
             started: None,
             up: None,
             good: 0,
-            doubts: 0,
+            confirmations: 0,
             settle: None,
             late: false,
             tested: None,
         }
     }
 
-    /// The next check is prompted by this.
-    pub(super) fn prompt(&mut self, prompt: Prompt) {
-        self.prompt = Some(prompt);
-        match prompt {
-            Prompt::Event => self.settle = Some(SETTLE),
-            Prompt::Late => self.late = false,
+    /// The next check is triggered by this.
+    pub(super) fn trigger(&mut self, trigger: Trigger) {
+        self.trigger = Some(trigger);
+        match trigger {
+            Trigger::Event => self.settle = Some(SETTLE),
+            Trigger::Late => self.late = false,
             _ => {}
         }
     }
@@ -83,15 +83,15 @@ impl Next {
         self.late && self.is_down()
     }
 
-    pub(super) fn take_prompt(&mut self) -> Option<Prompt> {
-        self.prompt.take()
+    pub(super) fn take_trigger(&mut self) -> Option<Trigger> {
+        self.trigger.take()
     }
 
     /// A check starts. Whether it is to test the gateway too.
     pub(super) fn start(&mut self, now: Duration) -> bool {
         self.cadence.start(now);
         self.started = Some(now);
-        self.late |= self.prompt.is_none();
+        self.late |= self.trigger.is_none();
         let (checks, time) = TRUST;
         let test = self.tested.is_none_or(|(count, at)| count >= checks && now >= at + time);
         self.tested = Some(match self.tested {
@@ -110,7 +110,7 @@ impl Next {
         let was_up = self.up.replace(reason.is_none());
         let Some(reason) = reason else {
             self.good = self.good.saturating_add(1);
-            self.doubts = 0;
+            self.confirmations = 0;
             self.settle = None;
             return beat;
         };
@@ -118,12 +118,12 @@ impl Next {
         // The first check of all is no exception: what was before it is not known here.
         if was_up != Some(false) {
             // What follows from many probes does not change with the next few.
-            let slow = matches!(reason, Reason::Loss | Reason::Latency);
-            self.doubts = if slow { 0 } else { self.fall.max(2) - 1 };
+            let slow = reason.is_quality();
+            self.confirmations = if slow { 0 } else { self.fall.max(2) - 1 };
         }
-        if self.doubts > 0 {
-            self.doubts -= 1;
-            self.prompt = Some(Prompt::Doubt);
+        if self.confirmations > 0 {
+            self.confirmations -= 1;
+            self.trigger = Some(Trigger::Doubt);
             return now;
         }
         let look =
@@ -157,7 +157,7 @@ impl Next {
     /// Whether the next check may be left out, if the uplink carries nothing, or the traffic since the last one shows that
     /// it works. One that was down has to count as up first.
     pub(super) fn is_sparable(&self, now: Duration) -> bool {
-        let good = self.up == Some(true) && self.good >= self.rise && self.prompt.is_none();
+        let good = self.up == Some(true) && self.good >= self.rise && self.trigger.is_none();
         let bound = self.started.zip(self.metered).map(|(started, longest)| started + longest);
         good && bound.is_some_and(|bound| now + self.interval < bound)
     }
@@ -176,7 +176,7 @@ mod tests {
     use crate::schedule::Timing;
     use ftr_core::Family;
     use ftr_core::config::Limits;
-    use ftr_core::record::{Prompt, Reason};
+    use ftr_core::record::{Reason, Trigger};
     use std::time::Duration;
 
     const MINUTE: Duration = Duration::from_secs(60);
@@ -190,6 +190,7 @@ mod tests {
             targets: Vec::new(),
             timing: Timing { required: 1, tries: 1, timeout: Duration::from_secs(2) },
             interval: MINUTE,
+            counted: false,
             metered,
             fall,
             rise: 1,
@@ -209,9 +210,9 @@ mod tests {
             assert_eq!(next.end(None, START), START + MINUTE);
             for _ in 0..followers {
                 next.start(START);
-                assert_eq!((next.end(DEAD, START), next.take_prompt()), (START, Some(Prompt::Doubt)), "fall {fall}");
+                assert_eq!((next.end(DEAD, START), next.take_trigger()), (START, Some(Trigger::Doubt)), "fall {fall}");
             }
-            assert_eq!((next.end(DEAD, START), next.take_prompt()), (START + MINUTE, None), "fall {fall}");
+            assert_eq!((next.end(DEAD, START), next.take_trigger()), (START + MINUTE, None), "fall {fall}");
         }
         let mut never_up = next(3, None);
         assert_eq!([(); 3].map(|()| never_up.end(DEAD, START)), [START, START, START + MINUTE]);
@@ -228,29 +229,29 @@ mod tests {
     fn after_an_event_failing_checks_are_repeated_ever_later() {
         let mut next = next(1, None);
         next.end(DEAD, START);
-        next.prompt(Prompt::Event);
+        next.trigger(Trigger::Event);
         let pauses: Vec<_> = (0..10).map(|_| next.end(DEAD, START).saturating_sub(START)).collect();
         assert_eq!(pauses[..3], [SETTLE, SETTLE * 2, SETTLE * 4]);
         assert_eq!(pauses[9], MINUTE);
-        next.prompt(Prompt::Event);
+        next.trigger(Trigger::Event);
         next.end(None, START);
-        next.doubts = 0;
+        next.confirmations = 0;
         next.up = Some(false);
         assert_eq!(next.end(DEAD, START), START + MINUTE, "a good check ends it");
     }
 
     #[test]
-    fn late_answers_prompt_one_check_in_a_turn() {
+    fn late_answers_trigger_one_check_in_a_turn() {
         let mut next = next(1, None);
         next.start(START);
         next.end(None, START);
         assert!(!next.wants_late(), "it is up");
         next.end(DEAD, START);
         assert!(next.wants_late());
-        next.prompt(Prompt::Late);
+        next.trigger(Trigger::Late);
         next.start(START);
         assert!(!next.wants_late());
-        next.take_prompt();
+        next.take_trigger();
         next.start(START + MINUTE);
         assert!(next.wants_late());
     }

@@ -1,12 +1,12 @@
 //! What becomes of a check when something happens meanwhile.
 
 use super::{Phase, Uplink};
-use crate::path::Way;
+use crate::path::Path;
 use crate::plan::Plan;
 use crate::schedule::Timing;
 use ftr_core::Family;
 use ftr_core::config::Limits;
-use ftr_core::record::Prompt;
+use ftr_core::record::Trigger;
 use std::time::Duration;
 
 const START: Duration = Duration::from_secs(100);
@@ -19,6 +19,7 @@ fn uplink() -> Uplink {
         targets: Vec::new(),
         timing: Timing { required: 1, tries: 1, timeout: SECOND },
         interval: SECOND * 60,
+        counted: false,
         metered: None,
         fall: 1,
         rise: 1,
@@ -31,7 +32,7 @@ fn uplink() -> Uplink {
 }
 
 fn ask(uplink: &mut Uplink, since: Duration) {
-    uplink.phase = Phase::Asking { since, way: Way { address: [192, 0, 2, 2].into(), gateway: None }, index: 7 };
+    uplink.phase = Phase::Asking { since, way: Path { address: [192, 0, 2, 2].into(), gateway: None }, index: 7 };
 }
 
 #[test]
@@ -40,11 +41,11 @@ fn events_without_end_do_not_keep_a_check_from_its_end() {
     let tenth = SECOND / 10;
     for n in 0..10 {
         ask(&mut uplink, START + tenth * n);
-        uplink.prompt(Prompt::Event, START + tenth * n + tenth / 2);
+        uplink.trigger(Trigger::Event, START + tenth * n + tenth / 2);
         assert!(uplink.is_due(START + tenth * (n + 1)), "event {n} begins the check anew");
     }
     ask(&mut uplink, START + SECOND);
-    uplink.prompt(Prompt::Event, START + SECOND + tenth);
+    uplink.trigger(Trigger::Event, START + SECOND + tenth);
     assert_eq!(uplink.asking_since(), Some(START + SECOND), "it goes on");
     let end = START + SECOND * 2;
     uplink.end(None, true, end);

@@ -26,10 +26,10 @@ pub(super) struct Explanation {
     pub(super) purpose: Option<String>,
     pub(super) route: Option<String>,
     pub(super) outcome: Outcome,
-    /// The next hop; null where it is one of several.
-    pub(super) way: Option<Leg>,
-    /// All next hops that new connections of this kind are shared among.
-    pub(super) shares: Vec<Leg>,
+    /// The nexthop; null where it is one of several.
+    pub(super) way: Option<NexthopShare>,
+    /// All nexthops that new connections of this kind are shared among.
+    pub(super) shares: Vec<NexthopShare>,
     /// What would have to be known to tell which one.
     pub(super) missing: Option<&'static str>,
     /// The source address that it leaves with, and whether it has another before.
@@ -38,7 +38,7 @@ pub(super) struct Explanation {
     /// What the kernel answers, where that is something else.
     pub(super) kernel: Option<String>,
     /// Where the configuration would have it go, where that is somewhere else.
-    pub(super) intended: Option<Vec<Leg>>,
+    pub(super) intended: Option<Vec<NexthopShare>>,
     pub(super) notes: Vec<String>,
     /// Every rule that was asked, in their order.
     pub(super) asked: Vec<Asked>,
@@ -60,9 +60,9 @@ pub(super) enum Outcome {
     Nowhere,
 }
 
-/// A next hop in words.
+/// A nexthop in words.
 #[derive(Debug, Serialize)]
-pub(super) struct Leg {
+pub(super) struct NexthopShare {
     pub(super) device: String,
     /// What people call the uplink; null for a device that is none.
     pub(super) description: Option<String>,

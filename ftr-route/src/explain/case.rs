@@ -3,22 +3,22 @@
 use std::net::IpAddr;
 
 use ftr_core::config::{Config, Protocol};
-use ftr_netlink::{Refusal, Route};
+use ftr_netlink::{NetlinkError, Route};
 
-use super::answer::{Asked, Explanation, Leg, Outcome};
+use super::answer::{Asked, Explanation, NexthopShare, Outcome};
 use super::end::{End, Hop};
 use super::flow::Flow;
 use super::mark::Mark;
 use super::purpose::purpose;
 use super::translation::{Translation, translation};
 use crate::iproute;
-use crate::observed::Observed;
+use crate::snapshot::Snapshot;
 use crate::walk::{Answer, Step};
 
 /// What was found out about a flow.
 pub(super) struct Case<'a> {
     pub(super) config: &'a Config,
-    pub(super) observed: &'a Observed,
+    pub(super) snapshot: &'a Snapshot,
     pub(super) flow: &'a Flow,
     /// The device that it comes in by; none for one of this host.
     pub(super) device: Option<&'a str>,
@@ -27,12 +27,12 @@ pub(super) struct Case<'a> {
     pub(super) established: Option<IpAddr>,
     pub(super) steps: &'a [Step<'a>],
     /// The kernel's own answer; none for a planned state.
-    pub(super) kernel: Option<Result<Route, Refusal>>,
+    pub(super) kernel: Option<Result<Route, NetlinkError>>,
     /// Where the configuration would have it go; none for a planned state.
     pub(super) intended: Option<End>,
     /// Uplinks that are taken to be down.
     pub(super) failed: &'a [usize],
-    /// What is not known of the flow but decides among several next hops.
+    /// What is not known of the flow but decides among several nexthops.
     pub(super) missing: Option<&'static str>,
     pub(super) notes: Vec<String>,
 }
@@ -64,13 +64,17 @@ impl Case<'_> {
             purpose: decided.map(|step| purpose(self.config, step.rule)),
             route: decided.and_then(|step| self.route(&step.answer)),
             outcome: self.outcome(&end),
-            way: taken.map(|hop| self.leg(hop, hops)),
-            shares: self.legs(&end),
+            way: taken.map(|hop| self.nexthop(hop, hops)),
+            shares: self.nexthops(&end),
             missing: self.missing.filter(|_| taken.is_none() && hops.len() > 1),
             source,
             translated,
             kernel: self.kernel.as_ref().filter(|kernel| !end.agrees(kernel)).map(|kernel| self.objection(kernel)),
-            intended: self.intended.as_ref().filter(|intended| **intended != end).map(|intended| self.legs(intended)),
+            intended: self
+                .intended
+                .as_ref()
+                .filter(|intended| **intended != end)
+                .map(|intended| self.nexthops(intended)),
             notes: self.notes(&end),
             asked: self.steps.iter().map(|step| self.asked(step)).collect(),
             lost: !hops.is_empty() && hops.iter().all(|hop| self.is_failed(*hop)),
@@ -83,20 +87,20 @@ impl Case<'_> {
     }
 
     fn is_failed(&self, hop: Hop) -> bool {
-        self.place(hop).is_some_and(|i| self.failed.contains(&i))
+        self.index(hop).is_some_and(|i| self.failed.contains(&i))
     }
 
-    fn legs(&self, end: &End) -> Vec<Leg> {
+    fn nexthops(&self, end: &End) -> Vec<NexthopShare> {
         let End::Out(hops) = end else { return Vec::new() };
-        hops.iter().map(|hop| self.leg(*hop, hops)).collect()
+        hops.iter().map(|hop| self.nexthop(*hop, hops)).collect()
     }
 
-    /// The uplink behind a next hop.
-    fn place(&self, hop: Hop) -> Option<usize> {
-        self.config.position(self.observed.name(hop.index)?)
+    /// The uplink behind a nexthop.
+    fn index(&self, hop: Hop) -> Option<usize> {
+        self.config.position(self.snapshot.name(hop.index)?)
     }
 
-    /// The next hop that it takes, as far as that can be told.
+    /// The nexthop that it takes, as far as that can be told.
     fn taken(&self, end: &End) -> Option<Hop> {
         match (end, &self.kernel) {
             (End::Out(hops), _) if hops.len() == 1 => hops.first().copied(),
@@ -110,23 +114,23 @@ impl Case<'_> {
             End::Here => Outcome::Here,
             End::Refused => Outcome::Refused,
             End::Nowhere => Outcome::Nowhere,
-            End::Out(hops) if hops.iter().any(|hop| self.place(*hop).is_some()) => Outcome::Uplink,
+            End::Out(hops) if hops.iter().any(|hop| self.index(*hop).is_some()) => Outcome::Uplink,
             End::Out(_) => Outcome::Elsewhere,
         }
     }
 
-    fn leg(&self, hop: Hop, among: &[Hop]) -> Leg {
+    fn nexthop(&self, hop: Hop, among: &[Hop]) -> NexthopShare {
         let total: u32 = among.iter().map(|hop| u32::from(hop.weight)).sum();
-        Leg {
+        NexthopShare {
             device: self.device_name(hop.index),
-            description: self.place(hop).and_then(|i| self.config.uplinks.get(i)).map(|one| one.description.clone()),
+            description: self.index(hop).and_then(|i| self.config.uplinks.get(i)).map(|one| one.description.clone()),
             gateway: hop.gateway,
             percent: 100.0 * f64::from(hop.weight) / f64::from(total.max(1)),
         }
     }
 
     fn device_name(&self, index: u32) -> String {
-        self.observed.name(index).map_or_else(|| format!("if{index}"), str::to_owned)
+        self.snapshot.name(index).map_or_else(|| format!("if{index}"), str::to_owned)
     }
 
     /// The source address that it leaves with, as far as that can be told, and whether that is another than it has before.
@@ -135,7 +139,7 @@ impl Case<'_> {
         let own = self.flow.from.or(named);
         let leaves = match (self.established, taken) {
             (Some(established), _) => Some(established),
-            (None, Some(hop)) => self.place(hop).map_or(own, |i| self.translated(i, own)),
+            (None, Some(hop)) => self.index(hop).map_or(own, |i| self.translated(i, own)),
             (None, None) => None,
         };
         (leaves, own.is_some() && leaves.is_some() && leaves != own)
@@ -143,33 +147,32 @@ impl Case<'_> {
 
     /// The address that a new connection from `own` leaves an uplink with.
     fn translated(&self, i: usize, own: Option<IpAddr>) -> Option<IpAddr> {
-        let uplink = self.config.uplinks.get(i)?;
-        match translation(uplink, self.config.downlinks.prefix6, own, self.flow.family()) {
+        match translation(self.config, i, own, self.flow.family()) {
             Translation::None => own,
             Translation::To(address) => Some(address),
             // The kernel chooses among those of the device.
-            Translation::Masquerade => match self.observed.standings.get(i)?.addresses.as_slice() {
+            Translation::Masquerade => match self.snapshot.states.get(i)?.addresses.as_slice() {
                 [only] => Some(*only),
                 _ => None,
             },
         }
     }
 
-    fn words(&self, route: &Route) -> String {
-        iproute::route(route, &|index| self.observed.name(index))
+    fn format(&self, route: &Route) -> String {
+        iproute::route(route, &|index| self.snapshot.name(index))
     }
 
     fn route(&self, answer: &Answer<'_>) -> Option<String> {
         match answer {
-            Answer::Found(route, _) | Answer::Refused(Some(route)) => Some(self.words(route)),
+            Answer::Found(route, _) | Answer::Refused(Some(route)) => Some(self.format(route)),
             _ => None,
         }
     }
 
-    fn objection(&self, kernel: &Result<Route, Refusal>) -> String {
+    fn objection(&self, kernel: &Result<Route, NetlinkError>) -> String {
         match kernel {
-            Err(refusal) => refusal.to_string(),
-            Ok(route) => self.words(route),
+            Err(error) => error.to_string(),
+            Ok(route) => self.format(route),
         }
     }
 
@@ -179,11 +182,11 @@ impl Case<'_> {
             Answer::Goto(target) => format!("goes on at priority {target}"),
             Answer::Nothing => "does nothing".to_owned(),
             Answer::Empty => "has no route to there".to_owned(),
-            Answer::Thrown(route) => format!("goes on: {}", self.words(route)),
-            Answer::Suppressed(route) => format!("does not count: {}", self.words(route)),
+            Answer::Thrown(route) => format!("goes on: {}", self.format(route)),
+            Answer::Suppressed(route) => format!("does not count: {}", self.format(route)),
             Answer::Refused(None) => "refuses".to_owned(),
-            Answer::Refused(Some(route)) => format!("refuses: {}", self.words(route)),
-            Answer::Found(route, _) => format!("leads there: {}", self.words(route)),
+            Answer::Refused(Some(route)) => format!("refuses: {}", self.format(route)),
+            Answer::Found(route, _) => format!("leads there: {}", self.format(route)),
         };
         Asked { rule: iproute::rule(step.rule), purpose: purpose(self.config, step.rule), answer }
     }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ftr_netlink::{Nexthop, Refusal, Route, RouteKind};
+use ftr_netlink::{NetlinkError, Nexthop, Route, RouteKind};
 
 use crate::walk::{Answer, Step};
 
@@ -19,7 +19,7 @@ pub(crate) enum End {
     Nowhere,
 }
 
-/// A next hop, without what the kernel has found out about its device.
+/// A nexthop, without what the kernel has found out about its device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Hop {
     pub(crate) index: u32,
@@ -50,8 +50,8 @@ impl End {
         Self::Out(hops)
     }
 
-    /// Whether it is what the kernel answers, which names the one next hop that it takes now.
-    pub(super) fn agrees(&self, kernel: &Result<Route, Refusal>) -> bool {
+    /// Whether it is what the kernel answers, which names the one nexthop that it takes now.
+    pub(super) fn agrees(&self, kernel: &Result<Route, NetlinkError>) -> bool {
         match (self, kernel) {
             (Self::Here, Ok(route)) => route.kind == RouteKind::Local,
             (Self::Out(_), Ok(route)) => self.taken(route).is_some(),
@@ -60,7 +60,7 @@ impl End {
         }
     }
 
-    /// The next hop that the kernel takes now.
+    /// The nexthop that the kernel takes now.
     pub(super) fn taken(&self, kernel: &Route) -> Option<Hop> {
         let Self::Out(hops) = self else { return None };
         let [nexthop] = kernel.nexthops.as_slice() else { return None };
@@ -73,9 +73,10 @@ impl End {
 #[cfg(test)]
 mod tests {
     use super::{End, Hop};
-    use crate::walk::{Packet, walk};
+    use crate::walk::packet::Packet;
+    use crate::walk::walk;
     use ftr_core::Family;
-    use ftr_netlink::{Nexthop, Refusal, Route, RouteKind, Rule};
+    use ftr_netlink::{NetlinkError, Nexthop, Route, RouteKind, Rule};
     use nix::errno::Errno;
 
     fn route(kind: RouteKind, nexthops: Vec<Nexthop>) -> Route {
@@ -99,7 +100,7 @@ mod tests {
         let answer = |nexthop| Ok(route(RouteKind::Unicast, vec![nexthop]));
         assert!(balanced.agrees(&answer(hop(2, 4, 1))));
         assert!(!balanced.agrees(&answer(hop(9, 4, 1))) && !balanced.agrees(&answer(hop(2, 5, 1))));
-        assert!(!balanced.agrees(&Err(Refusal { errno: Errno::ENETUNREACH, message: None })));
+        assert!(!balanced.agrees(&Err(NetlinkError { errno: Errno::ENETUNREACH, message: None })));
     }
 
     #[test]
@@ -110,13 +111,13 @@ mod tests {
 
     #[test]
     fn refusals_and_local_delivery_are_ends_too() {
-        let refusal = Err(Refusal { errno: Errno::EHOSTUNREACH, message: None });
+        let error = Err(NetlinkError { errno: Errno::EHOSTUNREACH, message: None });
         let refused = end(route(RouteKind::Unreachable, Vec::new()));
-        assert!(refused == End::Refused && refused.agrees(&refusal));
+        assert!(refused == End::Refused && refused.agrees(&error));
         let nowhere = End::of(&[]);
-        assert!(nowhere == End::Nowhere && nowhere.agrees(&refusal));
+        assert!(nowhere == End::Nowhere && nowhere.agrees(&error));
         let here = end(route(RouteKind::Local, vec![Nexthop::new(None, 1)]));
-        assert!(here == End::Here && !here.agrees(&refusal));
+        assert!(here == End::Here && !here.agrees(&error));
         assert!(here.agrees(&Ok(route(RouteKind::Local, Vec::new()))));
     }
 }

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use ftr_core::cli::Failure;
 use ftr_core::config::Protocol;
 use ftr_core::{Exit, Family};
 use ftr_netlink::{Flow as Tuple, Transport};
+use ftr_tool::cli::Failure;
 
 use crate::cli::Explain;
 

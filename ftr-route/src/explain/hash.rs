@@ -1,11 +1,13 @@
-//! What the kernel hashes to choose among several next hops, and whether all of it is known (the kernel's `ip-sysctl`
+//! What the kernel hashes to choose among several nexthops, and whether all of it is known (the kernel's `ip-sysctl`
 //! document, `fib_multipath_hash_policy` and `fib_multipath_hash_fields`).
 
 use ftr_core::Family;
 use ftr_core::config::Protocol;
+use ftr_core::number::whole32;
 
 use super::flow::Flow;
-use crate::sysctl;
+use crate::kernel::sysctl;
+use crate::plan::sysctl::{FIELDS, Net, POLICY};
 
 /// Bits of the fields: the flow label of the packet and that inside a tunnel; ports.
 const FLOW_LABEL: u32 = 0x8;
@@ -25,15 +27,14 @@ pub(super) enum Hashing {
 impl Hashing {
     /// Asks the kernel.
     pub(super) fn read(family: Family) -> Self {
-        let net = if family == Family::V4 { "ipv4" } else { "ipv6" };
-        let paths = ["policy", "fields"].map(|key| format!("net/{net}/fib_multipath_hash_{key}"));
+        let paths = [POLICY, FIELDS].map(|key| Net(family).path(key));
         let values = sysctl::read(paths.clone());
         let [policy, fields] = paths.map(|path| values.get(&path).cloned().unwrap_or_default());
         Self::of(&policy, &fields)
     }
 
     fn of(policy: &str, fields: &str) -> Self {
-        let fields = u32::from_str_radix(fields.trim_start_matches("0x"), 16).unwrap_or(0);
+        let fields = whole32(fields).unwrap_or(0);
         match policy {
             "1" => Self::Ports,
             "3" => Self::Fields(fields),
@@ -41,7 +42,7 @@ impl Hashing {
         }
     }
 
-    /// What would have to be known of the flow as well; nothing where its next hop can be told.
+    /// What would have to be known of the flow as well; nothing where its nexthop can be told.
     ///
     /// The kernel is asked by `RTM_GETROUTE`. For packets that come in (`comes_in`) it answers without a packet at hand, so
     /// it does not say what it will do where it hashes something else of a packet: over IPv4, under policy 1, the hash that

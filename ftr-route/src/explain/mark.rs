@@ -1,7 +1,7 @@
 //! The mark that a packet has when it is routed, as the rules that `ftr-rules` prints give it.
 
 use ftr_core::config::{Config, ConnectionsOnDown, Match, Policy};
-use ftr_core::layout::Layout;
+use ftr_core::numbering::Numbering;
 use ftr_core::{Family, InterfaceName, Prefix};
 use ftr_netlink::Connection;
 use serde::Serialize;
@@ -47,12 +47,12 @@ pub(super) struct Origin<'a> {
 impl Origin<'_> {
     /// The mark that the packet has, and what should be known about it.
     pub(super) fn mark(&self, config: &Config) -> (Mark, Option<String>) {
-        let layout = Layout::of(config);
+        let numbering = Numbering::of(config);
         let nothing = Mark { value: 0, whence: Whence::Nothing };
         let mut note = None;
         if let Some(connection) = self.connection {
-            let value = connection.mark & layout.mask().unwrap_or(u32::MAX);
-            let failed = self.failed.iter().find(|uplink| layout.mark(**uplink) == value);
+            let value = connection.mark & numbering.mask().unwrap_or(u32::MAX);
+            let failed = self.failed.iter().find(|uplink| numbering.mark(**uplink) == value);
             let forgets = config.routing.connections_on_down == ConnectionsOnDown::Flush;
             match failed.filter(|_| forgets).and_then(|uplink| config.uplinks.get(*uplink)) {
                 // Its next packet is the first of a new one.
@@ -66,7 +66,7 @@ impl Origin<'_> {
         for (k, policy) in config.policies.iter().enumerate() {
             let fits = |matching: &Match| self.comes_in(config, matching) && fits(matching, self.flow);
             if policy.matching.as_ref().is_some_and(fits) {
-                let mark = Mark { value: layout.policy_mark(k), whence: Whence::Policy(policy.name.clone()) };
+                let mark = Mark { value: numbering.policy_mark(k), whence: Whence::Policy(policy.name.clone()) };
                 return (mark, note.or_else(|| unknown(policy)));
             }
         }
@@ -133,7 +133,7 @@ fn unknown(policy: &Policy) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{Connection, Flow, Mark, Origin, Whence};
-    use crate::standing::tests::{CONFIG, config};
+    use crate::plan::uplink_state::tests::{CONFIG, config};
     use ftr_core::config::Protocol;
     use ftr_netlink::{Flow as Tuple, Transport};
 

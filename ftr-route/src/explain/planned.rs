@@ -2,8 +2,8 @@
 
 use ftr_netlink::{Nexthop, Route, Rule, Write};
 
-use crate::diff::Plan;
-use crate::operation::Operation;
+use crate::plan::diff::Plan;
+use crate::plan::operation::Operation;
 
 /// Rules and routes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(super) struct Routing {
 }
 
 impl Routing {
-    /// The same after these changes. The kernel uses no next hop whose device is `dead`.
+    /// The same after these changes. The kernel uses no nexthop whose device is `dead`.
     pub(super) fn after(&self, plan: &Plan, dead: &dyn Fn(u32) -> bool) -> Self {
         let mut routing = self.clone();
         let writes = plan.stages.iter().flatten().filter_map(|operation| match operation {
@@ -53,8 +53,8 @@ fn remove<T: PartialEq>(from: &mut Vec<T>, what: &T) {
 #[cfg(test)]
 mod tests {
     use super::Routing;
-    use crate::diff::Plan;
-    use crate::operation::Operation;
+    use crate::plan::diff::Plan;
+    use crate::plan::operation::Operation;
     use ftr_core::Family;
     use ftr_netlink::{Nexthop, Route, RouteKind, Rule, Write};
 

@@ -1,19 +1,20 @@
 //! What a rule is there for.
 
+use ftr_core::InterfaceName;
 use ftr_core::config::Config;
-use ftr_core::layout::{DEFAULT_PRIORITY, Layout, MAIN_PRIORITY};
+use ftr_core::numbering::{DEFAULT_PRIORITY, DEFAULT_TABLE, LOCAL_TABLE, MAIN_PRIORITY, MAIN_TABLE, Numbering};
 use ftr_netlink::{Action, Prefix, Rule};
 
 use crate::iproute::is_ours;
-use crate::kernel::{LOCAL_TABLE, MAIN_TABLE};
-
-/// `RT_TABLE_DEFAULT`.
-const DEFAULT_TABLE: u32 = 253;
 
 /// What a rule is there for, in words.
 pub(super) fn purpose(config: &Config, rule: &Rule) -> String {
     let Action::Lookup(table) = rule.action else {
-        return others(rule);
+        let whose = rescued(config, rule, &Numbering::of(config)).filter(|_| is_ours(rule.protocol));
+        return whose.map_or_else(
+            || others(rule),
+            |whose| format!("what comes from a prefix of {whose} is refused while its IPv6 is down"),
+        );
     };
     if is_ours(rule.protocol) {
         return ours(config, rule, table)
@@ -28,35 +29,46 @@ pub(super) fn purpose(config: &Config, rule: &Rule) -> String {
 }
 
 fn ours(config: &Config, rule: &Rule, table: u32) -> Option<String> {
-    let layout = Layout::of(config);
+    let numbering = Numbering::of(config);
     let is = |priority, number| (rule.priority, table) == (priority, number);
-    if is(layout.host_priority(), LOCAL_TABLE) {
+    if is(numbering.host_priority(), LOCAL_TABLE) {
         return Some("what is for this host itself, which the kernel's own rule comes too late for".to_owned());
     }
-    if is(layout.networks_priority(), MAIN_TABLE) {
+    if is(numbering.networks_priority(), MAIN_TABLE) {
         return Some("local networks first, but no default route of main".to_owned());
     }
     for (i, uplink) in config.uplinks.iter().enumerate() {
-        let (name, number) = (&uplink.name, layout.table(i));
-        if is(layout.from_priority(i), number) {
+        let (name, number) = (&uplink.name, numbering.table(i));
+        if is(numbering.from_priority(i), number) {
             let host = rule.from.is_some_and(|from| Prefix::host(from.address()) == from);
             let whose = if host { "an address" } else { "a prefix" };
             return Some(format!("what comes from {whose} of {name} leaves by it"));
-        } else if is(layout.mark_priority(i), number) {
+        } else if is(numbering.mark_priority(i), number) {
             return Some(format!("connections of {name} stay on it"));
-        } else if is(layout.device_priority(i), number) {
+        } else if is(numbering.device_priority(i), number) {
             return Some(format!("what is bound to {name} leaves by it"));
         }
     }
-    if rule.from.is_some() && is(layout.given_up_priority(), layout.balanced_table()) {
+    if let Some(whose) = rescued(config, rule, &numbering) {
+        return Some(format!("what comes from a prefix of {whose} leaves by others while its IPv6 is down"));
+    }
+    if rule.from.is_some() && is(numbering.given_up_priority(), numbering.balanced_table()) {
         return Some("datagrams of this host from an address of an uplink that is given up".to_owned());
     }
     for (k, policy) in config.policies.iter().enumerate() {
-        if is(layout.policy_priority(k), layout.policy_table(k)) {
+        if is(numbering.policy_priority(k), numbering.policy_table(k)) {
             return Some(format!("policy {}", policy.name));
         }
     }
-    is(layout.balanced_priority(), layout.balanced_table()).then(|| "new connections".to_owned())
+    is(numbering.balanced_priority(), numbering.balanced_table()).then(|| "new connections".to_owned())
+}
+
+/// The uplink whose prefix a rule keeps from it.
+fn rescued<'a>(config: &'a Config, rule: &Rule, numbering: &Numbering) -> Option<&'a InterfaceName> {
+    let is_its = |rule: &&Rule| rule.priority == numbering.given_up_priority() && rule.iif.is_none();
+    let from = Some(rule).filter(is_its)?.from?;
+    let (uplink, _) = config.delegated().find(|(_, prefix)| *prefix == from)?;
+    config.uplinks.get(uplink).map(|uplink| &uplink.name)
 }
 
 fn others(rule: &Rule) -> String {
@@ -66,9 +78,9 @@ fn others(rule: &Rule) -> String {
 #[cfg(test)]
 mod tests {
     use super::purpose;
-    use crate::desired::{Goal, desired};
-    use crate::standing::tests::{CONFIG, address, config, link};
-    use crate::standing::{Host, standings};
+    use crate::plan::desired::{Goal, desired};
+    use crate::plan::uplink_state::tests::{CONFIG, address, config, link};
+    use crate::plan::uplink_state::{HostView, uplink_states};
     use ftr_core::Family;
     use ftr_netlink::Rule;
 
@@ -77,9 +89,9 @@ mod tests {
         let text = CONFIG.replace("40000", "20000") + "policies: [{name: voip, uplinks: [eth2]}]\n";
         let config = config(&text);
         let (links, addresses) = ([link(3, "eth1")], [address(3, "1.0.0.2", None, 24)]);
-        let host = Host { links: &links, addresses: &addresses, ..Host::default() };
-        let standings = standings(&config, Family::V4, host);
-        let rules = desired(&config, Family::V4, &standings, &Goal::default()).rules;
+        let host = HostView { links: &links, addresses: &addresses, ..HostView::default() };
+        let states = uplink_states(&config, Family::V4, host);
+        let rules = desired(&config, Family::V4, &states, &Goal::default()).rules;
         let told: Vec<String> = rules.iter().map(|rule| purpose(&config, rule)).collect();
         let expected = [
             "local networks first, but no default route of main",

@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use ftr_core::config::Protocol;
 use ftr_core::{Config, Exit, Family};
-use ftr_netlink::{Nexthop, Refusal, Route, RouteKind};
+use ftr_netlink::{NetlinkError, Nexthop, Route, RouteKind};
 use nix::errno::Errno;
 
 use super::answer::{Explanation, Outcome};
@@ -12,19 +12,19 @@ use super::flow::Flow;
 use super::mark::{Mark, Whence};
 use super::planned::Routing;
 use super::{incoming, packet, text};
-use crate::balance;
-use crate::desired::{Goal, desired};
-use crate::diff::diff;
-use crate::observed::Observed;
-use crate::standing::tests::{CONFIG, address, config, link};
-use crate::standing::{Host, standings};
-use crate::sysctl::Values;
+use crate::plan::balance;
+use crate::plan::desired::{Goal, desired};
+use crate::plan::diff::diff;
+use crate::plan::sysctl::Values;
+use crate::plan::uplink_state::tests::{CONFIG, address, config, link};
+use crate::plan::uplink_state::{HostView, uplink_states};
+use crate::snapshot::Snapshot;
 use crate::walk::walk;
 
 /// A router on which everything is as wanted.
 struct World {
     config: Config,
-    observed: Observed,
+    snapshot: Snapshot,
     now: Routing,
 }
 
@@ -37,10 +37,10 @@ impl World {
             address(4, "2.0.0.2", None, 24),
             address(5, "9.0.0.2", Some("9.0.0.1"), 32),
         ];
-        let host = Host { links: &links, addresses: &addresses, ..Host::default() };
-        let standings = standings(&config, Family::V4, host);
+        let host = HostView { links: &links, addresses: &addresses, ..HostView::default() };
+        let states = uplink_states(&config, Family::V4, host);
         let goal = Goal { balanced: Some(balance::of(&config, 0..3)), ..Goal::default() };
-        let plan = diff(&desired(&config, Family::V4, &standings, &goal), &[], &[]);
+        let plan = diff(&desired(&config, Family::V4, &states, &goal), &[], &[]);
         let mut now = Routing::default().after(&plan, &|_| false);
         now.rules.push(ftr_netlink::Rule::lookup(Family::V4, 32766, 254));
         let lan = Route {
@@ -49,24 +49,24 @@ impl World {
             ..Route::default(Family::V4, 254, RouteKind::Unicast)
         };
         now.routes.push(lan);
-        let observed = Observed {
+        let snapshot = Snapshot {
+            family: Family::V4,
             links,
-            standings,
+            states,
             rules: now.rules.clone(),
             routes: now.routes.clone(),
             sysctls: Values::new(),
             labels: Vec::new(),
-            warnings: Vec::new(),
         };
-        Self { config, observed, now }
+        Self { config, snapshot, now }
     }
 
     fn explain(&self, flow: Flow, mark: u32, change: impl FnOnce(&mut Case<'_>)) -> Explanation {
-        let device = incoming(&flow, &self.now, &self.observed).unwrap();
+        let device = incoming(&flow, &self.now, &self.snapshot).unwrap();
         let steps = walk(&packet(&flow, device, mark), &self.now.rules, &self.now.routes);
         let mut case = Case {
             config: &self.config,
-            observed: &self.observed,
+            snapshot: &self.snapshot,
             flow: &flow,
             device: device.map(|link| link.name.as_str()),
             mark: Mark { value: mark, whence: if mark == 0 { Whence::Nothing } else { Whence::Connection } },
@@ -132,11 +132,9 @@ fn of_several_uplinks_the_kernel_says_which_unless_something_is_not_known() {
 #[test]
 fn an_answer_of_the_kernel_that_differs_is_told() {
     let world = World::new();
-    let refusal = Refusal { errno: Errno::EXDEV, message: None };
-    let cases = [
-        (Ok(answer(1, 3)), "default via 1.0.0.1 dev eth1 table 4 proto 0"),
-        (Err(refusal), "Cross-device link (EXDEV)"),
-    ];
+    let error = NetlinkError { errno: Errno::EXDEV, message: None };
+    let cases =
+        [(Ok(answer(1, 3)), "default via 1.0.0.1 dev eth1 table 4 proto 0"), (Err(error), "Cross-device link (EXDEV)")];
     for (kernel, said) in cases {
         let told = world.explain(flow(Some([10, 0, 0, 5])), 2, |case| case.kernel = Some(kernel.clone()));
         assert_eq!(told.kernel.as_deref(), Some(said));
@@ -149,7 +147,7 @@ fn an_answer_of_the_kernel_that_differs_is_told() {
 fn what_the_configuration_would_have_otherwise_is_told() {
     let world = World::new();
     let told = world.explain(flow(None), 2, |case| case.intended = Some(End::Refused));
-    assert!(text::lines(&told, false).contains(&"intended  no way at all; see ftr-route check".to_owned()));
+    assert!(text::lines(&told, false).contains(&"intended  no route at all; see ftr-route check".to_owned()));
     assert_eq!((told.exit(), told.outcome, told.source), (Exit::No, Outcome::Uplink, Some([2, 0, 0, 2].into())));
 }
 
@@ -196,8 +194,8 @@ fn every_line_fits_a_terminal_and_every_rule_that_was_asked_is_there() {
 #[test]
 fn who_is_neither_here_nor_on_a_known_network_needs_a_device() {
     let world = World::new();
-    assert!(incoming(&flow(Some([198, 51, 100, 1])), &world.now, &world.observed).is_err());
-    let lan = incoming(&flow(Some([10, 0, 0, 5])), &world.now, &world.observed).unwrap();
+    assert!(incoming(&flow(Some([198, 51, 100, 1])), &world.now, &world.snapshot).is_err());
+    let lan = incoming(&flow(Some([10, 0, 0, 5])), &world.now, &world.snapshot).unwrap();
     assert_eq!(lan.map(|link| link.name.as_str()), Some("eth0"));
-    assert!(incoming(&flow(None), &world.now, &world.observed).unwrap().is_none());
+    assert!(incoming(&flow(None), &world.now, &world.snapshot).unwrap().is_none());
 }

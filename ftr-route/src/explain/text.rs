@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use super::answer::{Explanation, Leg, Outcome};
+use super::answer::{Explanation, NexthopShare, Outcome};
 use super::mark::Whence;
 
 /// Where a line ends.
@@ -50,7 +50,7 @@ pub(super) fn lines(told: &Explanation, verbose: bool) -> Vec<String> {
     lines
 }
 
-/// Adds a line, and more where it is too long for one; each next hop of a route has its own.
+/// Adds a line, and more where it is too long for one; each nexthop of a route has its own.
 fn put(lines: &mut Vec<String>, word: &str, text: &str) {
     let mut line = format!("{word:<INDENT$}");
     for word in text.split(' ') {
@@ -99,7 +99,7 @@ fn way(told: &Explanation) -> String {
         (Outcome::Here, _) => "this host itself".to_owned(),
         (Outcome::Refused, _) => "none: refused".to_owned(),
         (Outcome::Nowhere, _) => "none: no rule leads to a route".to_owned(),
-        (_, Some(leg)) => leg_in_words(leg),
+        (_, Some(nexthop)) => nexthop_text(nexthop),
         (_, None) => match told.missing {
             Some(missing) => format!("one of these; which one is decided by {missing}"),
             None => "one of these".to_owned(),
@@ -107,27 +107,27 @@ fn way(told: &Explanation) -> String {
     }
 }
 
-fn leg_in_words(leg: &Leg) -> String {
-    let mut text = leg.device.clone();
-    match &leg.description {
-        Some(description) if *description == leg.device => {}
+fn nexthop_text(nexthop: &NexthopShare) -> String {
+    let mut text = nexthop.device.clone();
+    match &nexthop.description {
+        Some(description) if *description == nexthop.device => {}
         Some(description) => text = format!("{text} ({description})"),
         None => text.push_str(", no uplink"),
     }
-    match leg.gateway {
+    match nexthop.gateway {
         Some(gateway) => format!("{text}, gateway {gateway}"),
         None => text,
     }
 }
 
-fn shares(legs: &[Leg]) -> String {
-    legs.iter().map(|leg| format!("{} {:.0}%", leg.device, leg.percent)).collect::<Vec<_>>().join(", ")
+fn shares(nexthops: &[NexthopShare]) -> String {
+    nexthops.iter().map(|nexthop| format!("{} {:.0}%", nexthop.device, nexthop.percent)).collect::<Vec<_>>().join(", ")
 }
 
-fn elsewhere(legs: &[Leg]) -> String {
-    match legs {
-        [] => "no way at all".to_owned(),
-        [leg] => leg_in_words(leg),
+fn elsewhere(nexthops: &[NexthopShare]) -> String {
+    match nexthops {
+        [] => "no route at all".to_owned(),
+        [nexthop] => nexthop_text(nexthop),
         several => shares(several),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use ftr_core::config::{Ipv6Kind, Nat, Nat6, Uplink, UplinkKind};
+use ftr_core::config::{Config, Ipv6Kind, Nat, Nat6, Uplink, UplinkKind};
 use ftr_core::{Family, Prefix};
 
 /// What becomes of a source address.
@@ -16,13 +16,37 @@ pub(super) enum Translation {
     Masquerade,
 }
 
-/// What becomes of a source address when a connection leaves by an uplink; `inner` is the prefix inside for `nat6: npt`.
-pub(super) fn translation(
-    uplink: &Uplink,
-    inner: Option<Prefix>,
-    source: Option<IpAddr>,
-    family: Family,
-) -> Translation {
+/// What becomes of a source address when a connection leaves by this uplink.
+pub(super) fn translation(config: &Config, index: usize, source: Option<IpAddr>, family: Family) -> Translation {
+    let Some(uplink) = config.uplinks.get(index) else { return Translation::None };
+    if let (Family::V6, Some(IpAddr::V6(source))) = (family, source) {
+        let rescue = rescue(config, index, uplink, source);
+        if rescue != Translation::None {
+            return rescue;
+        }
+    }
+    usual(uplink, config.downlinks.prefix6, source, family)
+}
+
+/// What becomes of a source that another provider has delegated.
+fn rescue(config: &Config, index: usize, uplink: &Uplink, source: Ipv6Addr) -> Translation {
+    let whose = |own: bool| {
+        let mut all = config.delegated().filter(|(whose, _)| (*whose == index) == own);
+        all.any(|(_, prefix)| prefix.contains(source.into()))
+    };
+    if !config.rescues(index) || whose(true) || !whose(false) {
+        return Translation::None;
+    }
+    match (uplink.nat6, uplink.prefixes6.first().map(|prefix| (prefix.address(), prefix.length())), uplink.ipv6) {
+        (Nat6::None, Some((IpAddr::V6(outer), length)), _) => mapped(source, length, outer),
+        (_, _, Some(Ipv6Kind::Static { ip, .. })) => Translation::To(ip.into()),
+        (_, _, Some(Ipv6Kind::Advertised)) => Translation::Masquerade,
+        _ => Translation::None,
+    }
+}
+
+/// What becomes of any other; `inner` is the prefix inside for `nat6: npt`.
+fn usual(uplink: &Uplink, inner: Option<Prefix>, source: Option<IpAddr>, family: Family) -> Translation {
     match (family, uplink.kind, uplink.nat6, uplink.ipv6) {
         (Family::V4, ..) if uplink.nat == Nat::None => Translation::None,
         (Family::V4, UplinkKind::Static { ip, .. }, ..) => Translation::To(ip.into()),

@@ -1,7 +1,7 @@
 //! What is remembered, and how it is put back.
 
-use super::{Changes, Remembered, note, undo};
-use crate::sysctl::{Setting, Values};
+use super::{Changes, FILE, Remembered, note, undo};
+use crate::plan::sysctl::{Setting, Values};
 use ftr_core::Family;
 use std::fs;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ fn seen(values: &[(&str, &str)]) -> Values {
 /// A file of its own for each test.
 fn remembered(name: &str) -> (Remembered, PathBuf) {
     let directory = std::env::temp_dir().join(format!("ftr-remembered-{name}-{}", std::process::id()));
-    (Remembered::at(directory.join("run/sysctl.json")), directory)
+    (Remembered::at(directory.join("run")), directory)
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn one_family_is_forgotten_and_the_other_goes_on() {
     assert_eq!(remembered.paths(&both).unwrap(), [ipv6]);
     remembered.forget(&[Family::V6], &held).unwrap();
     remembered.forget(&both, &held).unwrap();
-    assert!(remembered.paths(&both).unwrap().is_empty() && !remembered.file.exists());
+    assert!(remembered.paths(&both).unwrap().is_empty() && !remembered.directory.join(FILE).exists());
     fs::remove_dir_all(directory).unwrap();
 }
 
@@ -94,7 +94,7 @@ fn what_is_known_outlives_its_file() {
     note(&mut changes, &[setting(FORWARD, "1")], &seen(&[(FORWARD, "0")]));
     drop(remembered.hold().unwrap());
     remembered.save(changes).unwrap();
-    let mut other = Remembered::at(remembered.file.clone());
+    let mut other = Remembered::at(remembered.directory.clone());
     other.renew().unwrap();
     for destroy in [
         |directory: &PathBuf| fs::remove_dir_all(directory),
@@ -102,19 +102,19 @@ fn what_is_known_outlives_its_file() {
     ] {
         destroy(&directory).unwrap();
         other.renew().unwrap();
-        let mut again = Remembered::at(remembered.file.clone());
+        let mut again = Remembered::at(remembered.directory.clone());
         assert_eq!(again.undo(&seen(&[(FORWARD, "1")])).unwrap(), [setting(FORWARD, "0")]);
     }
     // Whoever knows nothing makes nothing.
     fs::remove_dir_all(&directory).unwrap();
-    Remembered::at(remembered.file.clone()).renew().unwrap();
+    Remembered::at(remembered.directory.clone()).renew().unwrap();
     assert!(!directory.exists());
 }
 
 #[test]
 fn each_namespace_has_its_own_and_a_reboot_forgets() {
     let (mut remembered, directory) = remembered("namespaces");
-    let mut other = Remembered { namespace: 7, ..Remembered::at(remembered.file.clone()) };
+    let mut other = Remembered { namespace: 7, ..Remembered::at(remembered.directory.clone()) };
     let held = remembered.hold().unwrap();
     assert!(!remembered.has_served());
     let mut changes = Changes::new();
@@ -125,17 +125,17 @@ fn each_namespace_has_its_own_and_a_reboot_forgets() {
     remembered.serve().unwrap();
     assert!(remembered.has_served() && remembered.undo(&seen(&[(FORWARD, "1")])).unwrap().is_empty());
     // A sign without any parameter outlives its file, too.
-    fs::remove_file(&remembered.file).unwrap();
+    fs::remove_file(remembered.directory.join(FILE)).unwrap();
     remembered.renew().unwrap();
     other.renew().unwrap();
     assert!(remembered.has_served() && other.has_served());
-    let later = Remembered { boot: "later".to_owned(), namespace: 7, ..Remembered::at(remembered.file.clone()) };
+    let later = Remembered { boot: "later".to_owned(), namespace: 7, ..Remembered::at(remembered.directory.clone()) };
     assert!(!later.has_served());
     let held = remembered.hold().unwrap();
     remembered.forget(&[Family::V4], &held).unwrap();
     assert!(!remembered.has_served() && other.has_served());
     other.forget(&[Family::V4], &held).unwrap();
-    assert!(!other.file.exists());
+    assert!(!other.directory.join(FILE).exists());
     drop(held);
     fs::remove_dir_all(directory).unwrap();
 }

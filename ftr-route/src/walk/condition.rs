@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ftr_netlink::{Attribute, Prefix, Rule};
 
-use super::Packet;
+use super::packet::Packet;
 
 /// Attributes of a rule that ftr-netlink passes on as they are (`include/uapi/linux/fib_rules.h`).
 mod number {

@@ -3,7 +3,8 @@ use std::net::IpAddr;
 use ftr_core::Family;
 use ftr_netlink::{Action, Attribute, Nexthop, Prefix, Route, RouteKind, Rule};
 
-use super::{Answer, Device, Packet, walk};
+use super::packet::{Device, Packet};
+use super::{Answer, walk};
 
 const V4: Family = Family::V4;
 const ETH1: Device<'static> = Device { name: "eth1", index: 3 };

@@ -3,7 +3,8 @@
 use ftr_core::config::{Ports, Protocol, Uplink, UplinkKind};
 use ftr_core::{Config, Family, InterfaceName, Prefix};
 
-use super::{Scope, forward, names, nat};
+use super::scope::{Scope, names};
+use super::{examples, forward, spoofed};
 use crate::model::{Action, Block, Chain, Hook, Policy, Rule, Rules, State, Table, When};
 
 const PURPOSE: &str = "\
@@ -72,6 +73,12 @@ pub(super) fn compose(config: &Config, scope: &Scope) -> Rules {
     if scope.passes_other {
         blocks.push(other(scope));
     }
+    let spoofed = spoofed::by_route(config, scope);
+    let mut hooks = vec![(Hook::Input, Policy::Drop), (Hook::Forward, Policy::Drop), (Hook::Output, Policy::Accept)];
+    if spoofed.as_ref().is_some_and(|block| !block.rules.is_empty()) {
+        hooks.insert(0, (Hook::Prerouting, Policy::Accept));
+    }
+    blocks.extend(spoofed);
     blocks.extend(input(config, scope));
     let known = When { state: Some(State::Known), ..scope.when() };
     blocks.push(block(FORWARDED_ANSWERS, vec![accept(Chain::At(Hook::Forward), known)]));
@@ -98,7 +105,6 @@ pub(super) fn compose(config: &Config, scope: &Scope) -> Rules {
     own.extend(if lan { &["LAN_WAN", "WAN_LAN"][..] } else { &[] });
     own.extend(if dmz { &["DMZ_WAN", "WAN_DMZ"][..] } else { &[] });
     own.extend(servers.then_some(forward::SERVERS));
-    let hooks = vec![(Hook::Input, Policy::Drop), (Hook::Forward, Policy::Drop), (Hook::Output, Policy::Accept)];
     Rules { table: Table::Filter, about: PURPOSE.to_owned(), hooks, own, blocks }
 }
 
@@ -230,7 +236,7 @@ fn decisions(scope: &Scope, lan: bool, dmz: bool) -> Vec<Block> {
     let family = scope.example();
     let server = When {
         family: Some(family),
-        destinations: vec![Prefix::host(nat::server(family))],
+        destinations: vec![Prefix::host(examples::server(family))],
         protocol: Some(Protocol::Tcp),
         dports: vec![Ports { first: 443, last: 443 }],
         ..When::default()
@@ -244,7 +250,7 @@ fn decisions(scope: &Scope, lan: bool, dmz: bool) -> Vec<Block> {
     }
     if dmz {
         blocks.push(block(DMZ_WAN, vec![all("DMZ_WAN", Action::Accept)]));
-        let to = vec![Prefix::host(nat::dmz_server(family))];
+        let to = vec![Prefix::host(examples::dmz_server(family))];
         let host = When { destinations: to.clone(), family: Some(family), ..When::default() };
         let narrow = [
             example("WAN_DMZ", When { destinations: to, ..server }, Action::Accept),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ftr_core::config::{Forward, Ipv6Kind, Protocol, Uplink, UplinkKind};
 use ftr_core::{Config, Family, Prefix};
 
-use super::Scope;
+use super::scope::Scope;
 use crate::model::{Action, Block, Chain, Hook, Local, Mark, Rule, State, When};
 
 /// The chain that admits what was forwarded.
@@ -25,7 +25,7 @@ fn relevant<'a>(config: &'a Config, scope: &'a Scope) -> impl Iterator<Item = &'
 
 fn translation(config: &Config, forward: &Forward) -> Block {
     let family = forward.family();
-    let uplinks: Vec<&Uplink> = forward.uplinks.iter().filter_map(|place| config.uplinks.get(*place)).collect();
+    let uplinks: Vec<&Uplink> = forward.uplinks.iter().filter_map(|index| config.uplinks.get(*index)).collect();
     let ports: Vec<String> = forward.ports.iter().map(ToString::to_string).collect();
     let names: Vec<&str> = uplinks.iter().map(|uplink| uplink.name.as_str()).collect();
     let why = format!(

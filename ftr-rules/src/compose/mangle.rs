@@ -1,10 +1,11 @@
 //! The mangle table: which uplink a connection belongs to.
 
 use ftr_core::config::{ClampMss, Ipv6Kind, Ports, Protocol, Uplink, UplinkKind};
-use ftr_core::layout::Layout;
+use ftr_core::numbering::Numbering;
 use ftr_core::{Config, Family, InterfaceName};
 
-use super::{Scope, inside, names, nat, policy};
+use super::scope::{Scope, inside, mark, names};
+use super::{examples, policy, spoofed};
 use crate::model::{Action, Block, Chain, Hook, Mark, Policy, Rule, Rules, State, Table, When};
 
 const PURPOSE: &str = "\
@@ -47,18 +48,18 @@ ends are told when they connect.";
 /// How much longer the header of IPv6 is, in bytes.
 const LONGER: u16 = 20;
 
-pub(super) fn compose(config: &Config, layout: &Layout, scope: &Scope) -> Rules {
-    let mut blocks = choose(config, layout, scope);
+pub(super) fn compose(config: &Config, numbering: &Numbering, scope: &Scope) -> Rules {
+    let mut blocks = choose(config, numbering, scope);
     let given = |hook: Hook, when: fn(InterfaceName, When) -> When| {
         let begins = When { state: Some(State::New), ..scope.when() };
         let rule = |(i, uplink): (usize, &Uplink)| {
             let when = when(uplink.name.clone(), begins.clone());
-            Rule::new(Chain::At(hook), when, Action::MarkConnection(layout.mark(i)))
+            Rule::new(Chain::At(hook), when, Action::MarkConnection(numbering.mark(i)))
         };
         scope.uplinks(config).map(rule).collect()
     };
     let incoming = Block { why: INCOMING.to_owned(), rules: given(Hook::Prerouting, into) };
-    let policies = policy::blocks(config, layout, scope);
+    let policies = policy::blocks(config, numbering, scope);
     if scope.original {
         blocks.extend(restored_as_listed(config, scope));
         blocks.extend(policies);
@@ -66,7 +67,9 @@ pub(super) fn compose(config: &Config, layout: &Layout, scope: &Scope) -> Rules 
     } else {
         let marked = When { mark: Some(Mark::ConnectionSome), ..scope.when() };
         let rules = vec![restore(Hook::Prerouting, marked)];
-        blocks.extend([incoming, Block { why: RESTORE.to_owned(), rules }, own(scope)]);
+        blocks.extend([incoming, Block { why: RESTORE.to_owned(), rules }]);
+        blocks.extend(spoofed::by_address(config, scope));
+        blocks.push(own(scope));
         blocks.extend(policies);
     }
     blocks.push(Block { why: OUTGOING.to_owned(), rules: given(Hook::Postrouting, out_of) });
@@ -79,7 +82,7 @@ pub(super) fn compose(config: &Config, layout: &Layout, scope: &Scope) -> Rules 
     let hooks = hooks.into_iter().map(|hook| (hook, Policy::Accept)).collect();
     Rules {
         table: Table::Mangle,
-        about: format!("{PURPOSE}{}", marks(config, layout, scope)),
+        about: format!("{PURPOSE}{}", marks(config, numbering, scope)),
         hooks,
         own: Vec::new(),
         blocks,
@@ -118,39 +121,31 @@ fn out_of(name: InterfaceName, when: When) -> When {
 }
 
 /// A line for each uplink, so that the numbers below have names.
-fn marks(config: &Config, layout: &Layout, scope: &Scope) -> String {
+fn marks(config: &Config, numbering: &Numbering, scope: &Scope) -> String {
     let line = |(i, uplink): (usize, &Uplink)| {
         let address = match (scope.only(), uplink.kind, uplink.ipv6) {
             (Some(Family::V6), _, Some(Ipv6Kind::Static { ip, .. })) => ip.to_string(),
             (Some(Family::V4) | None, UplinkKind::Static { ip, .. }, _) => ip.to_string(),
             _ => "address from the provider".to_owned(),
         };
-        let mark = mark(layout, layout.mark(i));
+        let mark = mark(numbering, numbering.mark(i));
         format!("\nmark {mark}: {}, {address} ({})", uplink.name, uplink.description)
     };
     scope.uplinks(config).map(line).collect()
 }
 
-/// A mark as people know it from the configuration.
-pub(super) fn mark(layout: &Layout, value: u32) -> String {
-    match layout.mask() {
-        None => value.to_string(),
-        Some(mask) => format!("{value:#x}/{mask:#x}"),
-    }
-}
-
-fn choose(config: &Config, layout: &Layout, scope: &Scope) -> Vec<Block> {
+fn choose(config: &Config, numbering: &Numbering, scope: &Scope) -> Vec<Block> {
     let uplinks: Vec<usize> = scope.uplinks(config).map(|(i, _)| i).collect();
     let (Some(lan), Some(first), Some(last)) = (config.downlinks.lan.first(), uplinks.first(), uplinks.last()) else {
         return Vec::new();
     };
     let family = scope.example();
     let mail = When { protocol: Some(Protocol::Tcp), dports: vec![Ports { first: 25, last: 25 }], ..scope.when() };
-    let far = When { destinations: vec![nat::far(family)], family: Some(family), ..When::default() };
-    let host = When { sources: vec![nat::host(family)], family: Some(family), ..When::default() };
+    let far = When { destinations: vec![examples::far(family)], family: Some(family), ..When::default() };
+    let host = When { sources: vec![examples::host(family)], family: Some(family), ..When::default() };
     let rule = |(when, uplink): (When, usize)| {
         let when = When { inputs: vec![lan.clone()], state: Some(State::New), ..when };
-        Rule::example(Chain::At(Hook::Prerouting), when, Action::MarkConnection(layout.mark(uplink)))
+        Rule::example(Chain::At(Hook::Prerouting), when, Action::MarkConnection(numbering.mark(uplink)))
     };
     let rules = [(mail, *first), (far, *last), (host, *last)].into_iter().map(rule).collect();
     vec![Block { why: CHOOSE.to_owned(), rules }]

@@ -1,11 +1,14 @@
 //! The nat table: addresses that the providers accept.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
-use ftr_core::config::{Ipv6Kind, Nat, Nat6, Ports, Protocol, Uplink, UplinkKind};
-use ftr_core::{Config, Family, InterfaceName, Prefix};
+use ftr_core::config::{Nat, Nat6, Ports, Protocol, Uplink, UplinkKind};
+use ftr_core::{Config, Family, Prefix};
 
-use super::{Scope, forward};
+use super::examples::{dmz_server, second, server};
+use super::leaving::{leaves, to_address};
+use super::scope::Scope;
+use super::{forward, rescue};
 use crate::model::{Action, Block, Chain, Hook, Policy, Rule, Rules, Table, When};
 
 const PURPOSE: &str = "\
@@ -29,47 +32,6 @@ const UNTRANSLATED: &str = "\
 IPv6 is translated only on uplinks that ask for it (nat6): hosts inside have addresses of each provider, and routing
 sends each of them to its own.";
 
-const fn v4(octets: [u8; 4]) -> IpAddr {
-    IpAddr::V4(Ipv4Addr::new(octets[0], octets[1], octets[2], octets[3]))
-}
-
-const fn v6(start: [u16; 2], last: u16) -> IpAddr {
-    IpAddr::V6(Ipv6Addr::new(start[0], start[1], 0, 0, 0, 0, 0, last))
-}
-
-/// Addresses for examples: those of the original, and the like in IPv6.
-const fn pick(family: Family, four: [u8; 4], six: [u16; 2], last: u16) -> IpAddr {
-    match family {
-        Family::V4 => v4(four),
-        Family::V6 => v6(six, last),
-    }
-}
-
-/// A server in the local network.
-pub(super) const fn server(family: Family) -> IpAddr {
-    pick(family, [192, 168, 0, 10], [0xfd00, 0], 0x10)
-}
-
-/// A server in the DMZ.
-pub(super) const fn dmz_server(family: Family) -> IpAddr {
-    pick(family, [192, 168, 1, 10], [0xfd00, 1], 0x10)
-}
-
-/// A second address of an uplink.
-const fn second(family: Family) -> IpAddr {
-    pick(family, [198, 51, 100, 3], [0x2001, 0xdb8], 3)
-}
-
-/// A host of the local network.
-pub(super) const fn host(family: Family) -> Prefix {
-    Prefix::host(pick(family, [192, 168, 0, 20], [0xfd00, 0], 0x20))
-}
-
-/// A host in the internet.
-pub(super) const fn far(family: Family) -> Prefix {
-    Prefix::host(pick(family, [198, 51, 100, 20], [0x2001, 0xdb8], 0x20))
-}
-
 pub(super) fn compose(config: &Config, scope: &Scope) -> Rules {
     let mut blocks = examples(config, scope);
     blocks.extend(forward::translations(config, scope));
@@ -82,13 +44,17 @@ pub(super) fn compose(config: &Config, scope: &Scope) -> Rules {
             .collect();
         blocks.push(Block { why: LEAVING.to_owned(), rules });
     }
+    let mut own = Vec::new();
     if scope.families.contains(&Family::V6) {
+        let rescue = rescue::blocks(config, scope);
+        own.extend((!rescue.is_empty()).then_some(rescue::RESCUE));
+        blocks.extend(rescue);
         let inner = config.downlinks.prefix6;
         let rules = config.uplinks.iter().flat_map(|uplink| leaving6(uplink, inner, scope)).collect();
         blocks.push(Block { why: UNTRANSLATED.to_owned(), rules });
     }
     let hooks = [Hook::Prerouting, Hook::Postrouting, Hook::Output].map(|hook| (hook, Policy::Accept));
-    Rules { table: Table::Nat, about: PURPOSE.to_owned(), hooks: hooks.to_vec(), own: Vec::new(), blocks }
+    Rules { table: Table::Nat, about: PURPOSE.to_owned(), hooks: hooks.to_vec(), own, blocks }
 }
 
 fn examples(config: &Config, scope: &Scope) -> Vec<Block> {
@@ -118,11 +84,6 @@ fn examples(config: &Config, scope: &Scope) -> Vec<Block> {
     ]
 }
 
-/// What leaves by a device; policies of `IPsec` select by the addresses that hosts have inside.
-fn leaves(device: &InterfaceName, family: Family, scope: &Scope) -> When {
-    When { family: Some(family), outputs: vec![device.clone()], unencrypted: !scope.original, ..When::default() }
-}
-
 fn leaving(uplink: &Uplink, scope: &Scope) -> Rule {
     let action = match uplink.kind {
         UplinkKind::Static { ip, .. } => Action::Snat(ip.into()),
@@ -142,10 +103,7 @@ fn leaving6(uplink: &Uplink, inner: Option<Prefix>, scope: &Scope) -> Vec<Rule> 
                 let own = When { sources: uplink.prefixes6.clone(), unencrypted: false, ..when.clone() };
                 rules.push(rule(own, Action::Accept));
             }
-            rules.push(match kind {
-                Ipv6Kind::Static { ip, .. } => rule(when, Action::Snat(ip.into())),
-                Ipv6Kind::Advertised => rule(when, Action::Masquerade),
-            });
+            rules.push(rule(when, to_address(kind)));
             rules
         }
         (Nat6::Prefix, Some(_)) => {

@@ -4,24 +4,25 @@
 //! mark kept in the connection would break it as soon as the policy moves to another uplink.
 
 use ftr_core::config::{Match, Policy};
-use ftr_core::layout::Layout;
+use ftr_core::numbering::Numbering;
 use ftr_core::{Config, InterfaceName};
 
-use super::{Scope, inside, mangle, nat};
+use super::examples;
+use super::scope::{self, Scope, inside};
 use crate::model::{Action, Block, Chain, Hook, Mark, Rule, State, When};
 
 const BY_HAND: &str = "\
 It has no match: mark its new connections here yourself, those of a host of yours:";
 
-pub(super) fn blocks(config: &Config, layout: &Layout, scope: &Scope) -> Vec<Block> {
+pub(super) fn blocks(config: &Config, numbering: &Numbering, scope: &Scope) -> Vec<Block> {
     let block = |(k, policy): (usize, &Policy)| {
-        let names = policy.uplinks.iter().filter_map(|place| config.uplinks.get(*place));
+        let names = policy.uplinks.iter().filter_map(|index| config.uplinks.get(*index));
         let names: Vec<&str> = names.map(|uplink| uplink.name.as_str()).collect();
-        let mark = layout.policy_mark(k);
+        let mark = numbering.policy_mark(k);
         let why = format!(
             "Policy {}: mark {}, by the first of {} that works.",
             policy.name,
-            mangle::mark(layout, mark),
+            scope::mark(numbering, mark),
             names.join(", ")
         );
         let rule = |hook: Hook, when: &When| -> Vec<Rule> {
@@ -53,7 +54,7 @@ fn by_hand(config: &Config, scope: &Scope, mark: u32) -> Option<Rule> {
     let when = When {
         family: Some(family),
         inputs: vec![config.downlinks.lan.first()?.clone()],
-        sources: vec![nat::host(family)],
+        sources: vec![examples::host(family)],
         ..begins(&Match::default())
     };
     Some(Rule::example(Chain::At(Hook::Prerouting), when, Action::MarkPacket(mark)))

@@ -2,51 +2,40 @@
 
 use std::collections::BTreeSet;
 
+use ftr_firewall::iptables::{Line, lines, words};
+
 use super::{Chain, Rule, Table};
 
 /// The tables of a text; lines that are none of a table are skipped.
 pub(crate) fn parse(text: &str) -> Vec<Table> {
     let mut tables: Vec<Table> = Vec::new();
-    for line in text.lines().map(str::trim) {
-        if let Some(name) = line.strip_prefix('*') {
-            tables.push(Table { name: name.to_owned(), ..Table::default() });
-            continue;
-        }
-        let Some(table) = tables.last_mut() else { continue };
-        if let Some(chain) = line.strip_prefix(':') {
-            table.chains.extend(declared(chain));
-            continue;
-        }
-        let rule = line.strip_prefix("[0:0] ").unwrap_or(line);
-        let Some((chain, rest)) = rule.strip_prefix("-A ").and_then(|rule| rule.split_once(' ')) else { continue };
-        if let Some(chain) = table.chains.iter_mut().find(|known| known.name == chain) {
-            chain.rules.push(read(rest));
+    for line in lines(text) {
+        match (line, tables.last_mut()) {
+            (Line::Table(name), _) => tables.push(Table { name: name.to_owned(), ..Table::default() }),
+            // Our own chains have no policy.
+            (Line::Chain(name, policy), Some(table)) => {
+                let declaration = policy.map(|policy| format!("policy {policy}")).unwrap_or_default();
+                let (name, shared) = (name.to_owned(), policy.is_some());
+                table.chains.push(Chain { name, declaration, shared, rules: Vec::new() });
+            }
+            (Line::Rule(chain, rest), Some(table)) if !rest.is_empty() => {
+                if let Some(chain) = table.chains.iter_mut().find(|known| known.name == chain) {
+                    chain.rules.push(read(rest));
+                }
+            }
+            _ => {}
         }
     }
     tables
 }
 
-fn declared(line: &str) -> Option<Chain> {
-    let mut words = line.split_whitespace();
-    let (name, policy) = (words.next()?, words.next()?);
-    // Our own chains have no policy.
-    let own = policy == "-";
-    let declaration = if own { String::new() } else { format!("policy {policy}") };
-    Some(Chain { name: name.to_owned(), declaration, shared: !own, rules: Vec::new() })
-}
-
 fn read(text: &str) -> Rule {
-    let words: Vec<&str> = text.split_whitespace().collect();
+    let words = words(text);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let at = words.iter().position(|word| matches!(*word, "-j" | "-g")).unwrap_or(words.len());
     let (conditions, action) = words.split_at(at);
     let target = action.get(1).copied().unwrap_or_default();
-    Rule {
-        text: text.to_owned(),
-        conditions: conditions.join(" "),
-        shape: shape(&words, target),
-        ends: conditions.is_empty() && matches!(target, "ACCEPT" | "DROP" | "REJECT" | "RETURN" | "QUEUE" | "NFQUEUE"),
-        example: false,
-    }
+    Rule { text: text.to_owned(), conditions: conditions.join(" "), shape: shape(&words, target), example: false }
 }
 
 /// The options and the target. One port is as good as several, and to refuse as to drop.
@@ -74,6 +63,15 @@ mod tests {
         assert_eq!(compare(&ours, &parse(saved)), [""; 0]);
         let open = parse(&saved.replace("INPUT DROP", "INPUT ACCEPT"));
         assert_eq!(compare(&ours, &open), ["- filter INPUT: policy DROP", "+ filter INPUT: policy ACCEPT"]);
+        let untouched = |more: &str| {
+            let with = saved.replace(":LAN_WAN", ":FORWARD ACCEPT [0:0]\n:LAN_WAN");
+            compare(&ours, &parse(&with.replace("-A DOCKER", &format!("{more}-A DOCKER"))))
+        };
+        assert_eq!(untouched("-A FORWARD -j DOCKER-USER\n"), [""; 0]);
+        assert_eq!(
+            untouched("-A FORWARD -s 192.0.2.1/32 -j DROP\n"),
+            ["+ filter FORWARD: -s 192.0.2.1/32 -j DROP (foreign)"]
+        );
     }
 
     #[test]
@@ -87,6 +85,7 @@ mod tests {
             ("-A POSTROUTING -o eth1 -j SNAT --to-source 192.0.2.9\n", 1),
             ("-A POSTROUTING -o eth1 -j MASQUERADE\n", 1),
             ("-A POSTROUTING -j ACCEPT\n", 1),
+            ("-A POSTROUTING -s 192.0.2.77/32 -j ACCEPT\n", 1),
             ("-A POSTROUTING -j DOCKER\n", 0),
             ("-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE\n", 0),
         ] {

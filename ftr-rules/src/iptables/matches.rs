@@ -3,7 +3,7 @@
 use ftr_core::config::{Ports, Protocol};
 use ftr_core::{Family, InterfaceName, Prefix};
 
-use crate::model::{Local, Mark, State, When};
+use crate::model::{Claim, Local, Mark, State, When};
 
 /// How many ports a rule can list, where a range counts twice (iptables-extensions(8), multiport).
 const MOST_PORTS: usize = 15;
@@ -39,6 +39,11 @@ fn rest(when: &When, family: Family, mask: Option<u32>) -> String {
         None => "",
         Some(Local::Any) => " -m addrtype --dst-type LOCAL",
         Some(Local::Elsewhere) => " -m addrtype --dst-type LOCAL -m addrtype ! --dst-type LOCAL --limit-iface-in",
+    });
+    text.push_str(match when.claim {
+        None => "",
+        Some(Claim::Behind(_)) => " -m rpfilter --validmark --invert",
+        Some(Claim::Ours) => " -m addrtype --src-type LOCAL",
     });
     if when.opens {
         text.push_str(" --tcp-flags SYN,RST SYN");

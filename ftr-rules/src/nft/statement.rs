@@ -7,7 +7,7 @@ use ftr_core::config::{Ports, Protocol};
 use ftr_core::{Family, InterfaceName, Prefix};
 
 use crate::iptables::{endpoint, network};
-use crate::model::{Action, Local, Mark, Rule, Ruleset, State, When};
+use crate::model::{Action, Claim, Local, Mark, Rule, Ruleset, State, When};
 
 /// The chain that gives a packet this mark.
 pub(super) fn mark_chain(mark: u32) -> String {
@@ -44,6 +44,11 @@ fn conditions(rule: &Rule, mask: Option<u32>) -> Vec<String> {
     words.extend(when.local.map(|local| match local {
         Local::Any => "fib daddr type local".to_owned(),
         Local::Elsewhere => "fib daddr type local fib daddr . iif type != local".to_owned(),
+    }));
+    words.extend(when.claim.as_ref().and_then(|claim| match claim {
+        // With the mark, or a default route of the table main could be what is found.
+        Claim::Behind(devices) => one_of("fib saddr . mark oifname", &quoted(devices)),
+        Claim::Ours => Some("fib saddr type local".to_owned()),
     }));
     words.extend(when.unencrypted.then(|| "rt ipsec missing".to_owned()));
     words.extend(when.state.map(|state| match state {
@@ -129,7 +134,8 @@ fn transport(when: &When) -> Vec<String> {
         return both;
     }
     let word = match (protocol, when.family) {
-        (Protocol::Icmp, Some(Family::V6)) => "ipv6-icmp",
+        // A word of nft's own: ipv6-icmp would have to be found in /etc/protocols, which a small system has not.
+        (Protocol::Icmp, Some(Family::V6)) => "icmpv6",
         (other, _) => other.as_str(),
     };
     vec![format!("meta l4proto {word}")]

@@ -23,7 +23,7 @@ const UDHCPC: &str = "mount --bind \"$1/conf\" /etc/resolv.conf && exec udhcpc -
 
 /// A running client. Dropping it kills it, which leaves the kernel as it is.
 #[derive(Debug)]
-pub struct Client {
+pub(crate) struct Client {
     kind: DhcpClient,
     daemon: Daemon,
 }
@@ -33,7 +33,7 @@ impl Client {
     ///
     /// # Errors
     /// When its directory cannot be made or it cannot be started.
-    pub fn start(router: &Namespace, uplink: &Uplink, directory: &Path) -> Result<Self> {
+    pub(crate) fn start(router: &Namespace, uplink: &Uplink, directory: &Path) -> Result<Self> {
         let (kind, device) = (uplink.wish.client, uplink.device());
         let place = directory.join(format!("dhcp-{device}"));
         for part in ["run", "lib"] {
@@ -56,7 +56,7 @@ impl Client {
     ///
     /// # Errors
     /// When it has ended.
-    pub fn renew(&self) -> Result<()> {
+    pub(crate) fn renew(&self) -> Result<()> {
         let signal = match self.kind {
             // `dhcpcd --rebind`: in a renewal it would not hear a refusal, which is broadcast.
             DhcpClient::Dhcpcd => Signal::SIGHUP,
@@ -67,7 +67,7 @@ impl Client {
 
     /// How many times it got this address so far, for the first time or again.
     #[must_use]
-    pub fn got(&self, address: Ipv4Addr) -> usize {
+    pub(crate) fn got(&self, address: Ipv4Addr) -> usize {
         let says = match self.kind {
             DhcpClient::Dhcpcd => format!("leased {address} for "),
             DhcpClient::Udhcpc => format!("lease of {address} obtained"),
@@ -77,13 +77,13 @@ impl Client {
 
     /// The program's name.
     #[must_use]
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         name(self.kind)
     }
 
     /// What it has said.
     #[must_use]
-    pub fn output(&self) -> String {
+    pub(crate) fn output(&self) -> String {
         self.daemon.output()
     }
 }

@@ -16,7 +16,7 @@ const LISTENS: &str = "sockets bound exclusively to interface access";
 
 /// A running server. Dropping it ends it.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     daemon: Daemon,
 }
 
@@ -27,7 +27,7 @@ impl Server {
     ///
     /// # Errors
     /// When dnsmasq is not installed or does not start.
-    pub fn start(space: &Namespace, uplink: &Uplink, offer: Option<Ipv4Addr>, directory: &Path) -> Result<Self> {
+    pub(crate) fn start(space: &Namespace, uplink: &Uplink, offer: Option<Ipv4Addr>, directory: &Path) -> Result<Self> {
         let mut command = space.command("dnsmasq");
         // As a daemon it would become another user, which a user namespace does not have.
         command.args(["--no-daemon", "--log-facility=-", "--conf-file=/dev/null", "--port=0"]);
@@ -53,7 +53,7 @@ impl Server {
 
     /// What it and its predecessors have said.
     #[must_use]
-    pub fn output(&self) -> String {
+    pub(crate) fn output(&self) -> String {
         self.daemon.output()
     }
 }
@@ -62,6 +62,6 @@ impl Server {
 ///
 /// # Errors
 /// When the kernel refuses it.
-pub fn prepare(space: &Namespace, uplink: &Uplink) -> Result<()> {
+pub(crate) fn prepare(space: &Namespace, uplink: &Uplink) -> Result<()> {
     space.ip(&format!("addr add {}.0.0.254/24 dev access", uplink.number)).map(drop)
 }

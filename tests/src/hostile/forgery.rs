@@ -4,15 +4,15 @@ use fastrand::Rng;
 use std::net::Ipv4Addr;
 
 /// The length of an IP header without options.
-const IP_HEADER: usize = 20;
+pub(super) const IP_HEADER: usize = 20;
 /// The length of the header of an echo message.
-const ECHO_HEADER: usize = 8;
+pub(super) const ECHO_HEADER: usize = 8;
 
 const ICMP: u8 = 1;
-const ECHO_REPLY: u8 = 0;
-const UNREACHABLE: u8 = 3;
-const ECHO_REQUEST: u8 = 8;
-const TIME_EXCEEDED: u8 = 11;
+pub(super) const ECHO_REPLY: u8 = 0;
+pub(super) const UNREACHABLE: u8 = 3;
+pub(super) const ECHO_REQUEST: u8 = 8;
+pub(super) const TIME_EXCEEDED: u8 = 11;
 
 /// An echo message between the router and a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,7 +151,7 @@ fn change(bytes: &mut [u8], random: &mut Rng) {
     }
 }
 
-fn message(echo: &Echo, kind: u8) -> Vec<u8> {
+pub(super) fn message(echo: &Echo, kind: u8) -> Vec<u8> {
     let mut message = vec![kind, 0, 0, 0];
     message.extend(echo.id.to_be_bytes());
     message.extend(echo.sequence.to_be_bytes());
@@ -161,14 +161,14 @@ fn message(echo: &Echo, kind: u8) -> Vec<u8> {
 }
 
 /// An IP packet to the router that carries the message.
-fn packet(echo: &Echo, message: &[u8]) -> Vec<u8> {
+pub(super) fn packet(echo: &Echo, message: &[u8]) -> Vec<u8> {
     let mut packet = header(echo.target, echo.router, message.len()).to_vec();
     packet.extend(message);
     packet
 }
 
 /// An IP header. The kernel fills in the checksum of a packet that it sends (raw(7)).
-fn header(source: Ipv4Addr, target: Ipv4Addr, length: usize) -> [u8; IP_HEADER] {
+pub(super) fn header(source: Ipv4Addr, target: Ipv4Addr, length: usize) -> [u8; IP_HEADER] {
     let [high, low] = u16::try_from(IP_HEADER + length).unwrap_or(u16::MAX).to_be_bytes();
     let mut header = [0_u8; IP_HEADER];
     header[..12].copy_from_slice(&[0x45, 0, high, low, 0, 0, 0, 0, 64, ICMP, 0, 0]);
@@ -178,14 +178,14 @@ fn header(source: Ipv4Addr, target: Ipv4Addr, length: usize) -> [u8; IP_HEADER] 
 }
 
 /// Writes the checksum (RFC 1071) into an ICMP message that has none yet.
-fn seal(message: &mut [u8]) {
+pub(super) fn seal(message: &mut [u8]) {
     let sum = checksum(message).to_be_bytes();
     if let Some(place) = message.get_mut(2..4) {
         place.copy_from_slice(&sum);
     }
 }
 
-fn checksum(bytes: &[u8]) -> u16 {
+pub(super) fn checksum(bytes: &[u8]) -> u16 {
     let word = |pair: &[u8]| match *pair {
         [high, low] => u32::from(u16::from_be_bytes([high, low])),
         [high] => u32::from(high) << 8,

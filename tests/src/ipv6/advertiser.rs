@@ -1,11 +1,10 @@
 //! Router advertisements on an uplink: dnsmasq at the provider sends them, the router's kernel takes them.
 
-use super::{Kind6, subnet};
+use super::subnet;
 use crate::deadline::wait_for;
-use crate::error::{LabError, Result};
-use crate::lab::Lab;
+use crate::error::Result;
 use crate::namespace::Namespace;
-use crate::plan::Uplink;
+use crate::plan::{Kind6, Uplink};
 use crate::program::Daemon;
 use std::net::Ipv6Addr;
 use std::path::Path;
@@ -52,6 +51,16 @@ pub struct Advertiser {
 }
 
 impl Advertiser {
+    /// Puts the addresses of an uplink's advertising router in place, and starts it if it does not run yet.
+    ///
+    /// # Errors
+    /// When dnsmasq is not installed or does not start.
+    pub(crate) fn raise(running: Option<Self>, space: &Namespace, uplink: &Uplink, directory: &Path) -> Result<Self> {
+        let terms = running.as_ref().map_or_else(|| Terms::usual(uplink), |advertiser| advertiser.terms.clone());
+        space.ip(&terms.addresses(uplink).map(|address| format!("addr replace {address}\n")).concat())?;
+        running.map_or_else(|| Self::start(space, uplink, terms, directory), Ok)
+    }
+
     fn start(space: &Namespace, uplink: &Uplink, terms: Terms, directory: &Path) -> Result<Self> {
         let mut command = space.command("dnsmasq");
         // As a daemon it would become another user, which a user namespace does not have.
@@ -69,60 +78,28 @@ impl Advertiser {
         Ok(Self { terms, daemon })
     }
 
-    /// What it has said.
-    #[must_use]
-    pub fn story(&self) -> String {
-        format!("--- dnsmasq, advertising\n{}", self.daemon.output())
-    }
-}
-
-impl Lab {
-    /// Puts the addresses of an uplink's advertising router in place, which is started if it does not run yet.
-    pub(crate) fn raise_advertiser(&mut self, uplink: &Uplink) -> Result<()> {
-        let device = uplink.device();
-        let running = self.advertisers.get(&device).map(|advertiser| advertiser.terms.clone());
-        let terms = running.clone().unwrap_or_else(|| Terms::usual(uplink));
-        let space = &self.provider(&device)?.space;
-        space.ip(&terms.addresses(uplink).map(|address| format!("addr replace {address}\n")).concat())?;
-        if running.is_none() {
-            let advertiser = Advertiser::start(space, uplink, terms, self.directory())?;
-            self.advertisers.insert(device, advertiser);
-        }
-        Ok(())
-    }
-
-    /// Waits until the router has an address and a default route of every advertising provider.
-    pub(crate) fn hear_advertisers(&self) -> Result<()> {
-        for uplink in self.uplinks.iter().filter(|uplink| uplink.wish.type6 == Kind6::Ra) {
-            let device = uplink.device();
-            let line = format!("ip -6 addr show dev {device} scope global; ip -6 route show default dev {device}");
-            let see = || self.router.sh(&line);
-            let heard = |seen: &String| seen.contains("dynamic") && seen.contains("proto ra");
-            wait_for(&format!("{device} to be told address and gateway"), HEARS_WITHIN, see, heard)?;
-        }
-        Ok(())
-    }
-
-    /// From now on the router of an uplink's provider advertises this, and what it did before where there is none.
+    /// From now on it advertises something else.
     ///
     /// Another network is announced by the running dnsmasq, which says that the old one is no longer to be used. For
     /// anything else it is replaced, as a router that fails by one that has never heard of it.
     ///
     /// # Errors
-    /// When nothing is advertised there.
-    pub fn advertise(&mut self, device: &str, terms: impl FnOnce(&mut Terms)) -> Result<()> {
-        let uplink = self.uplink(device)?.clone();
-        let nothing = || LabError::Unexpected(format!("{device}: nothing is advertised there"));
-        let mut advertiser = self.advertisers.remove(device).ok_or_else(nothing)?;
-        let old = advertiser.terms.clone();
-        terms(&mut advertiser.terms);
-        let new = advertiser.terms.clone();
-        let space = &self.provider(device)?.space;
+    /// When an address cannot be changed, or the other one does not start.
+    pub(crate) fn change(
+        mut self,
+        change: impl FnOnce(&mut Terms),
+        space: &Namespace,
+        uplink: &Uplink,
+        directory: &Path,
+    ) -> Result<Self> {
+        let old = self.terms.clone();
+        change(&mut self.terms);
+        let new = self.terms.clone();
         if old.subnet != new.subnet {
             // In an orderly renumbering the old network works for some time yet.
             space.ip(&format!("route add {}/64 dev access", subnet(uplink.number, old.subnet)))?;
         }
-        for (old, new) in old.addresses(&uplink).into_iter().zip(new.addresses(&uplink)) {
+        for (old, new) in old.addresses(uplink).into_iter().zip(new.addresses(uplink)) {
             if old != new {
                 space.ip(&format!("addr add {new}\naddr del {old}"))?;
             }
@@ -133,11 +110,30 @@ impl Lab {
             space.sysctl("net/ipv4/conf/access/arp_notify", "1")?;
             space.ip(&format!("link set access address 02:00:00:00:{:02x}:{last:02x}", uplink.number))?;
         }
-        if (old.router, old.lifetime) != (new.router, new.lifetime) {
-            drop(advertiser);
-            advertiser = Advertiser::start(space, &uplink, new, self.directory())?;
+        if (old.router, old.lifetime) == (new.router, new.lifetime) {
+            return Ok(self);
         }
-        self.advertisers.insert(device.to_owned(), advertiser);
-        Ok(())
+        drop(self);
+        Self::start(space, uplink, new, directory)
     }
+
+    /// What it has said.
+    #[must_use]
+    pub fn story(&self) -> String {
+        format!("--- dnsmasq, advertising\n{}", self.daemon.output())
+    }
+}
+
+/// Waits until the router has an address and a default route of every advertising provider.
+///
+/// # Errors
+/// When one of them is late.
+pub(crate) fn heard(router: &Namespace, uplinks: &[Uplink]) -> Result<()> {
+    for uplink in uplinks.iter().filter(|uplink| uplink.wish.type6 == Kind6::Ra) {
+        let device = uplink.device();
+        let line = format!("ip -6 addr show dev {device} scope global; ip -6 route show default dev {device}");
+        let heard = |seen: &String| seen.contains("dynamic") && seen.contains("proto ra");
+        wait_for(&format!("{device} to be told address and gateway"), HEARS_WITHIN, || router.sh(&line), heard)?;
+    }
+    Ok(())
 }

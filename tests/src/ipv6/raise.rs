@@ -1,10 +1,10 @@
 //! Puts the IPv6 of a lab in place.
 
-use super::{DELEGATED, FIRST_CLIENT, Kind6, LAN, TARGETS, address, delegated, exchange, gateway, local, network};
+use super::{DELEGATED, FIRST_CLIENT, LAN, TARGETS, address, delegated, exchange, gateway, local, network};
 use super::{servers, subnet, transit};
 use crate::error::Result;
 use crate::namespace::Namespace;
-use crate::plan::Uplink;
+use crate::plan::{Kind6, Uplink};
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv6Addr};
 

@@ -20,7 +20,7 @@ pub(crate) enum Mutation {
     Removed,
     /// It is there twice.
     Doubled,
-    /// Somebody has put another into a chain that is ours.
+    /// Somebody has put another into a table of ours, anywhere: the kernel's chains among them, and those without rules.
     Added,
     /// It stands behind the next one.
     Moved,
@@ -35,8 +35,6 @@ struct Rule {
     line: usize,
     table: String,
     chain: String,
-    /// Only we have rules there.
-    own: bool,
 }
 
 impl Rule {
@@ -62,13 +60,9 @@ pub(crate) fn of(rng: &mut Rng, kind: Mutation, language: Language, text: &str) 
             lines.insert(*rng.choice(&others)?, was.clone());
         }
         Mutation::Added => {
-            let own: Vec<&Rule> = rules.iter().filter(|one| one.own).collect();
-            let behind = rng.choice(own)?;
-            let more = match language {
-                Language::Iptables => format!("-A {} -m conntrack --ctstate UNTRACKED -j ACCEPT", behind.chain),
-                Language::Nft => "ct state untracked accept".to_owned(),
-            };
-            lines.insert(behind.line, more);
+            let (line, more) = added(rng, language, &lines, &rules)?;
+            lines.insert(line, more.clone());
+            return Some((lines.join("\n") + "\n", more));
         }
         Mutation::Moved => {
             let pairs = rules.iter().zip(rules.iter().skip(1));
@@ -93,16 +87,58 @@ pub(crate) fn of(rng: &mut Rng, kind: Mutation, language: Language, text: &str) 
     Some((lines.join("\n") + "\n", was))
 }
 
+/// A rule of nobody's, and the line to put it at.
+fn added(rng: &mut Rng, language: Language, lines: &[String], rules: &[Rule]) -> Option<(usize, String)> {
+    if language == Language::Nft {
+        let more =
+            ["ct state untracked accept", "iifname \"zz9\" return", "meta l4proto udp accept", "meta length 77 drop"];
+        return Some((rng.choice(rules)?.line, (*rng.choice(&more)?).to_owned()));
+    }
+    let more = [
+        "-m conntrack --ctstate UNTRACKED -j ACCEPT",
+        "-i zz9 -j RETURN",
+        "-p udp -j ACCEPT",
+        "-m length --length 77 -j RETURN",
+        "-j ACCEPT",
+    ];
+    let (table, chain) = rng.choice(chains(lines, rules))?;
+    // Only what is routed already leaves by a device, and nothing comes in by one to OUTPUT.
+    let more = match *rng.choice(&more)? {
+        "-i zz9 -j RETURN" if matches!(chain.as_str(), "OUTPUT" | "POSTROUTING") => "-o zz9 -j RETURN",
+        more => more,
+    };
+    let begins = lines.iter().position(|line| *line == table)?;
+    let ends = begins + lines.iter().skip(begins).position(|line| line == "COMMIT")?;
+    let beside = rules.iter().filter(|rule| (&rule.table, &rule.chain) == (&table, &chain)).map(|rule| rule.line);
+    // Before any of the chain's, or behind them all.
+    let places: Vec<usize> = beside.chain([ends]).collect();
+    Some((*rng.choice(&places)?, format!("-A {chain} {more}")))
+}
+
+/// The chains of those tables that have rules.
+fn chains(lines: &[String], rules: &[Rule]) -> Vec<(String, String)> {
+    let mut chains = Vec::new();
+    let mut table = "";
+    for line in lines {
+        if line.starts_with('*') {
+            table = line;
+        } else if let Some(declared) = line.strip_prefix(':') {
+            if rules.iter().any(|rule| rule.table == table) {
+                chains.extend(declared.split(' ').next().map(|chain| (table.to_owned(), chain.to_owned())));
+            }
+        }
+    }
+    chains
+}
+
 fn of_iptables(lines: &[String]) -> Vec<Rule> {
-    let mut own: Vec<&str> = Vec::new();
     let mut rules = Vec::new();
     let mut table = "";
     for (line, text) in lines.iter().enumerate() {
         let mut words = text.split(' ');
-        match (text.strip_prefix(':'), words.next(), words.next()) {
-            (Some(declared), ..) if declared.contains(" - ") => own.extend(declared.split(' ').next()),
-            (None, Some("-A"), Some(name)) => {
-                rules.push(Rule { line, table: table.to_owned(), chain: name.to_owned(), own: own.contains(&name) });
+        match (words.next(), words.next()) {
+            (Some("-A"), Some(name)) => {
+                rules.push(Rule { line, table: table.to_owned(), chain: name.to_owned() });
             }
             _ if text.starts_with('*') => table = text,
             _ => {}
@@ -121,7 +157,7 @@ fn of_nft(lines: &[String]) -> Vec<Rule> {
             _ if text.starts_with("table ") => table = text,
             _ if text.starts_with("chain ") => chain = Some(text.to_owned()),
             _ if text.is_empty() || text.starts_with("type ") => {}
-            _ => rules.extend(chain.clone().map(|chain| Rule { line, table: table.to_owned(), chain, own: true })),
+            _ => rules.extend(chain.clone().map(|chain| Rule { line, table: table.to_owned(), chain })),
         }
     }
     rules

@@ -105,7 +105,7 @@ fn what_is_not_tracked_is_not_found() -> std::result::Result<(), Failed> {
         let bare = |protocol| Flow { source: here, destination: there, transport: Transport::Other(protocol) };
         assert_eq!(connections.find(&bare(50))?, None);
         let misfit = connections.find(&bare(17)).err().ok_or("UDP without ports")?;
-        assert_eq!(misfit.refusal().map(|refusal| refusal.errno), Some(Errno::EINVAL));
+        assert_eq!(misfit.netlink_error().map(|refusal| refusal.errno), Some(Errno::EINVAL));
     }
     Ok(())
 }

@@ -121,7 +121,7 @@ pub(crate) fn hop(family: Family, device: u32) -> Nexthop {
 /// Makes these changes; none may be refused.
 pub(crate) fn write(netlink: &mut Rtnetlink, writes: &[Write]) -> std::result::Result<(), Failed> {
     for (write, fate) in writes.iter().zip(netlink.write(writes)?) {
-        fate.map_err(|refusal| format!("{refusal}: {write:?}"))?;
+        fate.map_err(|error| format!("{error}: {write:?}"))?;
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ const TABLES: [u32; 3] = [1001, 1002, 1003];
 const LAN: u32 = 4;
 
 fn refusal(answer: Result<Route, Error>) -> Option<Errno> {
-    answer.err()?.refusal().map(|refusal| refusal.errno)
+    answer.err()?.netlink_error().map(|refusal| refusal.errno)
 }
 
 /// A host where each table leads out by its device, and everything that no rule catches leaves by the first.

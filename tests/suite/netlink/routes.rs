@@ -2,7 +2,7 @@
 
 use crate::Test;
 use crate::host::{DEVICES, FAMILIES, Host, far, gateway, hop, own, write};
-use ftr_netlink::{Event, Family, Group, Listener, Nexthop, Prefix, Refusal, Route, RouteKind, Rtnetlink, Write};
+use ftr_netlink::{Event, Family, Group, Listener, NetlinkError, Nexthop, Prefix, Route, RouteKind, Rtnetlink, Write};
 use libtest_mimic::Failed;
 use std::net::Ipv6Addr;
 use std::time::Instant;
@@ -155,7 +155,7 @@ fn many_large_routes_are_written_at_once() -> Result<(), Failed> {
     Ok(())
 }
 
-fn refused(fate: &Result<(), Refusal>, errno: &str) -> bool {
+fn refused(fate: &Result<(), NetlinkError>, errno: &str) -> bool {
     fate.as_ref().is_err_and(|refusal| format!("{:?}", refusal.errno) == errno)
 }
 

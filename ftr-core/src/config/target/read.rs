@@ -1,9 +1,11 @@
 //! Targets as people write them. Each error says what is allowed.
 
 use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
 
 use super::{DNS_PORT, DnsTarget, HTTP_PORT, HttpTarget, NO_CONTENT, Target, in_uri, is_far_host, is_host};
-use crate::clean::clean;
+use crate::config::scalar::Wrong;
+use crate::sanitize::sanitize;
 
 /// The longest target in bytes. Every check record names all targets, and a record has its bounds.
 const LONGEST: usize = 1024;
@@ -24,9 +26,31 @@ const BODY: &str = "allowed as its body: a text, and a status other than 204 and
 
 type Result<T> = std::result::Result<T, &'static str>;
 
+/// Why a text is no target.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} {}", Wrong::what(self))]
+pub struct BadTarget {
+    text: String,
+    allowed: &'static str,
+}
+
+impl Wrong for BadTarget {
+    fn what(&self) -> String {
+        format!("is no target, {}", self.allowed)
+    }
+}
+
+impl FromStr for Target {
+    type Err = BadTarget;
+
+    fn from_str(text: &str) -> std::result::Result<Self, BadTarget> {
+        target(text).map_err(|allowed| BadTarget { text: text.chars().take(60).collect(), allowed })
+    }
+}
+
 /// Reads a target; an error says what is allowed.
-pub(super) fn target(text: &str) -> Result<Target> {
-    if text.len() > LONGEST || clean(text) != text {
+fn target(text: &str) -> Result<Target> {
+    if text.len() > LONGEST || sanitize(text) != text {
         return Err(TEXT);
     }
     match text.split_once("://") {

@@ -1,10 +1,10 @@
-//! What a web server says, judged.
+//! What a web server says, evaluated.
 
 use std::borrow::Cow;
 
 use httparse::{EMPTY_HEADER, Header, ParserConfig, Response, Status, parse_chunk_size};
 
-use crate::method::Progress;
+use crate::method::progress::Progress;
 
 /// The longest head of an answer that is read, in bytes.
 const HEAD: usize = 16 * 1024;
@@ -24,7 +24,7 @@ pub(super) struct Wanted {
 
 /// Judges what was received so far, with nothing to come if it has `ended`. None if that is not enough to tell, which
 /// it always is when [`MOST`] is reached.
-pub(super) fn judge(received: &[u8], ended: bool, wanted: &Wanted) -> Option<Progress> {
+pub(super) fn evaluate(received: &[u8], ended: bool, wanted: &Wanted) -> Option<Progress> {
     let mut rest = received;
     loop {
         let mut fields = [EMPTY_HEADER; FIELDS];

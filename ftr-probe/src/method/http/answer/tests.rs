@@ -1,6 +1,6 @@
 //! Tests of what a web server's words are taken for.
 
-use super::{BODY, HEAD, MOST, Wanted, judge};
+use super::{BODY, HEAD, MOST, Wanted, evaluate};
 use crate::method::Progress;
 use proptest::prelude::*;
 
@@ -26,22 +26,22 @@ fn the_status_decides_where_no_body_is_asked_for() {
         ("HTTP/1.1 101 Switching Protocols\r\n\r\n", Progress::Captive),
         ("HTTP/1.1 204 No Content\r\nodd field\r\n\r\n", Progress::Answered),
     ] {
-        assert_eq!(judge(said.as_bytes(), false, &status(204)), Some(wanted), "{said}");
+        assert_eq!(evaluate(said.as_bytes(), false, &status(204)), Some(wanted), "{said}");
     }
 }
 
 #[test]
 fn what_is_not_http_comes_from_somebody_else() {
     for said in ["<html>log in</html>", "SSH-2.0-OpenSSH_9.2\r\n", "\x15\x03\x01\0\x02\x02"] {
-        assert_eq!(judge(said.as_bytes(), false, &status(204)), Some(Progress::Captive), "{said:?}");
+        assert_eq!(evaluate(said.as_bytes(), false, &status(204)), Some(Progress::Captive), "{said:?}");
     }
 }
 
 #[test]
 fn half_an_answer_is_waited_for_and_none_when_the_connection_ends() {
     for said in ["", "HT", "HTTP/1.1 204", "HTTP/1.1 204 No Content\r\nDate: to", "HTTP/1.1 100 Continue\r\n\r\n"] {
-        assert_eq!(judge(said.as_bytes(), false, &status(204)), None, "{said}");
-        assert_eq!(judge(said.as_bytes(), true, &status(204)), Some(CLOSED), "{said}");
+        assert_eq!(evaluate(said.as_bytes(), false, &status(204)), None, "{said}");
+        assert_eq!(evaluate(said.as_bytes(), true, &status(204)), Some(CLOSED), "{said}");
     }
 }
 
@@ -59,8 +59,8 @@ fn a_body_is_searched_as_it_comes() {
         ("Content-Length: 0\r\n\r\n", Some(Progress::Captive), Progress::Captive),
     ] {
         let said = format!("{head}{said}");
-        assert_eq!(judge(said.as_bytes(), false, &body("success")), now, "{said}");
-        assert_eq!(judge(said.as_bytes(), true, &body("success")), Some(at_end), "{said}");
+        assert_eq!(evaluate(said.as_bytes(), false, &body("success")), now, "{said}");
+        assert_eq!(evaluate(said.as_bytes(), true, &body("success")), Some(at_end), "{said}");
     }
 }
 
@@ -77,8 +77,8 @@ fn chunks_are_put_together() {
         ("ffffffffffffffff\r\nsuccess", Some(Progress::Answered), Progress::Answered),
     ] {
         let said = format!("{head}{said}");
-        assert_eq!(judge(said.as_bytes(), false, &body("success")), now, "{said}");
-        assert_eq!(judge(said.as_bytes(), true, &body("success")), Some(at_end), "{said}");
+        assert_eq!(evaluate(said.as_bytes(), false, &body("success")), now, "{said}");
+        assert_eq!(evaluate(said.as_bytes(), true, &body("success")), Some(at_end), "{said}");
     }
 }
 
@@ -86,11 +86,11 @@ fn chunks_are_put_together() {
 fn no_server_is_listened_to_for_ever() {
     let endless = |start: &str, length: usize| [start.as_bytes(), &vec![b'a'; length]].concat();
     let head = endless("HTTP/1.1 200 OK\r\nField: ", HEAD);
-    assert_eq!(judge(&head, false, &status(200)), Some(Progress::Failed("too-long")));
+    assert_eq!(evaluate(&head, false, &status(200)), Some(Progress::Failed("too-long")));
     let long = endless("HTTP/1.1 200 OK\r\n\r\n", BODY);
-    assert_eq!(judge(&long, false, &body("success")), Some(Progress::Captive));
+    assert_eq!(evaluate(&long, false, &body("success")), Some(Progress::Captive));
     let extension = endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", MOST);
-    assert_eq!(judge(&extension, false, &body("success")), Some(Progress::Captive));
+    assert_eq!(evaluate(&extension, false, &body("success")), Some(Progress::Captive));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn what_lies_far_back_in_a_body_does_not_count() {
     let mut said = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
     said.resize(said.len() + BODY - 6, b' ');
     said.extend_from_slice(b"success");
-    assert_eq!(judge(&said, true, &body("success")), Some(Progress::Captive));
+    assert_eq!(evaluate(&said, true, &body("success")), Some(Progress::Captive));
 }
 
 fn words() -> impl Strategy<Value = Vec<u8>> {
@@ -120,17 +120,17 @@ fn words() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn any_bytes_are_judged_without_panic(said in prop::collection::vec(any::<u8>(), 0..300), ended: bool) {
-        let verdict = judge(&said, ended, &body("x"));
+        let verdict = evaluate(&said, ended, &body("x"));
         prop_assert!(!ended || verdict.is_some());
     }
 
     #[test]
     fn it_does_not_matter_how_an_answer_is_cut(said in words(), any_status: bool) {
         let wanted = if any_status { status(200) } else { body("success") };
-        let whole = judge(&said, true, &wanted);
+        let whole = evaluate(&said, true, &wanted);
         prop_assert!(whole.is_some());
         for cut in 0..=said.len() {
-            if let Some(early) = judge(&said[..cut], false, &wanted) {
+            if let Some(early) = evaluate(&said[..cut], false, &wanted) {
                 prop_assert_eq!(Some(early), whole, "cut at {}", cut);
             }
         }

@@ -1,0 +1,259 @@
+//! What is allowed and works, and is seldom meant: each of these has cost somebody an outage, or the mail that would have
+//! told of one.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use humantime::format_duration;
+
+use super::email::Email;
+use super::ipv4::UplinkKind;
+use super::ipv6::Ipv6Kind;
+use super::path::NodePath;
+use super::problem::Problem;
+use super::smtp::Encryption;
+use super::tests_section::Tests;
+use super::uplink::Uplink;
+use super::whole::Config;
+use crate::Prefix;
+
+/// A dead uplink is found this late at most by whoever states what they mean.
+const SELDOM: Duration = Duration::from_secs(600);
+/// Hosts that are asked more often than this may take it for an attack.
+const OFTEN: Duration = Duration::from_millis(100);
+/// No answer takes longer.
+const SLOW: Duration = Duration::from_secs(30);
+/// No mail waits longer on purpose, be it for others to go with it or for its server.
+const LATE: Duration = Duration::from_secs(3600);
+/// Names that are nobody's (RFC 2606).
+const EXAMPLES: [&str; 3] = ["example.com", "example.net", "example.org"];
+/// Where mail servers begin with TLS (RFC 8314), and where they begin without.
+const IMPLICIT: u16 = 465;
+const EXPLICIT: [u16; 2] = [25, 587];
+
+/// Notes what is seldom meant.
+pub(super) fn check(config: &Config, warnings: &mut Vec<Problem>) {
+    targets(config, warnings);
+    numbers_of_hosts(config, warnings);
+    times(config, warnings);
+    groups(config, warnings);
+    policies(config, warnings);
+    addresses(config, warnings);
+    if config.email.send {
+        mail(&config.email, warnings);
+    }
+}
+
+/// The sections that say how uplinks are tested: the common one, and those that say something else about a thing.
+fn sections<T: PartialEq>(config: &Config, thing: impl Fn(&Tests) -> T) -> Vec<(NodePath, &Tests)> {
+    let top = NodePath::default();
+    let common = thing(&config.tests);
+    let own = config.uplinks.iter().enumerate().filter(|(_, uplink)| thing(&uplink.tests) != common);
+    let own = own.map(|(index, uplink)| (top.key("uplinks").index(index).key("tests"), &uplink.tests));
+    [(top.key("tests"), &config.tests)].into_iter().chain(own).collect()
+}
+
+/// Hosts whose answers say nothing about the internet, and hosts that are listed again.
+fn targets(config: &Config, warnings: &mut Vec<Problem>) {
+    for (path, tests) in sections(config, |tests| tests.targets.clone()) {
+        let path = path.key("ips");
+        for (index, target) in tests.targets.iter().enumerate() {
+            let told = near(config, target.address());
+            warnings.extend(told.map(|what| Problem::new(path.index(tests.as_stated.index_in_file(index)), what)));
+        }
+        let again = tests.as_stated.again.iter().map(|index| path.index(*index));
+        warnings.extend(again.map(|path| Problem::new(path, "listed again, and asked once")));
+    }
+}
+
+/// What is wrong with asking a host, by what the configuration says of it.
+pub(super) fn near(config: &Config, address: IpAddr) -> Option<String> {
+    let uplink = |has: &dyn Fn(&Uplink) -> bool| config.uplinks.iter().find(|uplink| has(uplink));
+    if let Some(Uplink { name, .. }) = uplink(&|uplink| addresses_of(uplink).contains(&address)) {
+        return Some(format!("{address} is an address of {name}, which answers whatever its line is like"));
+    }
+    if let Some(Uplink { name, .. }) = uplink(&|uplink| gateways_of(uplink).contains(&address)) {
+        return Some(beyond(address, name.as_str()));
+    }
+    let inner = config.uplinks.iter().flat_map(|uplink| &uplink.prefixes6).chain(&config.downlinks.prefix6);
+    inner.copied().find(|prefix| prefix.contains(address)).map(|prefix| inside(address, prefix))
+}
+
+/// A host that is asked although it is the gateway of an uplink.
+pub(super) fn beyond(address: IpAddr, uplink: &str) -> String {
+    format!(
+        "{address} is the gateway of {uplink}, which answers while the line behind it is dead: ask hosts in the internet"
+    )
+}
+
+/// A host that is asked although it is behind this router.
+pub(super) fn inside(address: IpAddr, prefix: Prefix) -> String {
+    format!("{address} is in {prefix}, behind this router, and says nothing about an uplink: ask hosts in the internet")
+}
+
+/// The addresses that the configuration gives an uplink.
+pub(super) fn addresses_of(uplink: &Uplink) -> Vec<IpAddr> {
+    let four = match uplink.kind {
+        UplinkKind::Static { ip, .. } => Some(IpAddr::V4(ip)),
+        UplinkKind::Ppp | UplinkKind::Dhcp => None,
+    };
+    let six = match uplink.ipv6 {
+        Some(Ipv6Kind::Static { ip, .. }) => Some(IpAddr::V6(ip)),
+        _ => None,
+    };
+    four.into_iter().chain(six).collect()
+}
+
+fn gateways_of(uplink: &Uplink) -> Vec<IpAddr> {
+    let four = match uplink.kind {
+        UplinkKind::Static { gateway, .. } => gateway.map(IpAddr::V4),
+        UplinkKind::Ppp | UplinkKind::Dhcp => None,
+    };
+    let six = match uplink.ipv6 {
+        Some(Ipv6Kind::Static { gateway, .. }) => gateway.map(IpAddr::V6),
+        _ => None,
+    };
+    four.into_iter().chain(six).collect()
+}
+
+/// Uplinks that go down because a single host does.
+fn numbers_of_hosts(config: &Config, warnings: &mut Vec<Problem>) {
+    for (path, tests) in sections(config, |tests| (tests.required, tests.targets.clone())) {
+        let count = tests.targets.len();
+        let what = match count {
+            _ if !tests.as_stated.required => continue,
+            1 => "only one host is asked: while it is away, every uplink counts as down".to_owned(),
+            _ if tests.required == count => format!(
+                "all {count} hosts have to answer, so an uplink counts as down while one of them is away: ask more \
+                 hosts, or require fewer"
+            ),
+            _ => continue,
+        };
+        warnings.push(Problem::new(path.key(if count == 1 { "ips" } else { "required_successful" }), what));
+    }
+}
+
+/// Milliseconds where seconds are expected, and the like.
+fn times(config: &Config, warnings: &mut Vec<Problem>) {
+    const UNITS: &str = "a number without a unit is seconds, and 500ms are milliseconds";
+    let mut warn = |path: NodePath, what: String| warnings.push(Problem::new(path, what));
+    for (path, tests) in sections(config, |tests| tests.interval) {
+        let (interval, path) = (tests.interval, path.key("interval"));
+        let every = format_duration(interval);
+        if interval >= SELDOM {
+            warn(path, format!("a check every {every}, so a dead uplink is found that late; {UNITS}"));
+        } else if interval < OFTEN {
+            warn(path, format!("a check every {every}: hosts may take so many questions for an attack"));
+        }
+    }
+    for (path, tests) in sections(config, |tests| tests.timeout) {
+        if tests.timeout >= SLOW {
+            let timeout = format_duration(tests.timeout);
+            warn(path.key("timeout"), format!("{timeout} is long for an answer to a question; {UNITS}"));
+        }
+    }
+    for (path, tests) in sections(config, |tests| (tests.limits.rtt, tests.timeout)) {
+        if let Some(limit) = tests.limits.rtt.filter(|limit| limit.down >= tests.timeout) {
+            let [limit, timeout] = [limit.down, tests.timeout].map(format_duration);
+            warn(
+                path.key("max_rtt"),
+                format!("{limit} is never reached: after the timeout ({timeout}) an answer is lost"),
+            );
+        }
+    }
+    let email = NodePath::default().key("email");
+    let smtp = email.key("smtp_parameters");
+    for (path, time) in [
+        (email.key("digest"), config.email.digest),
+        (smtp.key("open_timeout"), config.email.smtp.open_timeout),
+        (smtp.key("read_timeout"), config.email.smtp.read_timeout),
+    ] {
+        if time >= LATE {
+            warn(path, format!("mail waits for {}; {UNITS}", format_duration(time)));
+        }
+    }
+}
+
+/// Uplinks that take no new connections because others state a group.
+fn groups(config: &Config, warnings: &mut Vec<Problem>) {
+    let (grouped, rest): (Vec<_>, Vec<_>) =
+        config.uplinks.iter().enumerate().partition(|(_, uplink)| uplink.priority_group.is_some());
+    // Who is not to take any takes none on purpose.
+    let rest: Vec<_> = rest.into_iter().filter(|(_, uplink)| uplink.default_route).collect();
+    let (Some((first, _)), false) = (rest.first(), grouped.is_empty()) else { return };
+    let names = |uplinks: &[(usize, &Uplink)]| {
+        let names: Vec<&str> = uplinks.iter().map(|(_, uplink)| uplink.name.as_str()).collect();
+        names.join(", ")
+    };
+    let verb = |one: &'static str, many: &'static str, count| if count == 1 { one } else { many };
+    let what = format!(
+        "{} {} no priority_group while {} {}: {} no new connections",
+        names(&rest),
+        verb("states", "state", rest.len()),
+        names(&grouped),
+        verb("does", "do", grouped.len()),
+        verb("it takes", "they take", rest.len()),
+    );
+    warnings.push(Problem::new(NodePath::default().key("uplinks").index(*first), what));
+}
+
+/// Policies that no connection reaches.
+fn policies(config: &Config, warnings: &mut Vec<Problem>) {
+    for (index, policy) in config.policies.iter().enumerate() {
+        let matching = policy.matching.as_ref();
+        let earlier =
+            config.policies.iter().take(index).find(|other| matching.is_some() && other.matching.as_ref() == matching);
+        warnings.extend(earlier.map(|earlier| {
+            let path = NodePath::default().key("policies").index(index).key("match");
+            Problem::new(path, format!("the same as that of {}, which takes these connections first", earlier.name))
+        }));
+    }
+}
+
+/// Addresses and prefixes of one uplink that are another's.
+fn addresses(config: &Config, warnings: &mut Vec<Problem>) {
+    let top = NodePath::default().key("uplinks");
+    for (index, uplink) in config.uplinks.iter().enumerate() {
+        for address in addresses_of(uplink) {
+            let of = config.uplinks.iter().find(|other| gateways_of(other).contains(&address));
+            let key = if address.is_ipv4() { "ip" } else { "ip6" };
+            warnings.extend(of.filter(|other| other.name != uplink.name).map(|other| {
+                Problem::new(top.index(index).key(key), format!("{address} is the gateway of {} as well", other.name))
+            }));
+        }
+        let earlier = || config.uplinks.iter().take(index);
+        for prefix in &uplink.prefixes6 {
+            let of = earlier().find(|other| other.prefixes6.contains(prefix));
+            warnings.extend(of.map(|other| {
+                let what = format!("{prefix} is a prefix of {} as well, which takes what comes from it", other.name);
+                Problem::new(top.index(index).key("prefix6"), what)
+            }));
+        }
+    }
+}
+
+/// Mail that nobody gets. No address is repeated here.
+fn mail(email: &Email, warnings: &mut Vec<Problem>) {
+    let path = NodePath::default().key("email");
+    let is_example = |address: &str| {
+        let host = address.rsplit_once('@').map(|(_, host)| host.trim_end_matches('>').to_ascii_lowercase());
+        host.is_some_and(|host| EXAMPLES.iter().any(|name| host == *name || host.ends_with(&format!(".{name}"))))
+    };
+    let mut warn = |path: NodePath, what: &str| warnings.push(Problem::new(path, what));
+    for (index, recipient) in email.recipients.iter().enumerate() {
+        if is_example(recipient) {
+            warn(path.key("recipients").index(index), "an address of the example, which reaches nobody");
+        }
+    }
+    let smtp = path.key("smtp_parameters");
+    let (port, implicit) = (email.smtp.port, email.smtp.encryption == Encryption::Implicit);
+    if port == IMPLICIT && !implicit {
+        warn(smtp.key("port"), "servers expect TLS from the first byte at this port, so mail waits: say tls: true");
+    }
+    if EXPLICIT.contains(&port) && implicit {
+        warn(
+            smtp.key("port"),
+            "servers speak without TLS first at this port, so mail waits: say enable_starttls: true instead, or port: 465",
+        );
+    }
+}

@@ -1,0 +1,102 @@
+//! The commands that change what the running monitor does: each is one request to it.
+
+use std::io;
+use std::process::Stdio;
+use std::time::Duration;
+
+use ftr_core::sanitize::sanitize;
+use ftr_core::{Exit, duration};
+use ftr_tool::cli::{Common, Failure, answer, say};
+use ftr_tool::programs;
+use ftr_tool::run::{Bounds, finish};
+
+use crate::ask::ask;
+use crate::program::Program;
+use crate::request::{Answer, Request};
+use crate::status::{Status, UplinkStatus};
+use crate::tool;
+
+/// How often a monitor is asked that was too busy to hear the request, and has said how things are instead.
+const ATTEMPTS: usize = 5;
+/// How long ftr-route may take to say what it would do, and how much that may be.
+const BOUNDS: Bounds = Bounds { time: Duration::from_secs(30), bytes: 4 << 20 };
+
+/// What a reload is to do.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct ReloadOptions {
+    /// Change nothing, and print what would change, in words and as commands
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    /// Go back to the configuration before unless `ftr-monitor confirm` comes within this time
+    ///
+    /// Also where the monitor is killed or started again meanwhile. The file stays as it is; `status` says that it differs.
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, conflicts_with = "dry_run")]
+    confirm: Option<Duration>,
+}
+
+/// Has the configuration read anew, or says what that would bring.
+pub(crate) fn reload(common: &Common, options: &ReloadOptions) -> Result<Exit, Failure> {
+    let confirm_ms = options.confirm.map(|term| u64::try_from(term.as_millis()).unwrap_or(u64::MAX));
+    let exit = run(common, &Request::Reload { dry_run: options.dry_run, confirm_ms })?;
+    if options.dry_run && exit == Exit::Yes && !common.json && !common.quiet {
+        answer(&commands()?)?;
+    }
+    Ok(exit)
+}
+
+/// Has the monitor do something, and says what it has answered.
+pub(crate) fn run(common: &Common, request: &Request) -> Result<Exit, Failure> {
+    let (text, said): (String, Answer) = exchange(request)?;
+    if common.json {
+        answer(&format!("{}\n", sanitize(text.trim_end())))?;
+    } else if matches!(said.exit(), Exit::Yes | Exit::No) {
+        let lines: String = said.lines().map(|line| line + "\n").collect();
+        answer(if common.quiet { "" } else { &lines })?;
+    } else {
+        said.lines().for_each(|line| say(tool::NAME, &line));
+    }
+    Ok(said.exit())
+}
+
+/// Asks, and reads the answer.
+fn exchange<T: serde::de::DeserializeOwned>(request: &Request) -> Result<(String, T), Failure> {
+    let unavailable = |error: io::Error| Failure::new(Exit::Unavailable, format!("monitor: {error}"));
+    for _ in 0..ATTEMPTS {
+        let text = ask(request).map_err(unavailable)?;
+        let text =
+            text.ok_or_else(|| Failure::new(Exit::Unavailable, "monitor: ftr-monitor is not running; see `status`"))?;
+        if let Ok(said) = serde_json::from_str(&text) {
+            return Ok((text, said));
+        }
+    }
+    let reason = "the one that runs is of a former version, or has no time: restart it (systemctl restart ftr-monitor)";
+    Err(Failure::new(Exit::Unavailable, format!("monitor: {reason}")))
+}
+
+/// What ftr-route would do for the file, with the uplinks that carry new connections now.
+fn commands() -> Result<String, Failure> {
+    let (_, status): (_, Status) = exchange(&Request::Status {})?;
+    let Some(running) = &status.configuration else { return Ok(String::new()) };
+    let mut text = String::new();
+    for family in [4, 6] {
+        let routing = |one: &&UplinkStatus| one.family == family && one.routing;
+        let uplinks: Vec<&str> = status.uplinks.iter().filter(routing).map(|one| one.uplink.as_str()).collect();
+        if uplinks.is_empty() {
+            continue;
+        }
+        text.push_str(&apply(running.file(), family, &uplinks)?);
+    }
+    Ok(text)
+}
+
+fn apply(file: &std::path::Path, family: u8, uplinks: &[&str]) -> Result<String, Failure> {
+    let failed = |error: io::Error| Failure::new(Exit::Unavailable, format!("ftr-route apply -n: {error}"));
+    // Those that the file no longer has carry nothing then.
+    let known = ftr_tool::configuration::load(file)?;
+    let uplinks = uplinks.iter().filter(|uplink| known.position(uplink).is_some());
+    let mut command = programs::sibling(Program::Route.name()).map_err(failed)?;
+    command.arg("-q").arg("-c").arg(file).arg(format!("-{family}")).args(["apply", "-n"]).args(uplinks);
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let ended = command.spawn().and_then(|child| finish(child, b"", BOUNDS)).map_err(failed)?;
+    Ok(String::from_utf8_lossy(&ended.stdout).into_owned())
+}

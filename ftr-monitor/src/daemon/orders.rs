@@ -1,0 +1,68 @@
+//! Carries out what the supervisor orders.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::Daemon;
+use super::child::Child;
+use super::memory::Known;
+use crate::entry::Entry;
+use crate::program::Program;
+use crate::supervisor::{Announcement, Order};
+
+impl Daemon {
+    pub(super) fn carry_out(&mut self, order: Order, now: Duration) {
+        match order {
+            Order::Start(program) => match Child::start(&self.starter, program) {
+                Ok(child) => *self.children.of_mut(program) = Some(child),
+                Err(error) => self.supervisor.not_started(program, &error, now),
+            },
+            Order::Feed(program, record) => {
+                let Ok(line) = record.line() else { return };
+                if self.child(program).is_some_and(|child| child.feed(&line)) {
+                    self.supervisor.has_room(program);
+                }
+            }
+            Order::CloseInput(program) => {
+                self.child(program).into_iter().for_each(Child::close_input);
+            }
+            Order::Signal(program, signal) => {
+                self.child(program).into_iter().for_each(|child| child.signal(signal));
+            }
+            Order::Kill(program, why) => {
+                self.log.write(&Entry::warning(format!("{} {why}: killed", program.name())));
+                self.child(program).into_iter().for_each(|child| child.signal(Signal::SIGKILL));
+            }
+            Order::Log(entry) => self.log.write(&entry),
+            Order::ReopenLog => {
+                self.log.reopen();
+                self.signal_reload();
+            }
+            Order::Report => self.report(),
+            Order::Announce(Announcement { ready, status }) => self.manager.announce(ready, &status, now),
+            Order::Print(line) => {
+                if let Some(records) = &mut self.records {
+                    records.put(line.into_bytes());
+                }
+            }
+            Order::Adopt => self.adopt(),
+            Order::Remember => {
+                let known = self.known();
+                self.memory.put(known);
+            }
+            Order::Renew => self.renew(now),
+        }
+    }
+
+    /// What is to be remembered. What is decided goes by a configuration from the moment that it is taken.
+    pub(super) fn known(&mut self) -> Known {
+        let taken = self.incoming.as_ref();
+        let (config, running) = taken.map_or((&self.config, &self.running), |taken| (&taken.config, &taken.running));
+        Known::of(&mut self.supervisor, config, running)
+    }
+
+    pub(super) fn child(&mut self, program: Program) -> Option<&mut Child> {
+        self.children.of_mut(program).as_mut()
+    }
+}

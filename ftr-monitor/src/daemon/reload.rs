@@ -1,0 +1,221 @@
+//! The configuration is read anew while everything runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ftr_core::config::{Problems, Reader};
+use ftr_core::{Config, Exit};
+use ftr_tool::running::Running;
+use ftr_tool::{clock, configuration};
+
+use super::Daemon;
+use super::taken::{Taken, Wish};
+use crate::change;
+use crate::entry::Entry;
+use crate::log::Log;
+use crate::program::{Each, Program};
+use crate::request::Answer;
+use crate::starter::Starter;
+use crate::supervisor::Change;
+use crate::trial::{self, Trial};
+
+impl Daemon {
+    /// What would change.
+    pub(super) fn preview(&self) -> Answer {
+        match self.read_anew(false) {
+            Err(answer) => answer,
+            Ok(taken) if taken.lines.is_empty() => Answer::new(Exit::Yes, ["nothing would change"]),
+            Ok(taken) => Answer::new(Exit::Yes, self.told(&taken)),
+        }
+    }
+
+    /// Reads the file, and takes what it says where it is in order. Whether a change is on its way then.
+    pub(super) fn reload(&mut self, wish: &Wish, now: Duration) -> (Answer, bool) {
+        let taken = match self.read_anew(wish.is_signal) {
+            Ok(taken) => taken,
+            Err(answer) => {
+                for line in answer.lines() {
+                    self.log.write(&Entry::error(format!("reload: {line}")));
+                }
+                return (answer, false);
+            }
+        };
+        if taken.lines.is_empty() {
+            self.text = taken.text;
+            self.log.write(&Entry::info(format!("{}: the configuration is as it was", wish.who)));
+            return (Answer::new(Exit::Yes, ["nothing has changed"]), false);
+        }
+        if let Err(error) = self.put_on_trial(&taken, wish, now) {
+            let reason = format!("reload: what is to come back cannot be remembered, so nothing was changed: {error}");
+            self.log.write(&Entry::error(reason.clone()));
+            return (Answer::new(Exit::Io, [reason]), false);
+        }
+        let mut lines = self.told(&taken);
+        if let Some(term) = wish.confirm {
+            let term = humantime::format_duration(term);
+            lines.push(format!("`ftr-monitor confirm` keeps it; without that the one before is back in {term}"));
+        }
+        self.take(taken, &wish.who, now);
+        (Answer::new(Exit::Yes, lines), true)
+    }
+
+    /// Nobody has confirmed in time: the configuration before comes back.
+    pub(super) fn revert(&mut self, now: Duration) {
+        let Some(trial) = &mut self.trial else { return };
+        trial.reject();
+        let unwritten = trial.remember().err();
+        let (before, file) = (trial.before().to_owned(), self.running.file().to_owned());
+        let file_text = file.display();
+        let taken = Config::parse(&file, &before)
+            .map_err(|problems| refused(&problems))
+            .and_then(|config| self.prepare(config, before.clone()));
+        let line = match &taken {
+            Ok(_) => {
+                format!("nobody has confirmed {file_text}: the configuration before is back, and the file differs")
+            }
+            Err(answer) => {
+                let reason = answer.lines().next().unwrap_or_default();
+                format!("nobody has confirmed {file_text}, and the configuration before cannot come back: {reason}")
+            }
+        };
+        self.log.write(&Entry::error(line));
+        if let Some(error) = unwritten {
+            self.log.write(&Entry::error(format!("a restart will take {file_text} all the same: {error}")));
+        }
+        if let Ok(taken) = taken.map_err(drop) {
+            self.take(taken, "nobody's confirmation", now);
+        }
+    }
+
+    /// Somebody confirms what is on trial.
+    pub(super) fn confirm(&mut self, who: &str) -> Answer {
+        if self.trial.as_ref().is_none_or(Trial::is_rejected) {
+            return Answer::new(Exit::No, ["nothing waits to be confirmed"]);
+        }
+        if let Err(error) = trial::forget() {
+            return Answer::new(Exit::Io, [format!("confirm: {error}")]);
+        }
+        self.trial = None;
+        self.log.write(&Entry::notice(format!("{who} has confirmed the configuration")));
+        Answer::new(Exit::Yes, ["the configuration stays"])
+    }
+
+    /// From now on programs are started with the configuration that was taken.
+    pub(super) fn adopt(&mut self) {
+        let Some(Taken { config, running, text, starter, remarks, .. }) = self.incoming.take() else { return };
+        if config.log != self.config.log {
+            self.log = Log::open(&config.log, self.quiet);
+        }
+        for remark in remarks {
+            self.log.write(&Entry::warning(remark));
+        }
+        for warning in config.warning_lines().iter().filter(|_| !self.quiet) {
+            self.log.write(&Entry::warning(warning));
+        }
+        (self.config, self.running, self.text, self.starter) = (config, running, text, starter);
+    }
+
+    fn read_anew(&self, is_signal: bool) -> Result<Taken, Answer> {
+        let file = self.running.file();
+        let (config, text) = configuration::load_with_text(file).map_err(|problems| refused(&problems))?;
+        if is_signal && self.trial.as_ref().is_some_and(|trial| trial.is_rejected() && trial.is_of(&text)) {
+            let line =
+                format!("{}: nobody has confirmed it; `ftr-monitor reload` takes it all the same", file.display());
+            return Err(Answer::new(Exit::No, [line]));
+        }
+        self.prepare(config, text)
+    }
+
+    /// Looks whether everything goes on with it.
+    fn prepare(&self, mut config: Config, text: String) -> Result<Taken, Answer> {
+        let stays = |line: String| Answer::new(Exit::Config, [line, STAYS.to_owned()]);
+        if let Some(key) = renumbering(&self.config, &config) {
+            let file = config.file.display();
+            return Err(stays(format!(
+                "{file}: {key}: another one changes the marks of connections that there are; to change it stop \
+                 ftr-monitor, run `ftr-route clear`, load the rules of ftr-rules again and start ftr-monitor"
+            )));
+        }
+        config.assign(self.config.assignment.as_ref());
+        let lines = change::lines(&self.config, &config);
+        let running = Running::this(&config).map_err(|error| stays(format!("reload: {error}")))?;
+        let (starter, remarks) = Starter::new(&config, &text, running.file()).map_err(|failure| {
+            Answer::new(failure.exit(), failure.lines().iter().cloned().chain([STAYS.to_owned()]))
+        })?;
+        Ok(Taken { config: Arc::new(config), running, text, starter, remarks, lines })
+    }
+
+    /// What is another way, with what people have to do about it.
+    fn told(&self, taken: &Taken) -> Vec<String> {
+        let mut lines = taken.lines.clone();
+        lines.extend(change::numbers(&self.config, &taken.config));
+        if !reads_the_same(&self.config, &taken.config, Reader::Rules) {
+            lines.push(
+                "the firewall: load the rules of ftr-rules again, `ftr-rules --diff` shows what it lacks".to_owned(),
+            );
+        }
+        lines
+    }
+
+    /// Remembers what comes back unless somebody confirms.
+    fn put_on_trial(&mut self, taken: &Taken, wish: &Wish, now: Duration) -> std::io::Result<()> {
+        let pending = self.trial.as_ref().filter(|trial| !trial.is_rejected());
+        let trial = match (wish.confirm, pending) {
+            (Some(term), pending) => {
+                let before = pending.map_or(self.text.as_str(), Trial::before);
+                Trial::new(self.running.file(), &taken.text, before, now + term)?
+            }
+            // The term of the one that is on trial holds for what takes its place.
+            (None, Some(pending)) => {
+                let mut trial = pending.clone();
+                trial.try_instead(&taken.text);
+                trial
+            }
+            (None, None) => {
+                self.trial = None;
+                return trial::forget();
+            }
+        };
+        trial.remember()?;
+        self.trial = Some(trial);
+        Ok(())
+    }
+
+    fn take(&mut self, taken: Taken, who: &str, now: Duration) {
+        let concerned = Each::new(|program: Program| {
+            let is_renumbered = program == Program::Route && self.config.assignment != taken.config.assignment;
+            is_renumbered || !reads_the_same(&self.config, &taken.config, program.reader())
+        });
+        let change = Change { who, lines: &taken.lines, concerned };
+        self.supervisor.reconfigure(&taken.config, change, &clock::now(), now);
+        self.incoming = Some(taken);
+    }
+}
+
+const STAYS: &str = "the configuration stays as it was";
+
+fn refused(problems: &Problems) -> Answer {
+    Answer::new(Exit::Config, problems.lines().into_iter().chain([STAYS.to_owned()]))
+}
+
+/// The key by which all tables or marks would be others.
+fn renumbering(before: &Config, after: &Config) -> Option<&'static str> {
+    if before.base_fwmark != after.base_fwmark {
+        Some("base_fwmark")
+    } else if before.fwmark_mask != after.fwmark_mask {
+        Some("fwmark_mask")
+    } else {
+        (before.base_table != after.base_table).then_some("base_table")
+    }
+}
+
+/// Whether both are the same to a program.
+fn reads_the_same(before: &Config, after: &Config, reader: Reader) -> bool {
+    let part = |config: &Config| Config {
+        file: std::path::PathBuf::new(),
+        warnings: Vec::new(),
+        assignment: None,
+        ..config.as_read_by(reader)
+    };
+    part(before) == part(after)
+}

@@ -1,0 +1,141 @@
+//! Another configuration while it runs: what is known of an uplink stays with its name.
+
+use std::collections::BTreeSet;
+
+use ftr_core::record::{Active, Record, Stamp};
+use ftr_core::{Config, Family, InterfaceName};
+
+use super::Decider;
+use super::choice::Choice;
+
+impl Decider {
+    /// Goes on with another configuration, and decides anew for every family in which something was decided. An uplink that
+    /// is new carries nothing before its first check; the connections of one that is gone are given up.
+    pub(crate) fn reconfigure(&mut self, config: &Config, at: &Stamp) -> Vec<Record> {
+        let zone = self.zone.clone();
+        let before = std::mem::replace(self, Self::new(config, None).in_zone(config, zone));
+        let now: Vec<InterfaceName> = self.uplinks.iter().map(|uplink| uplink.name.clone()).collect();
+        let place = |old: usize| now.iter().position(|name| Some(name) == before.uplinks.get(old).map(|one| &one.name));
+        let moved = |all: &mut dyn Iterator<Item = usize>| -> BTreeSet<usize> { all.filter_map(place).collect() };
+        (self.first, self.latest, self.memory.seq) = (before.first, before.latest, before.memory.seq);
+        self.meter.go_on(before.meter);
+        self.timetable.look(at);
+        for family in [Family::V4, Family::V6].into_iter().filter(|family| config.families().contains(family)) {
+            let number = family.number();
+            let Some(known) = before.memory.uplinks.get(&number) else { continue };
+            let of = |(index, name): (usize, &InterfaceName)| {
+                let has = self.uplinks.get(index).is_some_and(|uplink| uplink.has(family));
+                let old = before.uplinks.iter().position(|one| one.name == *name).filter(|_| has);
+                old.and_then(|old| known.get(old)).cloned().unwrap_or_default()
+            };
+            let health = now.iter().enumerate().map(of).collect();
+            self.memory.uplinks.insert(number, health);
+            if let Some(owed) = before.memory.owed.get(&number) {
+                self.memory.owed.insert(number, moved(&mut owed.iter().copied()));
+            }
+            if let Some(last) = before.last.get(&number) {
+                let mut shares: Vec<(usize, u16)> =
+                    last.shares.iter().filter_map(|(uplink, weight)| Some((place(*uplink)?, *weight))).collect();
+                shares.sort_unstable();
+                let failed = moved(&mut last.failed.iter().copied()).into_iter().collect();
+                self.last.insert(number, Choice { shares, failed, policies: Vec::new() });
+            }
+        }
+        let gone: Vec<&InterfaceName> =
+            before.uplinks.iter().map(|one| &one.name).filter(|one| !now.contains(one)).collect();
+        let families = [Family::V4, Family::V6].into_iter();
+        families.filter_map(|family| self.anew(family, &gone, at)).map(Record::Active).collect()
+    }
+
+    /// The active set of a family, whether it is another one or not: weights may be others.
+    fn anew(&mut self, family: Family, gone: &[&InterfaceName], at: &Stamp) -> Option<Active> {
+        self.last.get(&family.number())?;
+        let elected = self.election(at, family, "the configuration has changed");
+        // People are told of the change as a whole, not of each role.
+        self.roles(family);
+        let as_before = || Some(self.record(at, family, self.last.get(&family.number())?));
+        let reason = "the configuration has changed".to_owned();
+        let mut active = Active { reason, ..elected.or_else(as_before)? };
+        for name in gone {
+            active.failed.push((*name).clone());
+            active.flush.push((*name).clone());
+        }
+        Some(active)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Decider;
+    use crate::decide::fixture::{check, config};
+    use ftr_core::Config;
+    use ftr_core::record::{Active, Record, Stamp};
+    use std::path::Path;
+
+    fn of(uplinks: &[&str]) -> Config {
+        let line = |name: &&str| format!("- {{interface: {name}, ip: 192.0.2.{}, gateway: 192.0.2.99}}\n", &name[3..]);
+        let uplinks: String = uplinks.iter().map(line).collect();
+        let text = format!("uplinks:\n{uplinks}downlinks: {{lan: eth0}}\ntests: {{ips: [198.51.100.1]}}\n");
+        Config::parse(Path::new("test"), &text).unwrap()
+    }
+
+    fn at(mono: u64) -> Stamp {
+        Stamp { time: String::new(), mono }
+    }
+
+    fn sets(records: Vec<Record>) -> Vec<[Vec<String>; 3]> {
+        let set = |record| if let Record::Active(active) = record { active } else { panic!("{record:?}") };
+        let words = |active: Active| {
+            let text = |names: &[ftr_core::InterfaceName]| names.iter().map(ToString::to_string).collect();
+            let uplinks = active.uplinks.iter().map(|share| format!("{}*{}", share.uplink, share.weight)).collect();
+            [uplinks, text(&active.failed), text(&active.flush)]
+        };
+        records.into_iter().map(set).map(words).collect()
+    }
+
+    /// eth1 and eth3 work, eth2 does not.
+    fn decider() -> Decider {
+        let mut decider = Decider::new(&of(&["eth1", "eth2", "eth3"]), None);
+        for (uplink, up) in [("eth1", true), ("eth2", false), ("eth3", true)] {
+            decider.handle(&Record::Check(check(uplink, up, 0)));
+        }
+        decider.confirm_all();
+        decider
+    }
+
+    #[test]
+    fn what_is_known_goes_with_the_name_and_a_new_one_is_not_used_before_its_first_check() {
+        let mut decider = decider();
+        let records = decider.reconfigure(&of(&["eth4", "eth3", "eth2", "eth1"]), &at(10));
+        assert_eq!(sets(records), [[vec!["eth3*1".to_owned(), "eth1*1".to_owned()], vec!["eth2".to_owned()], vec![]]]);
+        let records = decider.handle(&Record::Check(check("eth4", true, 20)));
+        let Some(Record::Active(active)) = records.first() else { panic!("{records:?}") };
+        assert_eq!(active.uplinks.len(), 3);
+        assert!(decider.handle(&Record::Check(check("eth2", false, 30))).is_empty(), "no verdict is news again");
+    }
+
+    #[test]
+    fn connections_of_one_that_is_gone_are_given_up_and_it_is_out_of_use() {
+        let records = decider().reconfigure(&of(&["eth2", "eth3"]), &at(10));
+        let gone = vec!["eth1".to_owned()];
+        assert_eq!(sets(records), [[vec!["eth3*1".to_owned()], vec!["eth2".to_owned(), gone[0].clone()], gone]]);
+    }
+
+    #[test]
+    fn weights_reach_the_kernel_although_the_set_is_the_same() {
+        let mut decider = Decider::new(&config([""; 3], ""), None);
+        for uplink in ["eth1", "eth2", "eth3"] {
+            decider.handle(&Record::Check(check(uplink, true, 0)));
+        }
+        let records = decider.reconfigure(&of(&["eth1", "eth2", "eth3"]), &at(10));
+        assert_eq!(sets(records)[0][0], ["eth1*1", "eth2*1", "eth3*1"], "they were 1, 2, 3");
+    }
+
+    #[test]
+    fn before_anything_is_decided_nothing_is() {
+        let mut decider = Decider::new(&of(&["eth1", "eth2"]), None);
+        assert!(decider.reconfigure(&of(&["eth2", "eth1"]), &at(10)).is_empty());
+        decider.handle(&Record::Check(check("eth1", true, 20)));
+        assert_eq!(decider.handle(&Record::Check(check("eth2", true, 30))).len(), 1);
+    }
+}

@@ -1,0 +1,154 @@
+//! A hook that runs: started, listened to, ended with all that it has started.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Seek, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use ftr_core::config::Hook;
+use ftr_core::record::{Event, Record};
+use ftr_tool::programs;
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::{Pid, pipe2, read};
+
+use super::environment;
+use super::queue::Job;
+
+/// How much of what it prints is passed on, in bytes.
+const PRINTED: usize = 4096;
+/// The most processes that are looked for below one.
+const MOST_DESCENDANTS: usize = 1024;
+
+/// A program that runs for an event.
+pub(super) struct Process {
+    /// What people know it by.
+    name: String,
+    child: Child,
+    output: Option<OwnedFd>,
+    printed: Vec<u8>,
+    /// How many bytes more it has printed.
+    more: usize,
+    /// How long it was to run, if that was too short.
+    late: Option<String>,
+    timeout: String,
+}
+
+impl Process {
+    /// Starts the program, with the event on its standard input and in its environment.
+    ///
+    /// # Errors
+    /// It is not there, somebody else could have written it, or it cannot be run.
+    pub(super) fn start(hook: &Hook, job: &Job) -> io::Result<Self> {
+        let (program, arguments) = hook.run.split_first().ok_or(ErrorKind::InvalidInput)?;
+        let mut command = programs::named(Path::new(program))?;
+        let (output, theirs) = pipe2(OFlag::O_CLOEXEC)?;
+        nix::fcntl::fcntl(&output, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        command
+            .args(arguments)
+            .envs(environment::of(&job.event, job.occasion))
+            .current_dir("/")
+            // So that all of it can be ended at once.
+            .process_group(0)
+            .stdin(Stdio::from(record(&job.event)?))
+            .stdout(theirs.try_clone()?)
+            .stderr(theirs);
+        let child = command.spawn()?;
+        let timeout = humantime::format_duration(hook.timeout).to_string();
+        let (printed, more, late) = (Vec::new(), 0, None);
+        Ok(Self { name: job.name(hook), child, output: Some(output), printed, more, late, timeout })
+    }
+
+    /// What it prints to, while that is open.
+    pub(super) fn output(&self) -> Option<BorrowedFd<'_>> {
+        self.output.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Takes what it has printed, without waiting for anything.
+    pub(super) fn listen(&mut self) {
+        let mut chunk = [0; PRINTED];
+        // A program that prints without end is not listened to without end.
+        for _ in 0..16 {
+            let Some(output) = &self.output else { return };
+            match read(output, &mut chunk) {
+                Ok(count) if count > 0 => {
+                    let room = PRINTED.saturating_sub(self.printed.len()).min(count);
+                    self.printed.extend(chunk.get(..room).unwrap_or_default());
+                    self.more = self.more.saturating_add(count - room);
+                }
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return,
+                _ => self.output = None,
+            }
+        }
+    }
+
+    /// What there is to tell of it if it has ended: what it printed, and how it ended where it did not end well.
+    pub(super) fn ended(&mut self) -> Option<Vec<String>> {
+        let how = match self.child.try_wait() {
+            Ok(None) => return None,
+            Ok(Some(status)) => (!status.success()).then(|| status.to_string()),
+            Err(error) => Some(format!("cannot be waited for: {error}")),
+        };
+        self.listen();
+        let printed = String::from_utf8_lossy(&self.printed);
+        let printed = printed.lines().filter(|line| !line.trim().is_empty());
+        let mut lines: Vec<String> = printed.map(|line| format!("{}: {line}", self.name)).collect();
+        if self.more > 0 {
+            lines.push(format!("{}: {} bytes more", self.name, self.more));
+        }
+        lines.extend(self.late.take().or(how).map(|how| format!("{}: {how}", self.name)));
+        Some(lines)
+    }
+
+    /// It has run for long enough.
+    pub(super) fn end_as_late(&mut self) {
+        self.late = Some(format!("killed: it ran for more than {}", self.timeout));
+        self.kill();
+    }
+
+    /// Ends it, and all that it has started. It is not reaped yet, so its number is its own.
+    pub(super) fn kill(&self) {
+        let Some(leader) = number(self.child.id()) else { return };
+        // Those that have left its process group are found while their parents are there.
+        let below = descendants(self.child.id());
+        // Whoever has ended by itself just now needs no end.
+        let _ = killpg(leader, Signal::SIGKILL);
+        for pid in below.into_iter().filter_map(number) {
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+    }
+}
+
+fn number(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().filter(|pid| *pid > 1).map(Pid::from_raw)
+}
+
+/// The processes that a process has started, and those that these have, as far as the kernel tells
+/// (`/proc/PID/task/TID/children`, proc(5)).
+fn descendants(pid: u32) -> Vec<u32> {
+    let (mut found, mut next) = (vec![pid], 0);
+    while let Some(pid) = found.get(next).copied().filter(|_| found.len() < MOST_DESCENDANTS) {
+        next += 1;
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+        let children: Vec<String> = children.collect();
+        found.extend(
+            children.iter().flat_map(|list| list.split_whitespace()).filter_map(|word| word.parse::<u32>().ok()),
+        );
+    }
+    found.split_off(1)
+}
+
+/// The event as a file that holds its record. A pipe would have to be written to while the program runs.
+fn record(event: &Event) -> io::Result<File> {
+    let mut file = File::from(memfd_create(c"event", MFdFlags::MFD_CLOEXEC)?);
+    let line = Record::Event(event.clone()).line().map_err(io::Error::other)?;
+    file.write_all(line.as_bytes())?;
+    file.rewind()?;
+    Ok(file)
+}

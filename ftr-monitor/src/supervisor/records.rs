@@ -1,0 +1,132 @@
+//! What follows from a record of a program.
+
+use std::time::Duration;
+
+use ftr_core::record::{Applied, Event, Record};
+
+use super::Supervisor;
+use super::hazards::News;
+use super::order::Order;
+use crate::entry::Entry;
+use crate::program::Program;
+
+impl Supervisor {
+    /// Prints a record for those who read along.
+    fn print(&mut self, record: &Record) {
+        if self.mode.print {
+            self.waiting.extend(record.line().ok().map(Order::Print));
+        }
+    }
+
+    pub(super) fn record(&mut self, program: Program, line: &[u8], record: Record, now: Duration) {
+        match (program, record) {
+            (Program::Probe, record @ Record::Check(_)) => {
+                if let Some(record) = self.intake.take(record, now) {
+                    self.decide(&record, now);
+                }
+            }
+            (Program::Route, Record::Active(active)) => self.children.orders.read(&active),
+            (Program::Route, Record::Applied(applied)) => self.applied(applied, now),
+            (Program::Route, Record::Hazard(hazard)) => {
+                self.print(&Record::Hazard(hazard.clone()));
+                let news = self.hazards.take(hazard, now);
+                self.report(news, now);
+            }
+            (Program::Notify, Record::Spooled(spooled)) => {
+                let is_news = self.children.events.acknowledge(spooled.seq);
+                if is_news {
+                    self.pace.change();
+                }
+            }
+            // Of a later version: passed on as it is to whoever knows it.
+            (_, Record::Unknown) if self.mode.print => {
+                self.waiting.push_back(Order::Print(format!("{}\n", String::from_utf8_lossy(line))));
+            }
+            _ => {}
+        }
+    }
+
+    fn applied(&mut self, applied: Applied, now: Duration) {
+        self.change();
+        if self.children.applied(applied.family, now) && self.decider.confirm(applied.family) {
+            self.pace.change_urgently();
+        }
+        if let Some(record) = self.intake.take(Record::Applied(applied), now) {
+            self.decide(&record, now);
+        }
+    }
+
+    /// A record that something may follow from.
+    pub(super) fn decide(&mut self, record: &Record, now: Duration) {
+        match record {
+            Record::Check(check) if self.mode.debug => {
+                self.log(Entry::check(check));
+                self.print(record);
+            }
+            Record::Applied(applied) => {
+                if applied.writes > 0 {
+                    let (writes, took) = (applied.writes, applied.took_us);
+                    let text = format!("{} routing: {writes} changes in {took} us", applied.family);
+                    self.say(Entry::info(text), now);
+                }
+                self.print(record);
+            }
+            _ => {}
+        }
+        self.change();
+        let decided = self.decider.handle(record);
+        if self.decider.meter.is_unwritten() {
+            self.pace.change();
+        }
+        self.pass_on(decided, now);
+    }
+
+    /// Passes on what is new of hazards, to people.
+    pub(super) fn report(&mut self, news: News, now: Duration) {
+        if news != News::default() {
+            self.change();
+        }
+        for line in news.lines {
+            self.say(line, now);
+        }
+        for event in news.events {
+            let event = Event { seq: self.decider.number(), ..event };
+            self.pass_event(event);
+        }
+    }
+
+    /// Passes on an event that nothing else tells of.
+    pub(super) fn pass_event(&mut self, event: Event) {
+        self.pace.change();
+        self.children.happened(&event);
+        if self.mail {
+            self.children.events.put(event.clone());
+        }
+        self.print(&Record::Event(event));
+    }
+
+    /// Passes on what was decided, to programs and people.
+    pub(super) fn pass_on(&mut self, decided: Vec<Record>, now: Duration) {
+        for record in decided {
+            self.pace.change();
+            self.print(&record);
+            match record {
+                Record::Active(active) => {
+                    self.say(Entry::active(&active), now);
+                    if !active.flush.is_empty() {
+                        self.pace.change_urgently();
+                    }
+                    self.children.orders.put(active);
+                }
+                Record::Event(event) => {
+                    self.say(Entry::event(&event), now);
+                    self.children.happened(&event);
+                    if self.mail {
+                        self.children.events.put(event);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! This program.
+
+/// Its name, in messages.
+pub(crate) const NAME: &str = "ftr-notify";

@@ -1,0 +1,237 @@
+//! `advertise`: what a daemon that sends router advertisements has to say about the prefixes of uplinks that are down.
+//!
+//! Text for the daemon that the administrator has: what it is told is the state, not the change, so a lost call does no harm.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use ftr_core::config::Config;
+use ftr_core::{Exit, Family, InterfaceName, Prefix, shell};
+use ftr_netlink::{Address, Link};
+use ftr_tool::cli::{Common, Failure, say};
+use serde::Serialize;
+
+use crate::answer::{TOOL, answer};
+use crate::cli::{Advertise, Daemon, position};
+use crate::kernel::Kernel;
+use crate::snapshot::{Search, Snapshot};
+
+/// A network of a device inside.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+struct Network {
+    device: String,
+    prefix: Prefix,
+    /// The router's address there.
+    address: IpAddr,
+    /// The uplink whose provider has delegated it; null where it is of none.
+    uplink: Option<InterfaceName>,
+    /// Hosts shall prefer others.
+    deprecated: bool,
+    /// The router's own address says so already.
+    is_marked: bool,
+}
+
+/// Prints it for the state that the kernel shows, or for these uplinks failed.
+pub(crate) fn run(config: &Config, common: &Common, asked: &Advertise) -> Result<Exit, Failure> {
+    let known = |names: &Vec<String>| names.iter().map(|name| position(config, name)).collect::<Result<_, _>>();
+    let failed: Option<BTreeSet<usize>> = asked.failed.as_ref().map(known).transpose()?;
+    let mut kernel = Kernel::open()?;
+    let snapshot = Snapshot::look(&mut kernel, config, Family::V6, Search::Tables)?;
+    let dead = failed.map_or_else(|| snapshot.rescued_as_found(config), |failed| replaced(config, failed));
+    let rescue = config.routing.ipv6_rescue;
+    if !rescue.deprecates() && !common.quiet {
+        say(TOOL, &format!("routing.ipv6_rescue is {}, so no prefix is deprecated", rescue.as_str()));
+    }
+    let dead = if rescue.deprecates() { dead } else { BTreeSet::new() };
+    let devices: Vec<&str> = if asked.devices.is_empty() {
+        config.downlinks.lan.iter().chain(&config.downlinks.dmz).map(InterfaceName::as_str).collect()
+    } else {
+        asked.devices.iter().map(String::as_str).collect()
+    };
+    let networks = networks(config, &devices, &snapshot.links, &kernel.addresses(Family::V6)?, &dead);
+    if common.json {
+        let line = serde_json::to_string(&networks).map_err(|error| Failure::new(Exit::Bug, error.to_string()))?;
+        answer([line])?;
+    } else {
+        answer(lines(asked.daemon, &networks))?;
+    }
+    Ok(Exit::Yes)
+}
+
+/// Of uplinks that do not work those that another one takes over from: all, or none.
+fn replaced(config: &Config, failed: BTreeSet<usize>) -> BTreeSet<usize> {
+    let mut six = config.uplinks.iter().enumerate().filter(|(_, uplink)| uplink.has(Family::V6));
+    if six.all(|(i, _)| failed.contains(&i)) { BTreeSet::new() } else { failed }
+}
+
+/// The networks of these devices, by device; each once, however many addresses the router has there.
+fn networks(
+    config: &Config,
+    devices: &[&str],
+    links: &[Link],
+    addresses: &[Address],
+    dead: &BTreeSet<usize>,
+) -> Vec<Network> {
+    let mut networks: Vec<Network> = Vec::new();
+    for device in devices {
+        let index = links.iter().find(|link| link.name == *device).map(|link| link.index);
+        let usable = |address: &&Address| {
+            Some(address.index) == index && address.is_global() && !address.is_tentative() && !address.is_secondary()
+        };
+        let of_device = addresses.iter().filter(usable).filter_map(|address| {
+            let prefix = address.network().filter(|prefix| prefix.length() < Family::V6.bits())?;
+            let uplink = config.delegated().find(|(_, whole)| whole.contains(address.local)).map(|(uplink, _)| uplink);
+            Some(Network {
+                device: (*device).to_owned(),
+                prefix,
+                address: address.local,
+                uplink: uplink.and_then(|uplink| Some(config.uplinks.get(uplink)?.name.clone())),
+                deprecated: uplink.is_some_and(|uplink| dead.contains(&uplink)),
+                is_marked: address.is_deprecated(),
+            })
+        });
+        let mut of_device: Vec<Network> = of_device.collect();
+        of_device.sort_unstable();
+        of_device.dedup_by_key(|network| network.prefix);
+        networks.extend(of_device);
+    }
+    networks
+}
+
+fn lines(daemon: Daemon, networks: &[Network]) -> Vec<String> {
+    let delegated = || networks.iter().filter(|network| network.uplink.is_some());
+    match daemon {
+        Daemon::Radvd => radvd(networks),
+        Daemon::Dnsmasq => delegated().map(dnsmasq).collect(),
+        Daemon::Networkd => delegated().flat_map(networkd).collect(),
+        Daemon::Odhcpd => delegated().filter(|network| network.deprecated != network.is_marked).map(odhcpd).collect(),
+    }
+}
+
+/// It reads one file, which names each device once. What is not stated is the daemon's usual.
+fn radvd(networks: &[Network]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut device = None;
+    let end = |lines: &mut Vec<String>| lines.push("};".to_owned());
+    for network in networks {
+        if device != Some(&network.device) {
+            if device.is_some() {
+                end(&mut lines);
+            }
+            lines.push(format!("interface {} {{", network.device));
+            lines.extend(
+                ["\tAdvSendAdvert on;", "\tMinRtrAdvInterval 3;", "\tMaxRtrAdvInterval 10;"].map(str::to_owned),
+            );
+            device = Some(&network.device);
+        }
+        let lifetime = if network.deprecated { " AdvPreferredLifetime 0;" } else { "" };
+        lines.push(format!("\tprefix {} {{{lifetime} }};", network.prefix));
+    }
+    if device.is_some() {
+        end(&mut lines);
+    }
+    lines
+}
+
+fn dnsmasq(network: &Network) -> String {
+    let lifetime = if network.deprecated { ",deprecated" } else { "" };
+    format!("dhcp-range={},ra-only,{}{lifetime}", network.prefix.address(), network.prefix.length())
+}
+
+fn networkd(network: &Network) -> Vec<String> {
+    let mut lines = vec!["[IPv6Prefix]".to_owned(), format!("Prefix={}", network.prefix)];
+    lines.extend(network.deprecated.then(|| "PreferredLifetimeSec=0".to_owned()));
+    lines
+}
+
+fn odhcpd(network: &Network) -> String {
+    let address = format!("{}/{}", network.address, network.prefix.length());
+    let lifetime = if network.deprecated { "0" } else { "forever" };
+    shell::line(["ip", "-6", "address", "change", &address, "dev", &network.device, "preferred_lft", lifetime])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{lines, networks, replaced};
+    use crate::cli::Daemon;
+    use crate::plan::uplink_state::tests::{CONFIG, address, config, link};
+    use ftr_netlink::Address;
+    use nix::libc;
+
+    fn told(daemon: Daemon, dead: &[usize], deprecated: bool) -> Vec<String> {
+        let six = |i: u8| format!("ip6: '2001:db8:{i}::2', gateway6: 'fe80::1', prefix6: '2001:db8:{i}:100::/56'");
+        let text = CONFIG
+            .replace("gateway: 1.0.0.1", &format!("gateway: 1.0.0.1, {}", six(1)))
+            .replace("gateway: 2.0.0.1", &format!("gateway: 2.0.0.1, {}", six(2)));
+        let links = [link(2, "eth0"), link(3, "eth1"), link(9, "eth9")];
+        let own = |index, text: &str| address(index, text, None, 64);
+        let mut addresses = [
+            own(2, "fd00::1"),
+            own(2, "2001:db8:2:100::1"),
+            own(2, "2001:db8:2:100::7"),
+            own(2, "2001:db8:1:100::1"),
+            own(3, "2001:db8:1::2"),
+            own(9, "2001:db8:2:109::1"),
+            Address { scope: 253, ..own(2, "fe80::1") },
+        ];
+        if deprecated {
+            addresses[1].flags |= libc::IFA_F_DEPRECATED;
+        }
+        let dead = dead.iter().copied().collect();
+        lines(daemon, &networks(&config(&text), &["eth0", "eth9"], &links, &addresses, &dead))
+    }
+
+    #[test]
+    fn radvd_is_told_all_networks_of_a_device_at_once() {
+        let expected = "\
+interface eth0 {
+	AdvSendAdvert on;
+	MinRtrAdvInterval 3;
+	MaxRtrAdvInterval 10;
+	prefix 2001:db8:1:100::/64 { };
+	prefix 2001:db8:2:100::/64 { AdvPreferredLifetime 0; };
+	prefix fd00::/64 { };
+};
+interface eth9 {
+	AdvSendAdvert on;
+	MinRtrAdvInterval 3;
+	MaxRtrAdvInterval 10;
+	prefix 2001:db8:2:109::/64 { AdvPreferredLifetime 0; };
+};";
+        assert_eq!(told(Daemon::Radvd, &[1], false).join("\n"), expected);
+        assert!(!told(Daemon::Radvd, &[], false).join("\n").contains("Lifetime"));
+    }
+
+    #[test]
+    fn where_all_are_down_no_prefix_is_better_than_the_others() {
+        let two = config(
+            &CONFIG.replace("gateway: 1.0.0.1", "gateway: 1.0.0.1, type6: ra").replace("weight: 2", "type6: ra"),
+        );
+        let left = |failed: &[usize]| replaced(&two, failed.iter().copied().collect()).len();
+        assert_eq!([left(&[]), left(&[1]), left(&[0, 1]), left(&[0, 1, 2])], [0, 1, 0, 0]);
+    }
+
+    #[test]
+    fn others_are_told_what_providers_delegate() {
+        let expected = [
+            "dhcp-range=2001:db8:1:100::,ra-only,64",
+            "dhcp-range=2001:db8:2:100::,ra-only,64,deprecated",
+            "dhcp-range=2001:db8:2:109::,ra-only,64,deprecated",
+        ];
+        assert_eq!(told(Daemon::Dnsmasq, &[1], false), expected);
+        let expected = ["[IPv6Prefix]", "Prefix=2001:db8:1:100::/64", "PreferredLifetimeSec=0"];
+        assert_eq!(told(Daemon::Networkd, &[0], false)[..3], expected);
+    }
+
+    #[test]
+    fn addresses_of_the_router_are_changed_where_they_say_something_else() {
+        let change = |address: &str, device: &str, lifetime: &str| {
+            format!("ip -6 address change {address}/64 dev {device} preferred_lft {lifetime}")
+        };
+        let both = [change("2001:db8:2:100::1", "eth0", "0"), change("2001:db8:2:109::1", "eth9", "0")];
+        assert_eq!(told(Daemon::Odhcpd, &[1], false), both);
+        assert_eq!(told(Daemon::Odhcpd, &[1], true), both[1..]);
+        assert_eq!(told(Daemon::Odhcpd, &[], true), [change("2001:db8:2:100::1", "eth0", "forever")]);
+        assert_eq!(told(Daemon::Odhcpd, &[], false), [""; 0]);
+    }
+}

@@ -1,0 +1,186 @@
+//! Connections of an uplink that is given up: forgotten, so that both ends notice at once.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+
+use ftr_core::Family;
+use ftr_core::config::{Config, Match, Protocol};
+use ftr_core::numbering::Numbering;
+use ftr_core::record::Active;
+use ftr_netlink::{Ctnetlink, Error, Flow, Prefix, SocketProtocol, Transport};
+use ftr_tool::cli::say;
+
+use super::renumbered::Former;
+use super::sockets::Lost;
+use super::sockets::ending::Ending;
+use crate::answer::TOOL;
+use crate::kernel::settle::is_lacking;
+use crate::plan::uplink_state::Addresses;
+
+/// Deletes tracked connections by the mark of their uplink, and ends the router's own sockets.
+#[derive(Debug, Default)]
+pub(crate) struct Flush {
+    /// The kernel cannot delete tracked connections, and that has been said.
+    given_up: bool,
+    ending: Ending,
+}
+
+impl Flush {
+    /// Gives up the connections of these uplinks, now that the routes are in.
+    pub(crate) fn run(&mut self, config: &Config, lost: Lost) {
+        let numbering = Numbering::of(config);
+        let Some(masked) = NonZeroU32::new(numbering.mask().unwrap_or(u32::MAX)) else { return };
+        let family = lost.family;
+        let known = |&uplink: &usize| Some((config.uplinks.get(uplink)?.name.to_string(), numbering.mark(uplink)));
+        let marks: Vec<(String, u32)> = lost.uplinks.iter().filter_map(known).collect();
+        // Tracked connections tell which uplink a socket uses, as long as there are any.
+        let mut warnings = self.ending.begin(numbering, lost, &marks);
+        if !self.given_up {
+            warnings.extend(match Ctnetlink::open() {
+                Ok(mut connections) => self.each(&marks, |mark| connections.flush(family, mark, masked)),
+                Err(error) => vec![self.failed("failed uplinks", &error)],
+            });
+        }
+        warnings.extend(self.ending.end());
+        for warning in warnings {
+            say(TOOL, &warning);
+        }
+    }
+
+    /// Gives up the connections of policies that go with them to a better uplink.
+    pub(crate) fn policies(&mut self, config: &Config, active: &Active) {
+        let numbering = Numbering::of(config);
+        let Some(masked) = NonZeroU32::new(numbering.mask().unwrap_or(u32::MAX)) else { return };
+        for stated in active.policies.iter().flatten().filter(|policy| !policy.flush.is_empty()) {
+            let named = config.policies.iter().find(|policy| policy.name == stated.policy);
+            let Some(matching) = named.and_then(|policy| policy.matching.as_ref()).filter(|one| one.is_of_flows())
+            else {
+                continue;
+            };
+            for uplink in stated.flush.iter().filter_map(|uplink| config.position(uplink.as_str())) {
+                let forget = |mut connections: Ctnetlink| {
+                    let all = connections.marked(active.family, numbering.mark(uplink), masked)?.into_iter();
+                    all.filter(|connection| is_meant(matching, active.family, &connection.original))
+                        .try_for_each(|connection| connections.forget(&connection.original).map(drop))
+                };
+                if let (false, Err(error)) = (self.given_up, Ctnetlink::open().and_then(forget)) {
+                    let warning = self.failed(&format!("policy {}", stated.policy), &error);
+                    say(TOOL, &warning);
+                }
+            }
+        }
+    }
+
+    /// Gives up what an address was used for that its uplink no longer has.
+    pub(crate) fn renumbered(&mut self, config: &Config, family: Family, former: Former) {
+        let Former { uplink, address, translated } = former;
+        let numbering = Numbering::of(config);
+        let Some(masked) = NonZeroU32::new(numbering.mask().unwrap_or(u32::MAX)) else { return };
+        let Some(name) = config.uplinks.get(uplink).map(|uplink| uplink.name.to_string()) else { return };
+        let (mark, whose) = (numbering.mark(uplink), format!("{address} ({name})"));
+        // Of every uplink an entry, for a mark tells of one of these.
+        let mut addresses: Addresses = (0..config.uplinks.len()).map(|i| (i, BTreeSet::new())).collect();
+        addresses.insert(uplink, [Prefix::host(address)].into());
+        let lost = Lost { family, uplinks: [uplink].into(), moved: BTreeSet::new(), addresses };
+        let mut warnings = self.ending.begin(numbering, lost, &[(whose.clone(), mark)]);
+        if translated && !self.given_up {
+            let forget = |mut connections: Ctnetlink| {
+                let all = connections.marked(family, mark, masked)?.into_iter();
+                all.filter(|connection| connection.leaves_as() == address)
+                    .try_for_each(|connection| connections.forget(&connection.original).map(drop))
+            };
+            let error = Ctnetlink::open().and_then(forget).err();
+            warnings.extend(error.map(|error| self.failed(&whose, &error)));
+        }
+        warnings.extend(self.ending.end());
+        say(TOOL, &format!("{name}: {address} is no longer used; its connections are given up"));
+        for warning in warnings {
+            say(TOOL, &warning);
+        }
+    }
+
+    /// Whether there are sockets left to look at.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.ending.is_pending()
+    }
+
+    /// Looks at more of them.
+    pub(crate) fn go_on(&mut self) {
+        for warning in self.ending.go_on() {
+            say(TOOL, &warning);
+        }
+    }
+
+    /// Flushes one uplink after the other: one that fails does not keep the others from it. Returns what went wrong.
+    fn each(&mut self, marks: &[(String, u32)], mut flush: impl FnMut(u32) -> Result<(), Error>) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for (uplink, mark) in marks {
+            if let Err(error) = flush(*mark) {
+                warnings.push(self.failed(uplink, &error));
+            }
+            if self.given_up {
+                break;
+            }
+        }
+        warnings
+    }
+
+    fn failed(&mut self, whose: &str, error: &Error) -> String {
+        self.given_up = is_lacking(error);
+        let always = if self.given_up { ", now and later" } else { "" };
+        format!("warning: connections of {whose} stay as they are{always}: {error}")
+    }
+}
+
+/// Whether a tracked connection is one of those that a policy is for.
+fn is_meant(matching: &Match, family: Family, flow: &Flow) -> bool {
+    let protocol = match flow.transport {
+        Transport::Icmp { .. } => Some(Protocol::Icmp),
+        other if other.protocol(family) == SocketProtocol::Tcp.number() => Some(Protocol::Tcp),
+        other if other.protocol(family) == SocketProtocol::Udp.number() => Some(Protocol::Udp),
+        _ => None,
+    };
+    let ports = match flow.transport {
+        Transport::Ports { source, destination, .. } => Some((source, destination)),
+        _ => None,
+    };
+    matching.fits((flow.source, flow.destination), protocol, ports)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Error, Flush};
+    use ftr_netlink::NetlinkError;
+    use nix::errno::Errno;
+
+    fn refused(errno: Errno) -> Error {
+        Error::Rejected { operation: "delete tracked connections", error: NetlinkError { errno, message: None } }
+    }
+
+    /// Flushes two uplinks, the first of which fails so. Returns the marks tried and the warnings.
+    fn flush(flush: &mut Flush, error: &Error) -> (Vec<u32>, Vec<String>) {
+        let mut tried = Vec::new();
+        let warnings = flush.each(&[("eth1".to_owned(), 1), ("eth2".to_owned(), 2)], |mark| {
+            tried.push(mark);
+            if mark == 1 { Err(error.clone()) } else { Ok(()) }
+        });
+        (tried, warnings)
+    }
+
+    #[test]
+    fn one_uplink_that_fails_keeps_no_other_from_its_flush() {
+        let mut it = Flush::default();
+        for error in [Error::Receive(Errno::ENOBUFS), refused(Errno::EBUSY), refused(Errno::EPERM)] {
+            let (tried, warnings) = flush(&mut it, &error);
+            assert_eq!((tried, warnings.len(), it.given_up), (vec![1, 2], 1, false));
+            assert!(warnings[0].starts_with("warning: connections of eth1 stay as they are: "), "{warnings:?}");
+        }
+    }
+
+    #[test]
+    fn a_kernel_that_cannot_do_it_is_asked_no_more() {
+        let mut it = Flush::default();
+        let (tried, warnings) = flush(&mut it, &refused(Errno::EOPNOTSUPP));
+        assert_eq!((tried, warnings.len(), it.given_up), (vec![1], 1, true));
+    }
+}
