@@ -128,7 +128,7 @@ impl RunningCheck {
         let state = self.targets.get_mut(target)?;
         state.asked = true;
         let wait = self.schedule.wait(turn);
-        let telling = !self.schedule.is_confirming();
+        let telling = !self.schedule.is_in_doubt();
         let probe = Probe {
             check: self.check,
             target,
@@ -171,8 +171,8 @@ impl RunningCheck {
 
     /// Nobody waits for the answer to the question with this number any more: it is neither answered nor lost.
     pub(crate) fn abandoned(&mut self, sequence: u16, now: Duration) {
-        let in_time = |probe: &&mut Probe| probe.state == ProbeState::Open && now < probe.sent + probe.wait;
-        if let Some(probe) = self.probes.get_mut(sequence).filter(in_time) {
+        let queue = self.schedule.queue();
+        if let Some(probe) = self.probes.get_mut(sequence).filter(|probe| probe.is_awaited(now, queue)) {
             probe.state = ProbeState::Unsent;
         }
     }
@@ -207,7 +207,7 @@ impl RunningCheck {
         let (telling, counted) = (probe.telling, probe.state == ProbeState::Lost);
         let lost = probe.state == ProbeState::Lost || (!self.busy && at > self.schedule.deadline());
         // What was never awaited to the end is neither late nor needed.
-        let early = rtt <= probe.wait;
+        let early = rtt <= probe.wait.max(self.schedule.queue());
         probe.state = ProbeState::Answered;
         if ttl_one {
             self.ttl_one_answered((echo.sequence, target), ttl, current, now);
@@ -278,7 +278,7 @@ impl RunningCheck {
         }
         state.rtt.get_or_insert(rtt);
         if state.reply_trust != ReplyTrust::Captive {
-            self.schedule.answered(turn);
+            self.schedule.answered(turn, rtt);
             self.believe(target, ttl);
         }
     }

@@ -29,6 +29,13 @@ pub(crate) struct Probe {
     pub(crate) state: ProbeState,
 }
 
+impl Probe {
+    /// Whether its answer may still come, where there is a queue that takes so long.
+    pub(crate) fn is_awaited(&self, now: Duration, queue: Duration) -> bool {
+        self.state == ProbeState::Open && now < self.sent + self.wait.max(queue)
+    }
+}
+
 /// What became of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProbeState {

@@ -48,10 +48,16 @@ pub(crate) struct Schedule {
     reserve_called: bool,
     /// The line was down: as soon as anything comes back all are asked again, to see whether it works.
     proving: bool,
+    /// It does not go well, or there is something to prove.
+    in_doubt: bool,
     confirmations: u32,
     /// How many confirmations there may be.
     most_confirmations: u32,
     next_confirmation: Option<Duration>,
+    /// From one confirmation to the next, apart from the first ones: answers come meanwhile.
+    pause: Duration,
+    /// How long an answer is waited for at the least, where some come late.
+    queue: Duration,
     /// When time was last let pass.
     seen: Duration,
     asks: Vec<Ask>,
@@ -83,9 +89,12 @@ impl Schedule {
             start: Duration::ZERO,
             reserve_called: false,
             proving: false,
+            in_doubt: false,
             confirmations: 0,
             most_confirmations: CONFIRMATIONS,
             next_confirmation: None,
+            pause: Duration::ZERO,
+            queue: Duration::ZERO,
             seen: Duration::ZERO,
             asks: Vec::new(),
         }
@@ -106,8 +115,11 @@ impl Schedule {
         let usual = (timeout / 4).max(PROMPT).min(timeout / 3);
         self.start = now;
         self.seen = now;
+        self.in_doubt = false;
         self.confirmations = 0;
         self.next_confirmation = None;
+        self.pause = estimates.clone().filter_map(|estimate| estimate.lateness()).max().unwrap_or(PROMPT);
+        self.queue = Duration::ZERO;
         self.asks.clear();
         self.asks.extend(estimates.enumerate().map(|(index, estimate)| Ask {
             wait: estimate.timeout().unwrap_or(unheard).min(timeout),
@@ -132,12 +144,12 @@ impl Schedule {
     /// This target was asked.
     pub(crate) fn sent(&mut self, target: usize, now: Duration) {
         let tries = self.timing.tries;
-        let confirming = self.confirmations > 0;
+        let (confirming, queue) = (self.confirmations > 0, self.queue);
         if let Some(ask) = self.asks.get_mut(target) {
             ask.made += 1;
             ask.tries += u32::from(!confirming);
             ask.sent = now;
-            ask.next = (!confirming && ask.tries < tries).then(|| now + ask.wait);
+            ask.next = (!confirming && ask.tries < tries).then(|| now + ask.wait.max(queue));
         }
     }
 
@@ -151,12 +163,27 @@ impl Schedule {
         }
     }
 
-    /// This target has answered.
-    pub(crate) fn answered(&mut self, target: usize) {
-        if let Some(ask) = self.asks.get_mut(target) {
-            ask.answered = true;
-            ask.next = None;
+    /// This target has answered, after `rtt`.
+    ///
+    /// A late answer stood in a queue, and what was asked after it stands behind it: our own questions may be that queue,
+    /// on a line of some kilobits a second. So all are waited for twice as long as it took, and a line that has to prove
+    /// itself is not asked more until the queue had time to shrink. A dead line answers nothing, and is found out no later.
+    pub(crate) fn answered(&mut self, target: usize, rtt: Duration) {
+        let Some(ask) = self.asks.get_mut(target) else { return };
+        ask.answered = true;
+        ask.next = None;
+        if rtt > ask.lateness {
+            self.queue = self.queue.max((2 * rtt).min(self.timing.timeout));
+            self.pause = self.pause.max(rtt);
+            if self.confirmations >= CONFIRMATIONS {
+                self.confirm_next(self.seen + rtt);
+            }
         }
+    }
+
+    /// How long an answer is waited for at the least, because some came late.
+    pub(crate) const fn queue(&self) -> Duration {
+        self.queue
     }
 
     /// A try of this target has failed for good, before its time was over. Called at most once for each try.
@@ -184,13 +211,19 @@ impl Schedule {
         }
         let hopeful = self.asks.iter().filter(|ask| ask.answered || ask.is_hopeful(self.timing.tries, now)).count();
         let lives = self.proving && self.asks.iter().any(|ask| ask.answered);
-        if self.confirmations == 0 && (hopeful < self.timing.required || now >= self.last_hope() || lives) {
+        let late = now >= self.last_hope();
+        self.in_doubt |= hopeful < self.timing.required || late || lives;
+        if self.in_doubt {
             self.call_reserve(now);
-            self.next_confirmation = Some(now);
+        }
+        // A line that was down and stays silent is asked no more: under that load it might never come back.
+        if self.confirmations == 0 && self.in_doubt && (!self.proving || lives || late) {
+            self.next_confirmation = self.next_confirmation.or(Some(now));
         }
         if self.next_confirmation.is_some_and(|at| at <= now) && now < self.last_call() {
             self.confirmations += 1;
-            self.next_confirmation = (self.confirmations < self.most_confirmations).then(|| now + self.step());
+            let pause = if self.confirmations < CONFIRMATIONS { Duration::ZERO } else { self.pause };
+            self.confirm_next(now + STEP.min(self.timing.timeout / 12).max(pause));
             for ask in self.asks.iter_mut().filter(|ask| !ask.is_refused()) {
                 ask.next = Some(now);
             }
@@ -200,7 +233,8 @@ impl Schedule {
     /// When [`Schedule::advance`] and [`Schedule::is_due`] have something new to say: at the deadline, at the latest.
     pub(crate) fn wake(&self) -> Duration {
         let last_call = self.last_call();
-        let confirmation = if self.confirmations == 0 { Some(self.hope_ends()) } else { self.next_confirmation };
+        let hope = (!self.in_doubt || (self.proving && self.confirmations == 0)).then(|| self.hope_ends());
+        let confirmation = hope.or(self.next_confirmation);
         let asks = self.asks.iter().filter_map(|ask| ask.next);
         let calls = asks.chain(self.late_at()).chain(confirmation).filter(|&at| at < last_call);
         calls.fold(self.deadline(), Duration::min)
@@ -209,27 +243,27 @@ impl Schedule {
     /// The moment until which answers count on a line that carries nothing else either.
     pub(crate) fn deadline(&self) -> Duration {
         let cap = self.cap();
-        if self.confirmations < self.most_confirmations {
+        if self.asks_more() {
             return cap;
         }
         let heard = self.asks.iter().filter(|ask| ask.made > 0 && !ask.is_refused());
-        heard.map(|ask| ask.sent + ask.wait).max().unwrap_or(cap).min(cap)
+        heard.map(|ask| ask.sent + ask.wait.max(self.queue)).max().unwrap_or(cap).min(cap)
     }
 
     /// How the targets stand. `probes`: how many were sent, came back, and are awaited.
     pub(crate) fn tally(&self, (sent, back, pending): (usize, usize, usize), now: Duration) -> Tally {
-        let confirming = self.confirmations < self.most_confirmations || self.asks.iter().any(|ask| ask.next.is_some());
+        let asks_more = self.asks_more();
         let count = |fits: &dyn Fn(&Ask) -> bool| self.asks.iter().filter(|ask| fits(ask)).count();
         Tally {
             required: self.timing.required,
             answered: count(&|ask| ask.answered),
-            open: count(&|ask| !ask.answered && ask.is_open(self.timing.tries, confirming, now)),
+            open: count(&|ask| !ask.answered && ask.is_open(self, asks_more, now)),
             sent,
             back,
             pending,
             confirmation: match self.confirmations {
                 0 => Confirmation::NotNeeded,
-                _ if confirming => Confirmation::Asking,
+                _ if asks_more => Confirmation::Asking,
                 _ => Confirmation::Asked,
             },
             trust: Trust::default(),
@@ -237,8 +271,8 @@ impl Schedule {
     }
 
     /// Whether the check does not go well.
-    pub(crate) const fn is_confirming(&self) -> bool {
-        self.confirmations > 0
+    pub(crate) const fn is_in_doubt(&self) -> bool {
+        self.in_doubt
     }
 
     /// How many targets have to answer.
@@ -260,6 +294,21 @@ impl Schedule {
         }
     }
 
+    /// The next confirmation, if there is to be one, comes at this time. A queue may leave no time for all of them.
+    fn confirm_next(&mut self, at: Duration) {
+        if self.confirmations >= CONFIRMATIONS && at >= self.last_call() {
+            self.most_confirmations = self.confirmations;
+        }
+        self.next_confirmation = (self.confirmations < self.most_confirmations).then_some(at);
+    }
+
+    /// Whether targets are still to be asked, whatever comes back: not where a line that was down stays silent.
+    fn asks_more(&self) -> bool {
+        let silent = self.proving && self.in_doubt && self.confirmations == 0;
+        let asked = self.confirmations == self.most_confirmations || silent;
+        !asked || self.asks.iter().any(|ask| ask.next.is_some())
+    }
+
     /// When the first answer that is still awaited becomes late; none when the reserve was called.
     fn late_at(&self) -> Option<Duration> {
         let awaited = self.asks.iter().filter(|ask| !self.reserve_called && ask.made > 0 && !ask.answered);
@@ -276,10 +325,6 @@ impl Schedule {
     /// No check that does not go well is left in peace longer, however slow its targets are used to be.
     fn last_hope(&self) -> Duration {
         self.cap().saturating_sub(self.timing.timeout / 4)
-    }
-
-    fn step(&self) -> Duration {
-        STEP.min(self.timing.timeout / 12)
     }
 
     /// No check takes longer, unless the line is busy.
@@ -301,8 +346,9 @@ impl Ask {
     }
 
     /// Whether an answer may come at all.
-    fn is_open(&self, tries: u32, confirming: bool, now: Duration) -> bool {
-        self.tries < tries || (!self.is_refused() && (confirming || now < self.sent + self.wait))
+    fn is_open(&self, schedule: &Schedule, asks_more: bool, now: Duration) -> bool {
+        let awaited = || now < self.sent + self.wait.max(schedule.queue);
+        self.tries < schedule.timing.tries || (!self.is_refused() && (asks_more || awaited()))
     }
 
     /// Whether all that it was asked failed for good.

@@ -212,8 +212,8 @@ impl Uplink {
     }
 
     /// Whether the check that runs does not go well.
-    pub(crate) const fn is_confirming(&self) -> bool {
-        matches!(self.phase, Phase::Asking { .. }) && self.check.is_confirming()
+    pub(crate) const fn is_in_doubt(&self) -> bool {
+        matches!(self.phase, Phase::Asking { .. }) && self.check.is_in_doubt()
     }
 
     /// When the last check began, where that found nothing wrong.
@@ -315,7 +315,7 @@ impl Uplink {
         };
         self.check.advance(now);
         self.ask(shared, now)?;
-        if self.check.is_confirming() && !self.gateway.is_asked() {
+        if self.check.is_in_doubt() && !self.gateway.is_asked() {
             self.solicit(way, index, shared, now)?;
         }
         // After a failed check there is nothing left to protect: probes of the next one find out sooner whether it works again.

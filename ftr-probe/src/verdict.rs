@@ -61,6 +61,12 @@ pub(crate) enum Verdict {
 }
 
 impl Tally {
+    /// Whether enough targets have answered a check in doubt, though not yet most of what was asked, of a line that has
+    /// nothing to prove.
+    pub(crate) fn is_late_but_enough(self) -> bool {
+        self.confirmation == Confirmation::Asked && self.trust == Trust::Given && self.answered >= self.required
+    }
+
     /// The verdict, as soon as it is certain; `over` when the deadline has passed.
     ///
     /// A check that was doubted is up if enough targets answered in the end *and* half of all probes came back. A line

@@ -190,7 +190,7 @@ impl Watch {
             let counted = uplink.plan.counted;
             let (held_up, proved) = (uplink.is_held_up(), record.as_ref().is_some_and(|record| record.up));
             let down = record.as_ref().is_some_and(|record| !record.up);
-            if was_up && (down || uplink.is_confirming()) {
+            if was_up && (down || uplink.is_in_doubt()) {
                 self.stand_by(index, down, now);
             }
             self.corroborate(index, (held_up, proved), now);

@@ -53,23 +53,26 @@ impl RunningCheck {
         match tally.verdict(over) {
             Verdict::Down if !busy && self.is_unsettled(tally, now) => Verdict::Unsettled,
             Verdict::Down if busy && tally.answered >= tally.required => Verdict::Up,
+            Verdict::Undecided if busy && tally.is_late_but_enough() => Verdict::Up,
             Verdict::Down if busy && self.is_silent() && !self.is_captive() => Verdict::Undecided,
             verdict => verdict,
         }
     }
 
     /// Whether it does not go well.
-    pub(crate) const fn is_confirming(&self) -> bool {
-        self.schedule.is_confirming()
+    pub(crate) const fn is_in_doubt(&self) -> bool {
+        self.schedule.is_in_doubt()
     }
 
     /// How many targets have answered, and may still.
     pub(crate) fn tally(&self, now: Duration) -> Tally {
         let (mut sent, mut back, mut pending) = (0, 0, 0);
+        // What was waited for longer than usual, and in vain, was not asked too late.
+        let queue = if self.is_over(now) { Duration::ZERO } else { self.schedule.queue() };
         for probe in self.probes.of_check(self.check) {
             sent += 1;
             back += usize::from(probe.state == ProbeState::Answered);
-            pending += usize::from(probe.state == ProbeState::Open && now < probe.sent + probe.wait);
+            pending += usize::from(probe.is_awaited(now, queue));
         }
         let tally = self.schedule.tally((sent, back, pending), now);
         let trust = self.proof.map_or(Trust::Given, |proof| {
@@ -182,9 +185,9 @@ impl RunningCheck {
 
     /// Counts what is lost by now: probes whose own time is over, and all of this check where that is `over`.
     pub(super) fn settle_probes(&mut self, now: Duration, over: bool) {
-        let check = self.check;
+        let (check, queue) = (self.check, self.schedule.queue());
         let open = self.probes.all_mut().filter(|probe| !probe.ttl_one && probe.state == ProbeState::Open);
-        for probe in open.filter(|probe| now >= probe.sent + probe.wait || (over && probe.check == check)) {
+        for probe in open.filter(|probe| !probe.is_awaited(now, queue) || (over && probe.check == check)) {
             probe.state = ProbeState::Lost;
             if probe.telling {
                 self.window.lost();
@@ -197,7 +200,7 @@ impl RunningCheck {
         match probe.state {
             ProbeState::Answered | ProbeState::Unsent => false,
             ProbeState::Failed | ProbeState::Lost => true,
-            ProbeState::Open => self.is_over(now) || now >= probe.sent + probe.wait,
+            ProbeState::Open => self.is_over(now) || !probe.is_awaited(now, self.schedule.queue()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Whole checks against a simulated network and a virtual clock.
 
 mod forged;
+mod narrow;
 
 use super::{Heard, RunningCheck};
 use crate::estimate::FLOOR;
@@ -35,8 +36,8 @@ fn check(required: usize, count: u8, tries: u32, timeout: Duration) -> RunningCh
 
 /// How the network behaves.
 struct Network<'a> {
-    /// What becomes of the n-th question to this target.
-    reply: &'a mut dyn FnMut(IpAddr) -> Reply,
+    /// What becomes of a question that is sent to this target at this time.
+    reply: &'a mut dyn FnMut(IpAddr, Duration) -> Reply,
     /// Whether the gateway answers by itself, says "time exceeded", or nothing.
     gateway: Gateway,
 }
@@ -115,7 +116,7 @@ fn play(check: &mut RunningCheck, network: &mut Network<'_>, start: Duration, (s
             let (target, echo) = check.ask(turn, rng.u128(..).to_ne_bytes(), now).unwrap();
             let to = target.address();
             targets.push(to);
-            let (after, arrival) = match (network.reply)(to) {
+            let (after, arrival) = match (network.reply)(to, now) {
                 Reply::Answer(after) => (after, Arrival::Reply(to, ttl(to), echo)),
                 Reply::Error(after) => (after, Arrival::Error(to, echo, "net-unreachable")),
                 Reply::Hint(after) => (after, Arrival::Hint(to, echo)),
@@ -151,6 +152,15 @@ fn play(check: &mut RunningCheck, network: &mut Network<'_>, start: Duration, (s
 
 /// A check without a test of the gateway, over an honest one.
 fn run(check: &mut RunningCheck, start: Duration, seed: u64, mut reply: impl FnMut(IpAddr) -> Reply) -> Outcome {
+    run_timed(check, start, seed, |to, _| reply(to))
+}
+
+fn run_timed(
+    check: &mut RunningCheck,
+    start: Duration,
+    seed: u64,
+    mut reply: impl FnMut(IpAddr, Duration) -> Reply,
+) -> Outcome {
     let outcome = play(check, &mut Network { reply: &mut reply, gateway: Gateway::Honest }, start, (seed, false));
     if outcome.verdict != Verdict::Unsettled {
         check.finish(start + outcome.took, outcome.verdict == Verdict::Up);
@@ -348,6 +358,7 @@ fn a_busy_line_is_waited_for() {
     }
     assert_eq!(check.echoed((addresses(1)[0], Some(FAR)), &echo, now, Duration::ZERO), Heard::Answer);
     assert_eq!(check.verdict(now, true), Verdict::Up);
+    now = START + Duration::from_secs(2);
     assert_eq!(check.verdict(now, false), Verdict::Unsettled, "perhaps it answers one question a second");
 }
 
@@ -360,7 +371,7 @@ fn a_gateway_that_answers_itself_is_found_out() {
         (false, Gateway::Captive, Verdict::Down),
     ] {
         let mut check = check(4, 6, 1, Duration::from_secs(2));
-        let mut reply = |_| Reply::Answer(MS * 2);
+        let mut reply = |_, _| Reply::Answer(MS * 2);
         let outcome = play(&mut check, &mut Network { reply: &mut reply, gateway }, START, (3, test));
         assert_eq!((outcome.verdict, check.is_captive()), (verdict, gateway == Gateway::Captive), "{gateway:?} {test}");
         assert!(outcome.took < MS * 20, "{:?}", outcome.took);
@@ -374,7 +385,7 @@ fn a_gateway_that_answers_itself_is_found_out() {
 fn one_test_is_enough_until_answers_come_another_way() {
     let mut check = learned(4, 6, MS * 5);
     let mut tests = |gateway, seconds| {
-        let mut reply = |_| Reply::Answer(MS * 5);
+        let mut reply = |_, _| Reply::Answer(MS * 5);
         let start = START + Duration::from_secs(seconds);
         let outcome = play(&mut check, &mut Network { reply: &mut reply, gateway }, start, (seconds, false));
         (outcome.verdict, outcome.tests)
@@ -395,7 +406,7 @@ fn where_the_time_to_live_is_set_anew_only_an_answer_for_nobody_tells() {
     for ttl in [FAR, MADE_UP, 255] {
         let mut check = check(4, 6, 1, Duration::from_secs(2));
         let mut tests = |gateway, seconds, test| {
-            let mut reply = |_| Reply::Answer(MS * 5);
+            let mut reply = |_, _| Reply::Answer(MS * 5);
             let start = START + Duration::from_secs(seconds);
             let outcome = play(&mut check, &mut Network { reply: &mut reply, gateway }, start, (seconds, test));
             (outcome.verdict, outcome.tests)

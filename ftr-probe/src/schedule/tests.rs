@@ -89,9 +89,9 @@ fn a_slow_line_is_not_doubted_before_its_answers_can_be_there() {
     let mut schedule = begun(2, 3, 1, 450, Some(ms(300)));
     assert_eq!(ask(&mut schedule, 3, START), [0, 1]);
     assert!(schedule.wake() >= START + ms(300));
-    schedule.answered(0);
+    schedule.answered(0, ms(300));
     assert_eq!(ask(&mut schedule, 3, START + ms(305)), [0; 0]);
-    schedule.answered(1);
+    schedule.answered(1, ms(300));
     assert_eq!(schedule.tally((2, 2, 0), START + ms(306)).confirmation, Confirmation::NotNeeded);
 }
 
@@ -101,9 +101,9 @@ fn a_target_that_never_answered_calls_the_reserve_and_no_more() {
     let fast = heard(ms(1));
     schedule.begin([fast, Estimate::default(), fast].into_iter(), START, None);
     assert_eq!(ask(&mut schedule, 3, START), [0, 1]);
-    schedule.answered(0);
+    schedule.answered(0, ms(300));
     assert_eq!(ask(&mut schedule, 3, START + ms(500)), [2]);
-    schedule.answered(2);
+    schedule.answered(2, ms(1));
     assert_eq!(schedule.tally((3, 2, 1), START + ms(502)).verdict(false), Verdict::Up);
 }
 
@@ -142,6 +142,52 @@ fn a_host_that_was_asleep_does_not_blame_the_uplink() {
         assert!(schedule.wake() <= deadline);
         assert_eq!(schedule.tally((2, 0, 0), now.max(deadline)).verdict(true), Verdict::Inconclusive);
     }
+}
+
+/// A check of six targets that were down, after their first answers came back; `proof` questions are to be answered.
+fn proving(proof: usize, rtt: Duration) -> Schedule {
+    let mut schedule = Schedule::new(Timing { required: 4, tries: 1, timeout: ms(2000) });
+    schedule.begin((0..6).map(|_| heard(ms(20))), START, Some(proof));
+    assert_eq!(ask(&mut schedule, 6, START).len(), 4);
+    schedule.answered(0, rtt);
+    schedule
+}
+
+#[test]
+fn a_line_that_was_down_and_stays_silent_is_not_asked_again() {
+    let mut schedule = Schedule::new(Timing { required: 4, tries: 1, timeout: ms(2000) });
+    schedule.begin((0..6).map(|_| heard(ms(20))), START, Some(0));
+    let (asked, over) = silence(&mut schedule, 6);
+    assert_eq!((asked, over), (vec![(0, 4), (30, 2)], 130));
+}
+
+#[test]
+fn what_a_line_has_to_prove_beyond_the_first_questions_is_asked_a_round_trip_apart() {
+    let mut schedule = proving(40, ms(20));
+    let mut asked = Vec::new();
+    for after in 20..400 {
+        if !ask(&mut schedule, 6, START + ms(after)).is_empty() {
+            asked.push(after);
+        }
+    }
+    assert_eq!(asked[..3], [20, 30, 40]);
+    assert!(asked[2..].windows(2).all(|two| two[1] - two[0] >= 30), "{asked:?}");
+    assert!(asked.len() > 8, "{asked:?}");
+}
+
+#[test]
+fn a_late_answer_is_a_queue_and_what_stands_in_it_is_waited_for() {
+    let mut schedule = proving(40, ms(20));
+    for after in 20..200 {
+        ask(&mut schedule, 6, START + ms(after));
+    }
+    assert_eq!(schedule.queue(), Duration::ZERO);
+    schedule.answered(1, ms(200));
+    assert_eq!(schedule.queue(), ms(400));
+    assert_eq!(ask(&mut schedule, 6, START + ms(398)), [0; 0]);
+    assert_eq!(ask(&mut schedule, 6, START + ms(399)).len(), 6, "no more before the queue had time to shrink");
+    schedule.answered(2, ms(1500));
+    assert_eq!(schedule.queue(), ms(2000), "no longer than the timeout");
 }
 
 proptest! {

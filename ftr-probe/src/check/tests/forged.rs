@@ -63,7 +63,7 @@ fn errors_that_quote_every_number_there_is_change_nothing() {
         }
     }
     check.advance(START + MS * 10);
-    assert_eq!((check.due(START + MS * 10), check.is_confirming()), (None, false), "nobody else is asked");
+    assert_eq!((check.due(START + MS * 10), check.is_in_doubt()), (None, false), "nobody else is asked");
     for (from, echo) in asked {
         assert_eq!(check.echoed((from, Some(FAR)), &echo, START + MS * 20, Duration::ZERO), Heard::Answer);
     }
@@ -88,7 +88,7 @@ fn one_target_does_not_make_a_gateway_captive_where_the_time_to_live_is_set_anew
         let mut check = check(4, 6, 1, Duration::from_secs(2));
         for n in 0..30 {
             let gateway = if n < 15 { Gateway::Rewritten(FAR) } else { Gateway::Turncoat(FAR, turncoat) };
-            let mut reply = |_| Reply::Answer(MS * 5);
+            let mut reply = |_, _| Reply::Answer(MS * 5);
             let start = START + Duration::from_secs(n);
             let outcome = play(&mut check, &mut Network { reply: &mut reply, gateway }, start, (n, n % 10 == 0));
             assert_eq!(outcome.verdict, Verdict::Up, "{turncoat} {n}");
