@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::lines::{Line, Lines, MAX_LINE};
+use crate::numbering::{KERNEL_TABLES, Numbering};
 use crate::record::Record;
 use crate::{Config, InterfaceName, Prefix, config, duration};
 
@@ -16,8 +17,13 @@ const FILE: &str = "ftr.yaml";
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Texts, each fed to the function of its name.
-pub const TARGETS: &[Target] =
-    &[("configuration", configuration), ("effective", effective), ("records", records), ("values", values)];
+pub const TARGETS: &[Target] = &[
+    ("configuration", configuration),
+    ("effective", effective),
+    ("numbers", numbers),
+    ("records", records),
+    ("values", values),
+];
 
 /// Any text is refused with reasons or is a configuration.
 pub fn configuration(bytes: &[u8]) {
@@ -36,6 +42,35 @@ pub fn configuration(bytes: &[u8]) {
             lines(&told);
         }
     }
+}
+
+/// The first line is what was remembered of numbers, the rest a configuration. Whatever was remembered, each uplink and each
+/// policy has a table and a mark of its own, within the mask and none of the kernel's; and what follows from them is what
+/// the next one goes on from.
+pub fn numbers(bytes: &[u8]) {
+    let Some((first, rest)) = text(bytes).and_then(|text| text.split_once('\n')) else { return };
+    let (Ok(before), Ok(mut config)) = (serde_json::from_str(first), Config::parse(Path::new(FILE), rest)) else {
+        return;
+    };
+    config.assign(Some(&before));
+    let numbering = Numbering::of(&config);
+    let (uplinks, policies) = (config.uplinks.len(), config.policies.len());
+    let tables: Vec<u32> = numbering.tables().collect();
+    let marks: Vec<u32> =
+        (0..uplinks).map(|i| numbering.mark(i)).chain((0..policies).map(|k| numbering.policy_mark(k))).collect();
+    assert_eq!((tables.len(), marks.len()), (uplinks + policies + 1, uplinks + policies));
+    for numbers in [&tables, &marks] {
+        let mut sorted = numbers.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(sorted.len(), numbers.len(), "{numbers:?}: somebody shares a number");
+    }
+    assert!(tables.iter().all(|table| *table > 0 && !KERNEL_TABLES.contains(table)), "{tables:?}");
+    let mask = numbering.mask().unwrap_or(u32::MAX);
+    assert!(marks.iter().all(|mark| *mark > 0 && mark & !mask == 0), "{marks:?}");
+    let mut again = config.clone();
+    again.assign(config.assignment.as_ref());
+    assert_eq!(Numbering::of(&again), numbering);
 }
 
 /// Each is one line that names the file.

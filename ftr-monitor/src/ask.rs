@@ -44,6 +44,19 @@ pub(crate) fn socket_name(namespace: u64) -> String {
 /// It does not answer in time, or what answers is not the monitor.
 pub(crate) fn ask(request: &Request) -> io::Result<Option<String>> {
     let end = Instant::now() + if matches!(request, Request::Reload { .. }) { LONG_PATIENCE } else { PATIENCE };
+    reach(request)?.map(|monitor| read(monitor, end)).transpose()
+}
+
+/// Follows the monitor of this network namespace: what it says from now on; none if there is none.
+///
+/// # Errors
+/// It cannot be asked, or what listens is not the monitor.
+pub(crate) fn follow() -> io::Result<Option<UnixStream>> {
+    reach(&Request::Follow {})
+}
+
+/// Connects to the monitor, and says what is wanted.
+fn reach(request: &Request) -> io::Result<Option<UnixStream>> {
     let Some((mut monitor, owner)) = find(Instant::now() + ABSENCE)? else {
         return former().map_or(Ok(None), |process| {
             let reason =
@@ -61,7 +74,7 @@ pub(crate) fn ask(request: &Request) -> io::Result<Option<String>> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error),
         _ => {}
     }
-    read(monitor, end).map(Some)
+    Ok(Some(monitor))
 }
 
 /// The monitor's socket, connected, and the owner of the run directory. One that is absent may be made at any moment, so it

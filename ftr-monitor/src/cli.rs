@@ -11,7 +11,7 @@ use crate::daemon::options::RunOptions;
 use crate::drain::{Drain, Named};
 use crate::hooks::HookOptions;
 use crate::request::Request;
-use crate::{check, control, daemon, decide_command, demo, drain, hooks, init, once, status};
+use crate::{check, control, daemon, decide_command, demo, drain, follow, hooks, init, once, status};
 
 /// Decide which uplinks carry traffic, and keep the other ftr programs running
 #[derive(Debug, Parser)]
@@ -31,6 +31,7 @@ Examples:
   ftr-monitor run --demo                  see it decide, without uplinks and without root
   ftr-monitor run                         the daemon
   ftr-monitor status                      how are my uplinks?
+  ftr-monitor follow                      what happens, while it happens
   ftr-monitor check-now                   look again, now
   ftr-monitor reload --dry-run            what would a changed file bring?
   ftr-monitor reload --confirm 60s        take it, and go back unless `ftr-monitor confirm` follows
@@ -90,6 +91,10 @@ enum Task {
     /// Show the uplinks of the running monitor, and what works against them
     #[command(arg = verbose("Show addresses, gateways, the time of the last check, and the processes too"))]
     Status,
+    /// Print what happens while it happens: state, roles, addresses, hazards, quotas; -j prints the event records
+    ///
+    /// It ends with 69 when the monitor ends.
+    Follow,
     /// Have the running monitor read its configuration anew, without losing a connection
     ///
     /// Uplinks and policies keep their tables and marks by name, in whatever order they stand. A file with problems
@@ -148,6 +153,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Exit, Failure> {
         Task::Init { detect, file } => init::run(common, *detect, file.as_deref()),
         Task::Check => check::run(common),
         Task::Status => status::show(common),
+        Task::Follow => follow::run(common),
         Task::Reload(options) => control::reload(common, options),
         Task::Confirm => control::run(common, &Request::Confirm {}),
         Task::CheckNow => control::run(common, &Request::CheckNow {}),

@@ -32,6 +32,7 @@ use jiff::tz::TimeZone;
 use nix::sys::signal::Signal;
 
 use crate::entry::Entry;
+use crate::followers::Followers;
 use crate::instance::{Desk, Instance};
 use crate::log::Log;
 use crate::memory::{Keeper, recall};
@@ -122,6 +123,7 @@ pub(crate) fn run(common: &Common, options: RunOptions) -> Result<Exit, Failure>
         records,
         memory,
         desk,
+        followers: Followers::default(),
         watch,
         terminal,
         manager,
@@ -179,6 +181,7 @@ struct Daemon {
     records: Option<Output>,
     memory: Writer<Known>,
     desk: Desk,
+    followers: Followers,
     /// Tells that the run directory is gone.
     watch: Option<Watch>,
     terminal: Terminal,

@@ -23,7 +23,7 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
             say(tool::NAME, &format!("decide: standard input: {told}"));
         }
     };
-    while !input.has_ended() && wait_for_input().map_err(|error| failed(&error))? {
+    while !input.has_ended() && wait_for_input(io::stdin()).map_err(|error| failed(&error))? {
         let (mut said, mut told) = (String::new(), Vec::new());
         // Not by way of std's buffer, whose content poll would not know of.
         let read = input.read(io::stdin(), |line, record| {
@@ -58,10 +58,10 @@ fn failed(error: &io::Error) -> Failure {
 
 /// Waits for input; false when the output's reader has gone away. There may be nothing to say to it for days, and whoever
 /// writes to us should hear of it now.
-fn wait_for_input() -> io::Result<bool> {
-    let (input, output) = (io::stdin(), io::stdout());
+pub(crate) fn wait_for_input(from: impl AsFd) -> io::Result<bool> {
+    let output = io::stdout();
     loop {
-        let mut fds = [PollFd::new(input.as_fd(), PollFlags::POLLIN), PollFd::new(output.as_fd(), PollFlags::empty())];
+        let mut fds = [PollFd::new(from.as_fd(), PollFlags::POLLIN), PollFd::new(output.as_fd(), PollFlags::empty())];
         ready::wait(&mut fds, None)?;
         let [input, output] = fds.map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
         if output.intersects(PollFlags::POLLERR) {

@@ -10,16 +10,24 @@ use ftr_tool::running::Running;
 
 use crate::decide::Decider;
 use crate::program::{Each, Program};
+use crate::request::{Answer, Request};
 pub use crate::status::fuzz::status;
 use crate::supervisor::{Mode, Order, Pipe, Supervisor};
+use crate::trial::Trial;
 use crate::{format, memory};
 
 /// The name of a target in `fuzz/`, and what it is.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Texts, each fed to the function of its name.
-pub const TARGETS: &[Target] =
-    &[("children", children), ("decisions", decisions), ("memory", remembered), ("status", status)];
+pub const TARGETS: &[Target] = &[
+    ("children", children),
+    ("decisions", decisions),
+    ("memory", remembered),
+    ("requests", requests),
+    ("status", status),
+    ("trial", tried),
+];
 
 /// Three uplinks in two groups, two of them with IPv6.
 const CONFIG: &str = "\
@@ -143,6 +151,30 @@ fn supervise(supervisor: &mut Supervisor, runs: &mut Each<bool>, now: Duration) 
         }
     }
     panic!("there is always more to do");
+}
+
+/// A line that somebody sends to the monitor, and what a monitor answers. What is understood is sent again as it was meant,
+/// and what is said of it is one line for a terminal.
+pub fn requests(bytes: &[u8]) {
+    match Request::read(bytes) {
+        Ok(request) => assert_eq!(Request::read(request.line().as_bytes()), Ok(request)),
+        Err(wrong) => assert!(wrong.len() < 300 && !wrong.contains('\n'), "{wrong}"),
+    }
+    if let Ok(answer) = serde_json::from_slice::<Answer>(bytes) {
+        assert!(!answer.lines().any(|line| line.chars().any(char::is_control)));
+        assert_eq!(serde_json::from_str::<Answer>(&answer.line()).ok(), Some(answer));
+    }
+}
+
+/// What was remembered of a configuration on trial.
+pub fn tried(bytes: &[u8]) {
+    let Ok(trial) = serde_json::from_slice::<Trial>(bytes) else { return };
+    let written = serde_json::to_vec(&trial).unwrap_or_default();
+    assert_eq!(serde_json::from_slice::<Trial>(&written).ok().as_ref(), Some(&trial));
+    assert_eq!(trial.due().is_none(), trial.is_rejected());
+    if let Err(problems) = Config::parse(Path::new("ftr.yaml"), trial.before()) {
+        assert!(!problems.lines().is_empty());
+    }
 }
 
 #[cfg(test)]

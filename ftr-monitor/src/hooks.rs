@@ -7,19 +7,20 @@ mod occasion;
 mod process;
 mod queue;
 
-use std::io;
+use std::io::{self, Stdin};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ftr_core::record::{Event, Record};
+use ftr_core::record::{Event, EventKind, Record};
 use ftr_core::{Config, Exit};
 use ftr_tool::cli::{Common, Failure, say};
 use ftr_tool::{Input, Signals, clock, ready};
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::Signal;
 
-use crate::tool;
+use crate::{follow, tool};
 use process::Process;
 use queue::Queue;
 
@@ -29,35 +30,85 @@ pub(crate) struct HookOptions {
     /// Run those that are `privileged`, and no others; without it, the others
     #[arg(long)]
     privileged: bool,
+    /// Take the events from the running monitor, not from standard input, and read the configuration anew after each reload
+    ///
+    /// It ends when the monitor does, once the hooks that run have ended.
+    #[arg(long)]
+    follow: bool,
+}
+
+/// Where events come from.
+enum Events {
+    Stdin(Stdin),
+    Monitor(UnixStream),
+}
+
+impl AsFd for Events {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Stdin(stdin) => stdin.as_fd(),
+            Self::Monitor(monitor) => monitor.as_fd(),
+        }
+    }
 }
 
 /// Runs until the input has ended and so have all programs, or until it is told to end.
 pub(crate) fn run(common: &Common, options: HookOptions) -> Result<Exit, Failure> {
-    let mut config = common.source.load()?;
-    config.hooks.retain(|hook| hook.privileged == options.privileged);
+    let config = configuration(common, options)?;
     let failed = |error: io::Error| Failure::new(Exit::Io, format!("signals: {error}"));
     let signals = Signals::watch(&[Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT]).map_err(failed)?;
     if config.hooks.is_empty() && !common.quiet {
         say(tool::NAME, &format!("hooks: {} states none of the kind", config.file.display()));
     }
-    let hooks =
-        Hooks { config, queue: Queue::default(), running: Vec::new(), input: Input::default(), quiet: common.quiet };
-    hooks.run(&signals)
+    let events = if options.follow { Events::Monitor(follow::begin("hooks")?) } else { Events::Stdin(io::stdin()) };
+    let hooks = Hooks {
+        config,
+        events,
+        queue: Queue::default(),
+        running: Vec::new(),
+        input: Input::default(),
+        outdated: false,
+        quiet: common.quiet,
+    };
+    if options.follow && !common.quiet {
+        tell("the monitor is followed");
+    }
+    hooks.run(&signals, || configuration(common, options))
+}
+
+/// The configuration, with those hooks alone that are to be run.
+fn configuration(common: &Common, options: HookOptions) -> Result<Config, Failure> {
+    let mut config = common.source.load()?;
+    config.hooks.retain(|hook| hook.privileged == options.privileged);
+    Ok(config)
 }
 
 struct Hooks {
     config: Config,
+    events: Events,
     queue: Queue,
     running: Vec<(u64, Process)>,
     input: Input,
+    /// The monitor goes by another configuration by now. Events wait until what goes on by this one is over.
+    outdated: bool,
     quiet: bool,
 }
 
 impl Hooks {
-    fn run(mut self, signals: &Signals) -> Result<Exit, Failure> {
+    fn run(mut self, signals: &Signals, anew: impl Fn() -> Result<Config, Failure>) -> Result<Exit, Failure> {
         loop {
             let now = clock::since_boot();
             self.start(now);
+            if self.outdated && self.running.is_empty() {
+                self.outdated = false;
+                match anew() {
+                    Ok(config) => self.config = config,
+                    Err(failure) => {
+                        failure.lines().iter().for_each(|line| tell(line));
+                        tell("the hooks of the configuration before are run");
+                    }
+                }
+            }
             if self.input.has_ended() && self.running.is_empty() {
                 let told = self.input.malformed.told_at_last();
                 self.remark(told.as_deref());
@@ -82,8 +133,7 @@ impl Hooks {
 
     /// Waits for input, signals, output of programs, and the time when one has run for long enough. Whether there is input.
     fn wait(&self, signals: &Signals, now: Duration) -> io::Result<bool> {
-        let stdin = io::stdin();
-        let input = (!self.input.has_ended()).then(|| stdin.as_fd());
+        let input = (!self.input.has_ended() && !self.outdated).then(|| self.events.as_fd());
         let outputs = self.running.iter().filter_map(|(_, process)| process.output());
         let all: Vec<BorrowedFd<'_>> = std::iter::once(signals.as_fd()).chain(input).chain(outputs).collect();
         let mut fds: Vec<PollFd<'_>> = all.into_iter().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
@@ -95,13 +145,14 @@ impl Hooks {
 
     fn take_in(&mut self) -> Result<(), Failure> {
         let mut events = Vec::new();
-        let read = self.input.read(io::stdin(), |_, record| {
+        let read = self.input.read(&self.events, |_, record| {
             if let Record::Event(event) = record {
                 events.push(event);
             }
         });
-        read.map_err(|error| Failure::new(Exit::Io, format!("standard input: {error}")))?;
+        read.map_err(|error| Failure::new(Exit::Io, format!("hooks: events: {error}")))?;
         for event in events {
+            self.outdated |= event.kind == EventKind::Config && matches!(self.events, Events::Monitor(_));
             self.put(event);
         }
         let told = self.input.malformed.told(clock::since_boot());
@@ -165,7 +216,7 @@ impl Hooks {
 
     fn remark(&self, told: Option<&str>) {
         if let Some(told) = told.filter(|_| !self.quiet) {
-            tell(&format!("standard input: {told}"));
+            tell(&format!("events: {told}"));
         }
     }
 }

@@ -17,6 +17,8 @@ mod detect;
 mod drain;
 mod entry;
 mod example;
+mod follow;
+mod followers;
 mod format;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]

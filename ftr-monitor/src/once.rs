@@ -4,9 +4,9 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use caps::Capability;
-use ftr_core::Exit;
 use ftr_core::config::Uplink;
 use ftr_core::record::{Event, Record};
+use ftr_core::{Config, Exit};
 use ftr_tool::cli::{Common, Failure, answer, say};
 use ftr_tool::run::{Bounds, finish};
 use ftr_tool::{Input, assigned, configuration};
@@ -62,7 +62,9 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
     if let Some(said) = said {
         say(tool::NAME, &format!("once: {said}"));
     }
-    let mut cycle = Cycle { decider, events: events.unwrap_or_default(), orders: String::new() };
+    let events = events.unwrap_or_default();
+    let before = events.len();
+    let mut cycle = Cycle { decider, events, orders: String::new() };
     cycle.handle(common, Program::Probe, &checks)?;
     // The route program may find that an uplink has no egress, which leaves the others to carry its part.
     for _ in 0..2 {
@@ -84,6 +86,7 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
             say(tool::NAME, &format!("once: what is known cannot be remembered: {error}"));
         }
     };
+    let news = events.get(before..).unwrap_or_default().to_vec();
     events = if config.email.send { events } else { Vec::new() };
     keep(&events);
     // A mail server that takes its time must hold up neither the next cycle nor the daemon.
@@ -97,6 +100,7 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
             keep(&[]);
         }
     }
+    run_hooks(&config, &starter, &news)?;
     let mut verdicts = decider.health().map(|(.., health)| health.up() == Some(true)).peekable();
     if verdicts.peek().is_none() {
         return Err(Failure::new(Exit::Unavailable, "ftr-probe: told nothing of any uplink"));
@@ -147,15 +151,30 @@ impl Cycle {
 
 /// Hands events to the notifier; whether it took them. The next cycle tries again what it did not.
 fn notify(starter: &Starter, events: &[Event]) -> Result<bool, Failure> {
-    let mut lines = String::new();
-    for event in events {
-        lines.push_str(&line(&Record::Event(event.clone()))?);
-    }
-    let (status, _) = pipe(starter, Program::Notify, &["-"], &lines, PATIENCE)?;
+    let (status, _) = pipe(starter, Program::Notify, &["-"], &lines(events)?, PATIENCE)?;
     if !status.success() {
         say(tool::NAME, &format!("once: ftr-notify: ended with {status}; the next cycle tries again"));
     }
     Ok(status.success())
+}
+
+/// Runs what the configuration has for these events, apart from what needs root, which nothing of a cycle has.
+fn run_hooks(config: &Config, starter: &Starter, events: &[Event]) -> Result<(), Failure> {
+    let timeouts = config.hooks.iter().filter(|hook| !hook.privileged).map(|hook| hook.timeout);
+    let Some(longest) = timeouts.max().filter(|_| !events.is_empty()) else { return Ok(()) };
+    let (_, args) = Program::Hooks.command();
+    // Those of one uplink run one after the other. Each ends in its own time, and with it what it has started.
+    let patience = longest.saturating_mul(u32::try_from(events.len()).unwrap_or(u32::MAX)).saturating_add(PATIENCE);
+    let (status, _) = pipe(starter, Program::Hooks, args, &lines(events)?, patience)?;
+    if !status.success() {
+        say(tool::NAME, &format!("once: hooks: ended with {status}"));
+    }
+    Ok(())
+}
+
+/// The records of events.
+fn lines(events: &[Event]) -> Result<String, Failure> {
+    events.iter().map(|event| line(&Record::Event(event.clone()))).collect()
 }
 
 fn line(record: &Record) -> Result<String, Failure> {

@@ -13,6 +13,8 @@ pub(crate) const LONGEST: usize = 4096;
 pub(crate) enum Request {
     /// How things are. The answer is the object that `status -j` prints.
     Status {},
+    /// What happens from now on: each event as its record, on a line of its own, until either side ends.
+    Follow {},
     /// The configuration is read anew. The answer comes when it is in the kernel.
     Reload {
         /// Nothing is changed; the answer says what would.
@@ -65,7 +67,7 @@ impl Request {
 
     /// Whether it changes what the monitor does. Others are answered whoever asks.
     pub(crate) const fn is_change(&self) -> bool {
-        !matches!(self, Self::Status {} | Self::Reload { dry_run: true, .. })
+        !matches!(self, Self::Status {} | Self::Follow {} | Self::Reload { dry_run: true, .. })
     }
 }
 
@@ -126,7 +128,7 @@ mod tests {
 
     #[test]
     fn only_questions_are_everybodys() {
-        assert!(!Request::Status {}.is_change() && Request::CheckNow {}.is_change());
+        assert!(!Request::Status {}.is_change() && !Request::Follow {}.is_change() && Request::CheckNow {}.is_change());
     }
 
     #[test]

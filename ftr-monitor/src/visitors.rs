@@ -48,6 +48,11 @@ impl Asker {
     pub(crate) fn answer(mut self, text: &str) {
         let _ = self.stream.write_all(text.as_bytes());
     }
+
+    /// The connection, for one that is to be told more than an answer.
+    pub(crate) fn into_stream(self) -> UnixStream {
+        self.stream
+    }
 }
 
 impl Visitors {

@@ -46,6 +46,13 @@ impl Daemon {
                     records.put(line.into_bytes());
                 }
             }
+            Order::Tell(line) => {
+                let slow = self.followers.tell(&line);
+                if slow > 0 {
+                    let entry = format!("{slow} of those who follow did not read, and are told no more");
+                    self.log.write(&Entry::warning(entry));
+                }
+            }
             Order::Adopt => self.adopt(),
             Order::Remember => {
                 let known = self.known();

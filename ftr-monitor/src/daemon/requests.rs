@@ -1,5 +1,6 @@
 //! Answers those who ask the monitor, and does what they want where they may.
 
+use std::io::Write;
 use std::time::{Duration, SystemTime};
 
 use ftr_core::{Exit, Family};
@@ -21,6 +22,7 @@ impl Daemon {
                 let confirm = confirm_ms.map(Duration::from_millis);
                 return self.queue_reload(asker, Wish { who, confirm, is_signal: false });
             }
+            Ok(Request::Follow {}) => return self.follow(asker),
             Ok(request) => self.respond(asker.peer, &request, now),
             Err(wrong) => Answer::new(Exit::Usage, [wrong]).line(),
         };
@@ -37,6 +39,8 @@ impl Daemon {
         match request {
             Request::Status {} => serde_json::to_string(&self.status()).map(|text| text + "\n").unwrap_or_default(),
             Request::Reload { .. } => self.preview().line(),
+            // One that is followed gives no answer.
+            Request::Follow {} => String::new(),
             Request::Confirm {} => self.confirm(&who).line(),
             Request::CheckNow {} => self.check_now(&who, now).line(),
             Request::Drain { uplink, for_ms, family } => {
@@ -44,6 +48,14 @@ impl Daemon {
             }
             Request::Undrain { uplink, family } => self.operate(&who, uplink, *family, Operation::Undrain, now).line(),
             Request::Trust { uplink, family } => self.operate(&who, uplink, *family, Operation::Trust, now).line(),
+        }
+    }
+
+    fn follow(&mut self, asker: Asker) {
+        if let Err(mut stream) = self.followers.admit(asker.into_stream()) {
+            let answer = Answer::new(Exit::Again, ["too many follow already"]).line();
+            // One that has gone away needs none.
+            let _ = stream.write_all(answer.as_bytes());
         }
     }
 

@@ -18,6 +18,12 @@ impl Supervisor {
         }
     }
 
+    /// Tells those of an event whom nobody waits for.
+    fn happened(&mut self, event: &Event) {
+        self.children.happened(event);
+        self.waiting.extend(Record::Event(event.clone()).line().ok().map(Order::Tell));
+    }
+
     pub(super) fn record(&mut self, program: Program, line: &[u8], record: Record, now: Duration) {
         match (program, record) {
             (Program::Probe, record @ Record::Check(_)) => {
@@ -98,7 +104,7 @@ impl Supervisor {
     /// Passes on an event that nothing else tells of.
     pub(super) fn pass_event(&mut self, event: Event) {
         self.pace.change();
-        self.children.happened(&event);
+        self.happened(&event);
         if self.mail {
             self.children.events.put(event.clone());
         }
@@ -120,7 +126,7 @@ impl Supervisor {
                 }
                 Record::Event(event) => {
                     self.say(Entry::event(&event), now);
-                    self.children.happened(&event);
+                    self.happened(&event);
                     if self.mail {
                         self.children.events.put(event);
                     }

@@ -10,7 +10,7 @@ use std::process::Command;
 pub(crate) const PROGRAMS: [&str; 5] = ["ftr-monitor", "ftr-notify", "ftr-probe", "ftr-route", "ftr-rules"];
 
 /// How examples are tested that do not simply end with 0, by marks as in documents.
-const MARKED: [(&str, &str); 19] = [
+const MARKED: [(&str, &str); 20] = [
     (
         "ftr-route advertise --for networkd br0 > /etc/systemd/network/br0.network.d/ftr.conf && networkctl reload",
         "untested: no systemd runs in the lab, and the usual configuration deprecates no prefix",
@@ -29,6 +29,7 @@ const MARKED: [(&str, &str); 19] = [
     ),
     ("ftr-monitor run --demo", "untested: it shows itself to people, for a minute; tests of ftr-monitor run it"),
     ("ftr-monitor run", "tested endless"),
+    ("ftr-monitor follow", "tested endless"),
     ("ftr-probe --watch --json | ftr-monitor decide | ftr-route apply -", "tested endless"),
     ("ftr-route prepare && ftr-probe --watch --json | ftr-monitor decide | ftr-route apply -", "tested endless"),
     (

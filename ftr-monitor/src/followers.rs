@@ -1,0 +1,100 @@
+//! Those who are told what happens while it happens: `ftr-monitor follow`, and hooks that need root.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+
+/// How many there may be.
+const MOST: usize = 16;
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(crate) struct Followers {
+    all: Vec<UnixStream>,
+}
+
+impl Followers {
+    /// Takes one more; gives it back where there are too many.
+    ///
+    /// # Errors
+    /// There is no room for this one.
+    pub(crate) fn admit(&mut self, stream: UnixStream) -> Result<(), UnixStream> {
+        self.all.retain_mut(is_there);
+        if self.all.len() >= MOST {
+            return Err(stream);
+        }
+        self.all.push(stream);
+        Ok(())
+    }
+
+    /// Tells all of them. Nobody is waited for: one who has gone, or has not read for so long that no room is left, is told
+    /// no more. How many did not read.
+    pub(crate) fn tell(&mut self, line: &str) -> usize {
+        let mut slow = 0;
+        self.all.retain_mut(|stream| match stream.write(line.as_bytes()) {
+            Ok(written) if written == line.len() => true,
+            Ok(_) => {
+                slow += 1;
+                false
+            }
+            Err(error) => {
+                slow += usize::from(error.kind() == io::ErrorKind::WouldBlock);
+                false
+            }
+        });
+        slow
+    }
+}
+
+/// Whether the other end is. What it says does not matter.
+fn is_there(stream: &mut UnixStream) -> bool {
+    match stream.read(&mut [0; 256]) {
+        Ok(count) => count > 0,
+        Err(error) => matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Followers, MOST};
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+
+    fn follow(followers: &mut Followers) -> (bool, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        (followers.admit(ours).is_ok(), theirs)
+    }
+
+    #[test]
+    fn who_follows_is_told_until_it_goes() {
+        let mut followers = Followers::default();
+        let (_, mut first) = follow(&mut followers);
+        let (_, second) = follow(&mut followers);
+        drop(second);
+        assert_eq!(followers.tell("one\n"), 0);
+        assert_eq!((followers.all.len(), followers.tell("two\n")), (1, 0));
+        drop(followers);
+        let mut told = String::new();
+        first.read_to_string(&mut told).unwrap();
+        assert_eq!(told, "one\ntwo\n");
+    }
+
+    #[test]
+    fn who_does_not_read_is_let_go() {
+        let mut followers = Followers::default();
+        let (_, _deaf) = follow(&mut followers);
+        let line = "x".repeat(4096) + "\n";
+        let slow: usize = (0..1000).map(|_| followers.tell(&line)).sum();
+        assert_eq!((slow, followers.all.len()), (1, 0));
+    }
+
+    #[test]
+    fn only_those_who_are_gone_make_room() {
+        let mut followers = Followers::default();
+        let mut there: Vec<_> = (0..MOST).map(|_| follow(&mut followers)).collect();
+        assert!(there.iter().all(|(admitted, _)| *admitted));
+        assert!(!follow(&mut followers).0);
+        there.pop();
+        assert!(follow(&mut followers).0);
+    }
+}
