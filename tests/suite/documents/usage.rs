@@ -29,7 +29,7 @@ const MARKED: [(&str, &str); 20] = [
     ),
     ("ftr-monitor run --demo", "untested: it shows itself to people, for a minute; tests of ftr-monitor run it"),
     ("ftr-monitor run", "tested endless"),
-    ("ftr-monitor follow", "tested endless"),
+    ("ftr-monitor follow", "untested: it never ends; the scenario hooks-follow runs it"),
     ("ftr-probe --watch --json | ftr-monitor decide | ftr-route apply -", "tested endless"),
     ("ftr-route prepare && ftr-probe --watch --json | ftr-monitor decide | ftr-route apply -", "tested endless"),
     (
