@@ -21,6 +21,8 @@ const LONGEST: Duration = Duration::from_secs(900);
 pub(crate) struct Script {
     /// Its name in `tests/fixtures`, and its arguments.
     pub line: &'static str,
+    /// What the lab's configuration is merged with.
+    pub config: &'static str,
     /// The address of the uplink that it takes out: its connections are given up.
     pub gone: Option<IpAddr>,
 }
@@ -32,7 +34,7 @@ pub(crate) struct Script {
 pub(crate) fn under_load(script: Script, times: u32, seed: u64) -> Result<(Outcome, String)> {
     let lab = Lab::build(&plan::three())?;
     let _server = Server::start(&lab.internet)?;
-    let running = Running::start(Contender::Ftr, &lab, "{tests: {interval: 500ms}}")?;
+    let running = Running::start(Contender::Ftr, &lab, script.config)?;
     let router = running.router().ok_or_else(|| LabError::Unexpected("no router".to_owned()))?;
     let client = Client::start(&lab.lan, &Habit { seed, rate: RATE, ..Habit::default() })?;
     let began = Instant::now();

@@ -99,9 +99,15 @@ pub(crate) fn measure(row: DaemonRow, effort: Effort) -> Vec<Line> {
         }
         DaemonRow::Reloads => {
             let gone = Some(Ipv4Addr::new(3, 0, 0, 2).into());
-            changed("200 reloads under load", Script { line: "reloads 0.5", gone }, effort.seed)
+            let config = "{tests: {interval: 500ms}}";
+            changed("200 reloads under load", Script { line: "reloads 0.5", config, gone }, effort.seed)
         }
-        DaemonRow::Kills => changed("200 kills under load", Script { line: "kills", gone: None }, effort.seed),
+        DaemonRow::Kills => {
+            // Nobody takes the mail, and the hook has nothing to do.
+            let config = "{tests: {interval: 500ms}, email: {send: true, recipients: [admin@ftr.test]}, \
+                          hooks: [{on: [down, up], run: [/bin/true]}]}";
+            changed("200 kills under load", Script { line: "kills", config, gone: None }, effort.seed)
+        }
         DaemonRow::RestartDead => vec![ours("restart while an uplink is dead", || {
             restart::while_dead(effort.seed).map(|seen| restarted(&seen))
         })],

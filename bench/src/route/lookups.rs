@@ -40,11 +40,11 @@ pub struct Outcome {
     pub took: Duration,
 }
 
-/// Looks up `count` routes, IPv4 and IPv6, unmarked and marked, while the active set changes.
+/// Looks up at least `count` routes, IPv4 and IPv6, unmarked and marked, while the active set changes at least so often.
 ///
 /// # Errors
 /// When the host or `ftr-route` fails, or a socket cannot be made.
-pub fn measure(count: u64) -> Result<Outcome> {
+pub fn measure(count: u64, least_changes: u64) -> Result<Outcome> {
     let host = Host::new(Shape::WHOLE)?;
     let mut follower = Follower::start(&host)?;
     let sets: Vec<Vec<String>> = [&[1, 2, 3][..], &[1], &[2, 3], &[3], &[1, 2], &[2]]
@@ -54,11 +54,12 @@ pub fn measure(count: u64) -> Result<Outcome> {
         follower.carry(family, sets.first().map_or(&[], Vec::as_slice))?;
     }
     let began = Instant::now();
-    let (asked, enough) = (AtomicU64::new(0), AtomicBool::new(false));
+    let (asked, changes, enough) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+    let is_enough = |asked| asked >= count && changes.load(Ordering::Relaxed) >= least_changes;
     let mut outcome = host.space.enter(|| {
         thread::scope(|scope| {
-            let lookers: Vec<_> = (0..THREADS).map(|_| scope.spawn(|| look(&asked, count, &enough))).collect();
-            let fed = feed(&mut follower, &sets, &enough);
+            let lookers: Vec<_> = (0..THREADS).map(|_| scope.spawn(|| look(&asked, is_enough, &enough))).collect();
+            let fed = feed(&mut follower, &sets, (&changes, &enough));
             // Those who look have to end where there is nothing more to see.
             enough.store(true, Ordering::Relaxed);
             let mut outcome = Outcome::default();
@@ -68,35 +69,35 @@ pub fn measure(count: u64) -> Result<Outcome> {
                     Err(panic) => std::panic::resume_unwind(panic),
                 }
             }
-            (outcome.changes, outcome.writes) = fed?;
+            outcome.writes = fed?;
             Ok(outcome)
         })
     })?;
-    (outcome.asked, outcome.took) = (asked.into_inner(), began.elapsed());
+    (outcome.asked, outcome.changes, outcome.took) = (asked.into_inner(), changes.into_inner(), began.elapsed());
     follower.finish()?;
     Ok(outcome)
 }
 
-/// Changes the set of one family after the other until it is enough; returns how often, and with how many writes.
-fn feed(follower: &mut Follower, sets: &[Vec<String>], enough: &AtomicBool) -> Result<(u64, u64)> {
-    let (mut changes, mut writes) = (0, 0);
+/// Changes the set of one family after the other until it is enough, and counts; returns with how many writes.
+fn feed(follower: &mut Follower, sets: &[Vec<String>], (changes, enough): (&AtomicU64, &AtomicBool)) -> Result<u64> {
+    let mut writes = 0;
     for set in sets.iter().cycle() {
         for family in FAMILIES {
             follower.tell(&applied::active(family, set))?;
         }
         for family in FAMILIES {
             writes += u64::from(follower.answer(family)?.writes);
-            changes += 1;
+            changes.fetch_add(1, Ordering::Relaxed);
         }
         if enough.load(Ordering::Relaxed) {
             break;
         }
     }
-    Ok((changes, writes))
+    Ok(writes)
 }
 
-/// Looks until there are enough look-ups of all threads together.
-fn look(asked: &AtomicU64, count: u64, enough: &AtomicBool) -> Result<BTreeMap<String, u64>> {
+/// Looks until the look-ups of all threads together are enough.
+fn look(asked: &AtomicU64, is_enough: impl Fn(u64) -> bool, enough: &AtomicBool) -> Result<BTreeMap<String, u64>> {
     let mut failed = BTreeMap::new();
     let questions = questions();
     let mut next = questions.iter().cycle();
@@ -106,7 +107,7 @@ fn look(asked: &AtomicU64, count: u64, enough: &AtomicBool) -> Result<BTreeMap<S
                 *failed.entry(format!("{family:?} mark {mark}: {error}")).or_default() += 1;
             }
         }
-        if asked.fetch_add(STRIDE, Ordering::Relaxed) + STRIDE >= count {
+        if is_enough(asked.fetch_add(STRIDE, Ordering::Relaxed) + STRIDE) {
             enough.store(true, Ordering::Relaxed);
         }
     }

@@ -105,7 +105,7 @@ fn runs(effort: Effort) -> Result<Vec<Line>> {
 }
 
 fn ways(effort: Effort) -> Result<Vec<Line>> {
-    let seen = lookups::measure(u64::try_from(effort.runs).unwrap_or(1) * 1_000_000)?;
+    let seen = lookups::measure(u64::try_from(effort.runs).unwrap_or(1) * 1_000_000, 0)?;
     let failed: u64 = seen.failed.values().sum();
     let seconds = seen.took.as_secs_f64();
     let cell = format!(
