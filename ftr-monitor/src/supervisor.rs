@@ -6,6 +6,7 @@ mod announce;
 mod backoff;
 mod budgets;
 mod children;
+mod ears;
 mod events;
 mod hazards;
 mod incoming;
@@ -26,10 +27,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ftr_core::config::Uplink;
-use ftr_core::lines::{Line, Lines};
 use ftr_core::record::{Event, Hazard, Stamp};
 use ftr_core::{Config, Family};
-use ftr_tool::{Input, Malformed};
+use ftr_tool::Malformed;
 use nix::sys::signal::Signal;
 
 use crate::decide::{Decider, Memory, Usage};
@@ -39,6 +39,7 @@ pub(crate) use announce::Announcement;
 use announce::Announcer;
 use budgets::Budgets;
 use children::{Children, Wanted};
+use ears::Ears;
 use hazards::Hazards;
 pub(crate) use incoming::Change;
 use incoming::Incoming;
@@ -97,13 +98,6 @@ pub(crate) struct Supervisor {
     waiting: VecDeque<Order>,
     /// Since when verdicts come in.
     started: Duration,
-}
-
-/// What the process of a program has begun to say.
-#[derive(Debug, Default)]
-struct Ears {
-    answers: Input,
-    complaints: Lines,
 }
 
 impl Supervisor {
@@ -206,23 +200,9 @@ impl Supervisor {
         }
     }
 
-    /// What there is to say of lines that were no records.
-    fn malformed(&mut self, told: impl Fn(&mut Malformed) -> Option<String>) -> Vec<String> {
-        let told = |program: Program| {
-            let told = told(&mut self.ears.of_mut(program).answers.malformed)?;
-            Some(format!("{}: {told}", program.name()))
-        };
-        Program::ALL.into_iter().filter_map(told).collect()
-    }
-
     /// When connections are given up that were not to be given up so soon again.
     fn later(&self) -> Option<Duration> {
         self.decider.due().map(Duration::from_millis)
-    }
-
-    /// How long a pipe is not to be read: whoever says too much has said enough for a while.
-    pub(crate) fn is_full(&self, program: Program, pipe: Pipe, now: Duration) -> Duration {
-        self.budgets.wait(program, pipe, now)
     }
 
     /// How long nobody who asks is to be answered.
@@ -233,38 +213,6 @@ impl Supervisor {
     /// So many have asked how things are. Whoever could not be let in costs something too.
     pub(crate) fn asked(&mut self, count: u32, now: Duration) {
         self.budgets.askers.charge(count.max(1), now);
-    }
-
-    /// A program has said this; nothing: there was nothing to read.
-    pub(crate) fn heard(&mut self, program: Program, pipe: Pipe, bytes: &[u8], now: Duration) {
-        if bytes.is_empty() {
-            return;
-        }
-        let ears = self.ears.of_mut(program);
-        let (mut records, mut lines) = (Vec::new(), Vec::new());
-        match pipe {
-            Pipe::Stdout => ears.answers.push(bytes, |line, record| records.push((line.to_vec(), record))),
-            Pipe::Stderr => ears.complaints.push(bytes, |line| {
-                lines.push(match line {
-                    Line::Whole(line) => String::from_utf8_lossy(line).into_owned(),
-                    Line::TooLong => format!("{}: a line was too long and is lost", program.name()),
-                });
-            }),
-        }
-        let ended = bytes.split(|byte| *byte == b'\n').skip(1).count();
-        self.budgets.child(program).charge(pipe, (bytes.len(), ended), now);
-        if pipe == Pipe::Stdout {
-            self.children.heard(program, now);
-        }
-        for (line, record) in records {
-            self.record(program, &line, record, now);
-        }
-        for line in lines {
-            if self.budgets.child(program).complaints.admits(now) {
-                // It says only what did not go well.
-                self.log(Entry::warning(line));
-            }
-        }
     }
 
     /// A program has taken all that it was given.
@@ -408,5 +356,7 @@ impl Supervisor {
     }
 }
 
+#[cfg(test)]
+mod fixture;
 #[cfg(test)]
 mod tests;

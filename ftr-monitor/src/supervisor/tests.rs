@@ -1,9 +1,8 @@
+use super::fixture::{APPLIED, START, orders, said};
 use super::*;
 use crate::decide::fixture::{check, config};
 use ftr_core::Family;
 use ftr_core::record::{Active, Check, Record, Spooled};
-
-const START: Duration = Duration::from_secs(100);
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -18,27 +17,6 @@ fn supervisor(mode: Mode) -> Supervisor {
     said(&mut supervisor, Program::Route, &[APPLIED], START);
     orders(&mut supervisor, START);
     supervisor
-}
-
-const APPLIED: &str = r#"{"type":"applied","time":"","mono":1,"family":4,"writes":0,"took_us":1,"active":[]}"#;
-
-/// All that is to be done at the instant, by programs that take everything.
-fn orders(supervisor: &mut Supervisor, now: Duration) -> Vec<Order> {
-    supervisor.catch_up(now, SystemTime::UNIX_EPOCH);
-    let mut all = Vec::new();
-    while let Some(order) = supervisor.next(now) {
-        if let Order::Feed(program, _) = &order {
-            supervisor.has_room(*program);
-        }
-        all.push(order);
-    }
-    all
-}
-
-fn said(supervisor: &mut Supervisor, program: Program, lines: &[&str], now: Duration) {
-    for line in lines {
-        supervisor.heard(program, Pipe::Stdout, format!("{line}\n").as_bytes(), now);
-    }
 }
 
 /// A check of an uplink comes in.

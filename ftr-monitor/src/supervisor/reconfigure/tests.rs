@@ -1,28 +1,13 @@
 use super::*;
 use crate::decide::fixture::{check, config};
 use crate::program::Each;
-use crate::supervisor::{Mode, Pipe};
+use crate::supervisor::Mode;
+use crate::supervisor::fixture::{APPLIED, START, orders, said};
 use ftr_core::record::Record;
 use std::path::Path;
-use std::time::SystemTime;
-
-const START: Duration = Duration::from_secs(100);
-const APPLIED: &str = r#"{"type":"applied","time":"","mono":1,"family":4,"writes":0,"took_us":1,"active":[]}"#;
-
-fn orders(supervisor: &mut Supervisor, now: Duration) -> Vec<Order> {
-    supervisor.catch_up(now, SystemTime::UNIX_EPOCH);
-    let mut all = Vec::new();
-    while let Some(order) = supervisor.next(now) {
-        if let Order::Feed(program, _) = &order {
-            supervisor.has_room(*program);
-        }
-        all.push(order);
-    }
-    all
-}
 
 fn say(supervisor: &mut Supervisor, program: Program, line: &str) {
-    supervisor.heard(program, Pipe::Stdout, format!("{}\n", line.trim_end()).as_bytes(), START);
+    said(supervisor, program, &[line.trim_end()], START);
 }
 
 /// All run, eth1 and eth2 and eth3 work, and that is in the kernel.
