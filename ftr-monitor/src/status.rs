@@ -51,6 +51,9 @@ pub(crate) struct Status {
     /// Whether the file says something else now; null where whoever asks may not read it. The one who asks finds out.
     #[serde(default)]
     pub(crate) file_differs: Option<bool>,
+    /// When the configuration before comes back, unless somebody confirms this one, in milliseconds from now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trial_ends_ms: Option<u64>,
     /// What a monitor of a later version tells beside it, which is shown as it is by -j.
     #[serde(flatten)]
     pub(crate) more: BTreeMap<String, Value>,
@@ -254,6 +257,7 @@ fn remembered(common: &Common) -> Result<Status, Failure> {
         events_dropped: 0,
         configuration: None,
         file_differs: None,
+        trial_ends_ms: None,
         more: BTreeMap::new(),
     })
 }
@@ -365,6 +369,10 @@ fn table(status: &Status, difference: Option<&str>, colour: bool) -> String {
     }
     if !status.hazards.is_empty() {
         text.push_str("hazards: ftr-route check tells what to do about them\n");
+    }
+    if let Some(left) = status.trial_ends_ms {
+        let _ =
+            writeln!(text, "the configuration is on trial for {} more: `ftr-monitor confirm` keeps it", short(left));
     }
     if let Some(difference) = difference {
         let _ = writeln!(text, "{}", sanitize(difference));

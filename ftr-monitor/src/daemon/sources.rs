@@ -19,6 +19,7 @@ use crate::entry::Entry;
 use crate::program::Program;
 use crate::status::{self, ChildStatus, Status};
 use crate::supervisor::Pipe;
+use crate::trial::Trial;
 
 /// How much is read from a pipe in one go, so that a child that talks without end does not hold up the others, in bytes.
 const CHUNK: usize = 4096;
@@ -208,6 +209,8 @@ impl Daemon {
             more: BTreeMap::new(),
         };
         let (events_waiting, events_dropped) = self.supervisor.events();
+        let trial_ends = self.trial.as_ref().and_then(Trial::due);
+        let trial_ends_ms = trial_ends.map(|due| millis(due).saturating_sub(at.mono));
         Status {
             uplinks: status::uplinks(
                 self.supervisor.decider(),
@@ -223,6 +226,7 @@ impl Daemon {
             events_dropped,
             configuration: Some(self.running.clone()),
             file_differs: None,
+            trial_ends_ms,
             more: BTreeMap::new(),
         }
     }

@@ -21,6 +21,7 @@ fn status(config: &Config, decider: &Decider, now: u64) -> Status {
         events_dropped: 0,
         configuration: None,
         file_differs: None,
+        trial_ends_ms: None,
         more: BTreeMap::new(),
     }
 }
