@@ -172,7 +172,7 @@ impl Follower {
         match self.sender.outcome() {
             None => {}
             Some(Ok(delivery)) => self.delivered(&delivery),
-            Some(Err(error)) if error.is_permanent() => self.give_up(&error),
+            Some(Err(error)) if error.is_refusal() => self.give_up(&error),
             Some(Err(error)) => self.postpone(&format!("smtp {}: {error}", self.server)),
         }
     }

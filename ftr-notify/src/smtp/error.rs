@@ -163,6 +163,19 @@ impl SmtpError {
         }
     }
 
+    /// Whether it is the server itself that will not have the message, so that whoever holds it may give it up.
+    ///
+    /// What is said before the connection is in order is not the server's word: whoever stands in between, a captive portal
+    /// or a provider that blocks the port, can refuse in its name, take the offer of TLS away and show a certificate of his
+    /// own. By another uplink, or later, it may be the server that answers.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Step { step: Step::Connect | Step::Tls | Step::StartTls, .. } | Self::NoStartTls => false,
+            _ => self.is_permanent(),
+        }
+    }
+
     /// Whether the server answered and the connection is in order.
     pub(super) const fn is_reply(&self) -> bool {
         matches!(self, Self::AllRefused { .. } | Self::Step { fault: Fault::Reply { .. }, .. })

@@ -105,7 +105,17 @@ fn no_password_without_tls() {
     assert_eq!(sent, ["EHLO me"]);
     assert!(reason(outcome).contains("the configuration has TLS switched off"));
     let (_, outcome) = play(plan(Encryption::Required, &envelope), &says);
-    assert!(outcome.unwrap_err().is_permanent());
+    let error = outcome.unwrap_err();
+    assert!(error.is_permanent() && !error.is_refusal(), "whoever stands between may have taken the offer away");
+}
+
+#[test]
+fn only_what_is_said_once_the_connection_is_in_order_gives_mail_up() {
+    for (index, reply, refusal) in [(0, "554 not here\r\n", false), (6, "554 no\r\n", true), (6, "452 full\r\n", false)]
+    {
+        let error = told(index, reply).unwrap_err();
+        assert_eq!(error.is_refusal(), refusal, "{error}");
+    }
 }
 
 #[test]
