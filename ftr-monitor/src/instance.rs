@@ -47,7 +47,7 @@ impl Instance {
         let directory = Directory::make(&run_path())?;
         let namespace = running::namespace()?;
         let name = lock_name(namespace);
-        Ok(match directory.try_lock(&name)? {
+        Ok(match directory.try_lock_after(&name)? {
             Some(lock) => Ok(Self { directory, namespace, lock }),
             None => Err(holder_text(directory.holder(&name))),
         })

@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
@@ -13,6 +15,9 @@ use crate::directory::Directory;
 
 /// How often a file that was replaced just then is opened anew.
 const ATTEMPTS: usize = 8;
+/// How long a program may take from fork to exec on a machine with much to do, and between two looks.
+const STARTED: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(10);
 /// Who can open it can lock it.
 const PRIVATE: Mode = Mode::from_bits_truncate(0o600);
 
@@ -50,6 +55,22 @@ impl Directory {
         Err(self.at(name, &io::Error::new(ErrorKind::AlreadyExists, "somebody replaces it again and again")))
     }
 
+    /// The same, where the one who has it may have died while it started a program: that has the lock, too, until it runs.
+    ///
+    /// # Errors
+    /// As [`Directory::try_lock`].
+    pub fn try_lock_after(&self, name: &str) -> io::Result<Option<Lock>> {
+        let end = Instant::now() + STARTED;
+        loop {
+            let lock = self.try_lock(name)?;
+            if lock.is_some() || Instant::now() > end || !self.holder(name).is_some_and(is_dead) {
+                return Ok(lock);
+            }
+            // The kernel tells nobody of it, unless one waits for as long as it takes.
+            thread::sleep(LOOK);
+        }
+    }
+
     /// The process that holds the lock of this file (`/proc/locks`); none where that cannot be seen.
     #[must_use]
     pub fn holder(&self, name: &str) -> Option<u32> {
@@ -83,6 +104,15 @@ impl Directory {
         }
         Ok(file)
     }
+}
+
+/// Whether a process has ended, be it that nobody has taken leave of it yet (`proc_pid_stat(5)`).
+fn is_dead(process: u32) -> bool {
+    let stat = match fs::read_to_string(format!("/proc/{process}/stat")) {
+        Ok(stat) => stat,
+        Err(error) => return error.kind() == ErrorKind::NotFound,
+    };
+    stat.rsplit_once(')').is_some_and(|(_, rest)| matches!(rest.trim_start().chars().next(), Some('Z' | 'X')))
 }
 
 /// A process and its user, in words.

@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::process::Command;
 
 /// A run directory, and a file of somebody else's beside it.
 struct Scene {
@@ -112,6 +113,22 @@ fn a_lock_is_held_by_one_whatever_lay_there_before() {
         assert!(!lock.is_in_place(&directory, "lock"));
         drop(directory.try_lock("lock").unwrap().unwrap());
     }
+}
+
+#[test]
+fn a_lock_that_outlives_its_holder_is_waited_for() {
+    let scene = Scene::new("orphan");
+    let directory = scene.open();
+    drop(directory.try_lock("lock").unwrap().unwrap());
+    // The shell ends, and what it has started has the lock.
+    let line = "exec 9<>\"$0\" && flock 9 && { sleep 0.3 >/dev/null 2>&1 & }";
+    let status = Command::new("sh").args(["-c", line]).arg(scene.run.join("lock")).status().unwrap();
+    assert!(status.success() && directory.try_lock("lock").unwrap().is_none());
+    let lock = directory.try_lock_after("lock").unwrap();
+    assert!(lock.is_some());
+    let asked = std::time::Instant::now();
+    assert!(directory.try_lock_after("lock").unwrap().is_none(), "its holder lives");
+    assert!(asked.elapsed().as_millis() < 1000);
 }
 
 #[test]
