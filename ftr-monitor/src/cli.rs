@@ -53,7 +53,9 @@ enum Task {
     /// switches the logging of every check. Under systemd it is started once the first decision is in the kernel.
     #[command(arg = verbose("Log every check too"))]
     Run(RunOptions),
-    /// One cycle with remembered state, for cron and timers
+    /// One cycle with remembered state, for cron and timers: says what changed, and nothing where nothing did
+    ///
+    /// What is unusual in the configuration is said in the first cycle after a boot, and in each with -v.
     #[command(arg = verbose("Print the active set too, which every cycle decides anew"))]
     Once,
     /// Filter: check records in, active and event records out

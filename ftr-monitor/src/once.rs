@@ -43,7 +43,13 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
     privilege::keep_only(&[Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW])?;
     let file = std::path::absolute(&config.file).unwrap_or_else(|_| config.file.clone());
     let (starter, remarks) = Starter::new(&config, &text, &file)?;
-    for remark in config.warning_lines().iter().chain(&remarks).filter(|_| !common.quiet) {
+    let remembered = recall(&config).unwrap_or_else(|error| {
+        say(tool::NAME, &format!("once: what was known is not believed: {error}"));
+        None
+    });
+    // Said once, in the first cycle: cron mails what it is told, and this does not change.
+    let wanted = !common.quiet && (common.verbose || remembered.is_none());
+    for remark in config.warning_lines().iter().chain(&remarks).filter(|_| wanted) {
         say(tool::NAME, remark);
     }
     expect_success("ftr-route", pipe(&starter, Program::Route, &["--quiet", "prepare"], "", PATIENCE)?.0)?;
@@ -52,10 +58,6 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
     if !matches!(status.code(), Some(0 | 1)) {
         expect_success("ftr-probe", status)?;
     }
-    let remembered = recall(&config).unwrap_or_else(|error| {
-        say(tool::NAME, &format!("once: what was known is not believed: {error}"));
-        None
-    });
     let (memory, events) = remembered.unzip();
     let decider = Decider::new(&config, memory).in_zone(&config, TimeZone::system()).in_cycles();
     let (decider, said) = state::resume(decider, &config);
