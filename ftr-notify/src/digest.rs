@@ -3,6 +3,7 @@
 //! Pure: time is a parameter, counted from any fixed point.
 
 mod quiet;
+mod start;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use ftr_core::record::{Event, Stamp};
 
 use crate::message::text::{sentence, short};
 use quiet::Quiet;
+use start::Start;
 
 /// How many events wait at most; beyond that the oldest is left out, and the mail says how many were.
 pub const MOST: usize = 256;
@@ -43,6 +45,7 @@ pub struct Digest {
     pending: VecDeque<Event>,
     left_out: u64,
     quiet: Quiet,
+    start: Start,
     /// When the oldest of what is about no uplink has waited long enough, or it is time to try again.
     due: Option<Duration>,
     /// What failed is tried again at that time, and not before.
@@ -53,7 +56,7 @@ pub struct Digest {
 
 impl Digest {
     /// A digest that gathers for `window`, counted from the first event; what is about an uplink that there was a mail about
-    /// of late waits until there are no more news of it for a while.
+    /// of late waits until there are no more news of it for a while, and one that is not there at the start gets half a minute.
     #[must_use]
     pub fn new(window: Duration) -> Self {
         Self {
@@ -61,6 +64,7 @@ impl Digest {
             pending: VecDeque::new(),
             left_out: 0,
             quiet: Quiet::default(),
+            start: Start::default(),
             due: None,
             is_retry: false,
             sending: None,
@@ -68,14 +72,20 @@ impl Digest {
         }
     }
 
-    /// Takes an event in. Returns the number of an older one that had to make room, which is given up.
-    pub fn add(&mut self, event: Event, now: Duration) -> Option<u64> {
+    /// Takes an event in. Returns the numbers of those that nobody will be told: an older one that had to make room, or what
+    /// turns out to be no news.
+    pub fn add(&mut self, event: Event, now: Duration) -> Vec<u64> {
+        let taken_back = self.start.taken_back(&mut self.pending, &event);
+        if !taken_back.is_empty() {
+            self.quiet.forget(&event);
+            return taken_back;
+        }
         let until = self.quiet.until(&event, self.window, now);
         if event.uplink.is_none() {
             self.due.get_or_insert(until);
         }
         self.pending.push_back(bounded(event));
-        self.trim().pop()
+        self.trim()
     }
 
     /// When the next mail shall be sent; none while one is on its way, or nothing waits.
@@ -94,6 +104,9 @@ impl Digest {
             return None;
         }
         (self.due, self.is_retry) = (None, false);
+        if self.pending.is_empty() && self.left_out == 0 {
+            return None;
+        }
         self.quiet.send(now);
         let batch = Batch { events: self.pending.drain(..).collect(), left_out: std::mem::take(&mut self.left_out) };
         Some(self.sending.insert(batch))
@@ -176,6 +189,7 @@ pub struct Postponed {
 mod tests {
     use super::{Digest, LONGEST_PAUSE, MOST};
     use crate::message::tests::event;
+    use ftr_core::record::{EventKind, Stamp};
     use proptest::prelude::*;
     use std::time::Duration;
 
@@ -263,6 +277,58 @@ mod tests {
             }
         }
         assert_eq!(mails, [10, 920, 1840, 2760, 3680, 4600, 5520, 6440]);
+    }
+
+    /// What eth2's first check finds at the second, or that it works then.
+    fn first(seq: u64, at: u64) -> ftr_core::record::Event {
+        let event = event(seq);
+        ftr_core::record::Event { from: None, at: Stamp { mono: 1000 * at, ..event.at }, ..event }
+    }
+
+    fn works(seq: u64, at: u64, kind: EventKind) -> ftr_core::record::Event {
+        let words = if kind == EventKind::Role { ["standby", "routing"] } else { ["down", "up"] };
+        let [from, to] = words.map(|word| Some(word.to_owned()));
+        ftr_core::record::Event { kind, from, to, ..first(seq, at) }
+    }
+
+    #[test]
+    fn an_uplink_that_is_merely_late_at_the_start_is_no_news() {
+        let mut digest = Digest::new(s(10));
+        assert!(digest.add(first(1, 0), s(0)).is_empty());
+        assert_eq!((sent(&mut digest, 29), digest.due()), (None, Some(s(30))));
+        assert_eq!(digest.add(works(2, 29, EventKind::State), s(29)), [1, 2]);
+        assert_eq!(digest.add(works(3, 29, EventKind::Role), s(29)), [3]);
+        assert_eq!((digest.open(), digest.due()), (0, None));
+        // What comes later is news.
+        digest.add(event(4), s(40));
+        digest.add(works(5, 42, EventKind::State), s(42));
+        assert_eq!(sent(&mut digest, 50), Some(vec![4, 5]));
+    }
+
+    #[test]
+    fn an_uplink_that_does_not_come_within_half_a_minute_of_the_start_is_told() {
+        let mut digest = Digest::new(s(10));
+        digest.add(first(1, 0), s(0));
+        assert_eq!(sent(&mut digest, 30), Some(vec![1]));
+        // Neither is it taken back when there was no mail server for so long.
+        digest.failed(s(30));
+        assert!(digest.add(works(2, 31, EventKind::State), s(31)).is_empty());
+        assert_eq!(sent(&mut digest, 31), Some(vec![1, 2]));
+    }
+
+    #[test]
+    fn a_mail_that_failed_and_of_which_nothing_is_left_is_not_tried_again() {
+        let mut digest = Digest::new(s(0));
+        let other = ftr_core::record::Event { uplink: Some("eth3".parse().unwrap()), ..first(1, 0) };
+        digest.add(first(2, 0), s(0));
+        digest.finish(s(1));
+        assert_eq!(sent(&mut digest, 1), Some(vec![2]));
+        digest.failed(s(1));
+        assert_eq!(digest.add(works(3, 2, EventKind::State), s(2)), [2, 3]);
+        assert_eq!((sent(&mut digest, 2), digest.open(), digest.due()), (None, 0, None));
+        digest.add(other, s(3));
+        assert_eq!(digest.add(works(4, 4, EventKind::State), s(4)), [0; 0], "that is another uplink");
+        assert_eq!(digest.open(), 2);
     }
 
     #[test]

@@ -24,7 +24,8 @@ keys! {
         /// The addresses that mail goes to; needed where mail is sent.
         "recipients" => pub recipients: Vec<String> = Vec::new(), List(MAILBOX);
         /// For how long changes are gathered into one mail. After a mail about an uplink further news of it are gathered until
-        /// none came for a while, for a quarter of an hour at most.
+        /// none came for a while, for a quarter of an hour at most. Of an uplink that does not work when the daemon starts
+        /// there is a mail after half a minute, and none if it works by then.
         "digest" => pub digest: Duration = Duration::from_secs(10), TIME;
         /// The mail server, and how it is spoken to; needed where mail is sent.
         "smtp_parameters" => pub smtp: Smtp = Smtp::usual(), Below;

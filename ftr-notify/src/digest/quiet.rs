@@ -7,6 +7,8 @@ use std::time::Duration;
 use ftr_core::record::Event;
 use ftr_core::{Family, InterfaceName};
 
+use super::start;
+
 /// The quiet time after the first mail about an uplink, in windows; each further mail doubles it.
 const FIRST: u32 = 3;
 /// The longest quiet time.
@@ -44,6 +46,7 @@ impl Quiet {
         let Some(topic) = topic(event) else { return now + window };
         let told = self.told.get(&topic).filter(|told| now < told.last + FORGOTTEN).map_or(0, |told| told.mails);
         let mails = told.saturating_add(u32::from(self.sending.0.contains(&topic)));
+        let window = if start::is_first_verdict(event) { window.max(start::GRACE) } else { window };
         let quiet = mails.checked_sub(1).map_or(window, |more| {
             let times = FIRST.saturating_mul(1u32.checked_shl(more).unwrap_or(u32::MAX));
             window.saturating_mul(times).min(LONGEST).max(window)
@@ -54,6 +57,11 @@ impl Quiet {
             *until = (now + quiet).min(*first + LATEST);
         }
         *until
+    }
+
+    /// Nothing waits any more that is about the uplink of this event.
+    pub(super) fn forget(&mut self, event: &Event) {
+        topic(event).and_then(|topic| self.waits.remove(&topic));
     }
 
     /// When the news that have waited for longest have waited long enough.
