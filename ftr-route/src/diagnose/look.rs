@@ -107,13 +107,14 @@ fn networks(kernel: &mut Kernel, seen: &[Snapshot]) -> Result<Vec<Networks>, Err
     Ok(all)
 }
 
-/// How systemd loads the rules: what it has loaded once it loads again only when it is told to.
+/// How systemd loads the rules: what it has loaded once it loads again only when it is told to. By a reload it would not where
+/// nftables.service has stopped it along with itself.
 fn service(root: &Path) -> Option<&'static str> {
     let there = |path: &str| root.join(path).exists();
     let folders = ["etc", "usr/local/lib", "usr/lib"];
     let installed = folders.iter().any(|folder| there(&format!("{folder}/systemd/system/ftr-rules.service")));
     (installed && there("run/systemd/system")).then_some(if there("run/ftr-rules") {
-        "systemctl reload ftr-rules"
+        "systemctl restart ftr-rules"
     } else {
         "systemctl enable --now ftr-rules"
     })
