@@ -19,7 +19,9 @@ use crate::snapshot::{Search, Snapshot};
 /// A network of a device inside.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 struct Network {
+    /// The device that the network is at.
     device: String,
+    /// The network.
     prefix: Prefix,
     /// The router's address there.
     address: IpAddr,

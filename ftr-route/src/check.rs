@@ -13,7 +13,9 @@ use crate::router::{Router, stranded_text};
 /// The difference for one family.
 #[derive(Debug, Serialize)]
 struct Difference {
+    /// Which family it is about.
     family: Family,
+    /// The kernel has something else than is wanted.
     differs: bool,
     /// The commands that would make it as wanted.
     commands: Vec<String>,
@@ -26,6 +28,7 @@ struct Difference {
 /// What works against us, of all families together.
 #[derive(Debug, Serialize)]
 struct Hazards {
+    /// Each of them.
     hazards: Vec<Hazard>,
 }
 

@@ -15,8 +15,11 @@ use crate::error::Error;
 /// How many connections an uplink has.
 #[derive(Debug, Serialize)]
 struct Count {
+    /// Which uplink.
     uplink: InterfaceName,
+    /// Over which family.
     family: Family,
+    /// How many tracked connections have its mark.
     connections: usize,
 }
 

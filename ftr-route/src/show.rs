@@ -18,9 +18,13 @@ use crate::snapshot::Snapshot;
 /// What there is for one family.
 #[derive(Debug, Serialize)]
 struct Overview {
+    /// Which family it is about.
     family: Family,
+    /// The table of new connections.
     balanced_table: u32,
+    /// Each uplink of the family.
     uplinks: Vec<Row>,
+    /// Each policy.
     policies: Vec<PolicyRow>,
     /// How many changes would make it as wanted.
     changes: usize,
@@ -34,13 +38,19 @@ struct Overview {
 /// One uplink.
 #[derive(Debug, Serialize)]
 struct Row {
+    /// Which uplink.
     uplink: InterfaceName,
+    /// Its table.
     table: u32,
+    /// The mark of its connections.
     mark: u32,
+    /// The address that it leaves with; null while it has none.
     address: Option<IpAddr>,
+    /// The gateway that it leaves by; null while it has none, or needs none.
     gateway: Option<IpAddr>,
     /// Its part of the new connections, while it carries any.
     weight: Option<u16>,
+    /// How its device is, in words; `ready` where it can carry connections.
     state: &'static str,
     /// Why it has no egress.
     reason: Option<Reason>,
@@ -49,8 +59,11 @@ struct Row {
 /// One policy.
 #[derive(Debug, Serialize)]
 struct PolicyRow {
+    /// Its name.
     policy: String,
+    /// The table of its connections.
     table: u32,
+    /// The mark of its connections.
     mark: u32,
     /// The uplinks that its connections may take now, the one that takes them first.
     uplinks: Vec<InterfaceName>,

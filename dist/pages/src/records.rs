@@ -58,17 +58,73 @@ const RECORDS: [(&str, &str, &str); 6] = [
     ),
 ];
 
+/// What else is printed with -j: what prints it, the struct, and how it is printed.
+const ANSWERS: [(&str, &str, &str); 8] = [
+    (
+        "ftr-monitor status",
+        "Status",
+        "One object, which `ftr-monitor status -j` prints. The exit code is 0 where every uplink is up, 1 where one is not, and \
+         69 where no monitor runs.",
+    ),
+    (
+        "ftr-route detect",
+        "Host",
+        "One object, which `ftr-route detect -j` prints and `ftr-monitor init --detect` reads.",
+    ),
+    ("ftr-route show", "Overview", "An object for each family, which `ftr-route show -j` prints."),
+    (
+        "ftr-route check",
+        "Difference",
+        "An object for each family, which `ftr-route check -j` prints; behind them one with the field `hazards`, for all.",
+    ),
+    ("ftr-route check, the last line", "Hazards", "What works against several uplinks on this host."),
+    ("ftr-route explain", "Explanation", "One object, which `ftr-route explain -j` prints."),
+    (
+        "ftr-route connections",
+        "Count",
+        "An object for each uplink and family, which `ftr-route connections -j` prints.",
+    ),
+    ("ftr-route advertise", "Network", "One list of objects, which `ftr-route advertise -j` prints."),
+];
+
+/// Where the structs of records are, and of what is kept with them.
+const OF_RECORDS: [&str; 5] = [
+    "ftr-core/src/record.rs",
+    "ftr-core/src/record",
+    "ftr-core/src/host.rs",
+    "ftr-monitor/src/status.rs",
+    "ftr-tool/src/running.rs",
+];
+
+/// Where those of ftr-route's answers are. It has a struct for hazards of its own.
+const OF_ROUTE: [&str; 10] = [
+    "ftr-core/src/record/applied.rs",
+    "ftr-core/src/record/reason.rs",
+    "ftr-core/src/record/stamp.rs",
+    "ftr-route/src/advertise.rs",
+    "ftr-route/src/check.rs",
+    "ftr-route/src/connections.rs",
+    "ftr-route/src/diagnose/hazard.rs",
+    "ftr-route/src/explain/answer.rs",
+    "ftr-route/src/explain/mark.rs",
+    "ftr-route/src/show.rs",
+];
+
 /// How wide a line of an example may be.
 const COLUMNS: usize = 70;
 
 /// The page.
 pub(crate) fn page(root: &Path) -> io::Result<String> {
-    let files =
-        ["ftr-core/src/record.rs", "ftr-core/src/record", "ftr-monitor/src/status.rs", "ftr-tool/src/running.rs"];
-    let source = Source::read(&files.map(|file| root.join(file)))?;
-    let mut page = Page { roff: Roff::new(), source: &source, told: BTreeSet::new() };
-    page.whole()?;
-    Ok(page.roff.render())
+    Ok(made(root)?.0)
+}
+
+/// The page, and the structs that it describes.
+fn made(root: &Path) -> io::Result<(String, BTreeSet<String>)> {
+    let of_records = Source::read(&OF_RECORDS.map(|file| root.join(file)))?;
+    let of_route = Source::read(&OF_ROUTE.map(|file| root.join(file)))?;
+    let mut page = Page { roff: Roff::new(), source: &of_records, told: BTreeSet::new(), described: BTreeSet::new() };
+    page.whole(&of_route)?;
+    Ok((page.roff.render(), page.described.into_iter().map(str::to_owned).collect()))
 }
 
 fn unknown(name: &str) -> io::Error {
@@ -80,10 +136,12 @@ struct Page<'a> {
     source: &'a Source,
     /// The words of which each was explained already.
     told: BTreeSet<&'a str>,
+    /// The structs whose fields are there.
+    described: BTreeSet<&'a str>,
 }
 
 impl<'a> Page<'a> {
-    fn whole(&mut self) -> io::Result<()> {
+    fn whole(&mut self, of_route: &'a Source) -> io::Result<()> {
         self.roff.control("TH", ["ftr-records", "5"]);
         self.section("NAME", "ftr-records - what the programs of ftr tell each other, in lines of JSON");
         self.roff.control("SH", ["DESCRIPTION"]);
@@ -94,11 +152,17 @@ impl<'a> Page<'a> {
             self.record(name, shape)?;
         }
         self.section(
-            "STATUS",
-            "`ftr-monitor status -j` prints one object, which is no record and has no `type`. The exit code is 0 where every \
-             uplink is up, 1 where one is not, and 69 where no monitor runs.",
+            "OTHER ANSWERS",
+            "What follows are no records and have no `type`: other programs may read them as well.",
         );
-        self.fields(self.shape("Status")?)?;
+        for (command, shape, printed) in ANSWERS {
+            if !self.source.structs.contains_key(shape) {
+                self.source = of_route;
+            }
+            self.roff.control("SS", [command]).text(marked(printed));
+            let shape = self.described(shape)?;
+            self.fields(shape)?;
+        }
         self.section(
             "SEE ALSO",
             "ftr(7), ftr-monitor(8), ftr-notify(8), ftr-probe(8), ftr-route(8), ftr.yaml(5), jq(1)",
@@ -117,7 +181,7 @@ impl<'a> Page<'a> {
     fn record(&mut self, name: &str, shape: &'a str) -> io::Result<()> {
         let nothing = || io::Error::other(format!("record {name}: nothing is said of who writes and reads it"));
         let (_, written, example) = RECORDS.iter().find(|(known, ..)| *known == name).ok_or_else(nothing)?;
-        let shape = self.shape(shape)?;
+        let shape = self.described(shape)?;
         self.section(&format!("{name} records").to_uppercase(), &shape.about);
         self.paragraph(written);
         self.fields(shape)?;
@@ -130,8 +194,11 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    fn shape(&self, name: &str) -> io::Result<&'a Shape> {
-        self.source.structs.get(name).ok_or_else(|| unknown(name))
+    /// The shape of a struct whose fields are told now.
+    fn described(&mut self, name: &str) -> io::Result<&'a Shape> {
+        let (name, shape) = self.source.structs.get_key_value(name).ok_or_else(|| unknown(name))?;
+        self.described.insert(name);
+        Ok(shape)
     }
 
     /// The fields of a struct, and below each those of the struct that it holds.
@@ -142,7 +209,8 @@ impl<'a> Page<'a> {
                 self.field(field, held)?;
             } else if held != "BTreeMap" {
                 // That is for what a later version says, of which this one knows nothing.
-                self.fields(self.shape(held)?)?;
+                let shape = self.described(held)?;
+                self.fields(shape)?;
             }
         }
         Ok(())
@@ -166,7 +234,10 @@ impl<'a> Page<'a> {
         for (word, about) in words.into_iter().flat_map(|(_, words)| words) {
             self.roff.control("TP", []).text([bold(word.as_str())]).text(marked(about));
         }
-        below.map_or(Ok(()), |shape| self.fields(shape))?;
+        if below.is_some() {
+            let shape = self.described(held)?;
+            self.fields(shape)?;
+        }
         self.roff.control("RE", []);
         Ok(())
     }
@@ -185,7 +256,7 @@ impl<'a> Page<'a> {
             Kind::List(of) => format!("list of {}", self.plural(of)?),
             Kind::Maybe(of) => format!("{}, or null", self.text(of)?),
             Kind::Named(name) => match name.as_str() {
-                "String" => "text",
+                "String" | "str" => "text",
                 "bool" => "true or false",
                 "u8" | "u16" | "u32" | "u64" | "usize" | "i32" => "whole number",
                 "f64" => "number",
@@ -193,6 +264,7 @@ impl<'a> Page<'a> {
                 "InterfaceName" => "name of an uplink",
                 "Family" => "4 or 6",
                 "PathBuf" => "path",
+                "Prefix" => "network",
                 name if self.source.words.contains_key(name) => "word",
                 name if self.source.structs.contains_key(name) => "object",
                 name => return Err(unknown(name)),
@@ -230,7 +302,9 @@ fn wrapped(record: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{RECORDS, page};
+    use std::collections::BTreeSet;
+
+    use super::{RECORDS, made, page};
     use crate::root;
     use ftr_core::record::{Check, Event, EventKind, Reason, Record, Stamp};
     use ftr_core::{Family, InterfaceName};
@@ -242,6 +316,59 @@ mod tests {
             assert_eq!(record.line().unwrap().trim_end(), example);
             assert!(example.starts_with(&format!("{{\"type\":\"{name}\",")), "{example}");
         }
+    }
+
+    /// Of what is written as JSON that which is neither a record nor an answer, and where it is instead.
+    const OWN: [(&str, &[&str]); 4] = [
+        (
+            "the run directory",
+            &[
+                "Assignment",
+                "Change",
+                "Counted",
+                "Damping",
+                "Drain",
+                "GivenUp",
+                "Health",
+                "Memory",
+                "Numbers",
+                "Remembered",
+                "Setting",
+                "Trial",
+                "Whole",
+            ],
+        ),
+        ("the state directory", &["Usage", "Used"]),
+        ("the control socket", &["Answer"]),
+        ("text in records", &["InterfaceName"]),
+    ];
+
+    #[test]
+    fn every_struct_that_is_written_is_described_or_kept_to_ourselves() {
+        let root = root();
+        let (_, described) = made(&root).unwrap();
+        let mut directories: Vec<_> = std::fs::read_dir(&root)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("ftr-"))
+            .map(|path| path.join("src"))
+            .collect();
+        let mut written = BTreeSet::new();
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(&directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    written.extend(crate::source::written(&std::fs::read_to_string(&path).unwrap()).unwrap());
+                }
+            }
+        }
+        let own: BTreeSet<String> = OWN.iter().flat_map(|(_, names)| *names).map(|name| (*name).to_owned()).collect();
+        let missing: Vec<_> = written.difference(&described).filter(|name| !own.contains(*name)).collect();
+        assert!(missing.is_empty(), "neither described in ftr-records(5) nor of our own: {missing:?}");
+        let gone: Vec<_> = own.iter().filter(|name| !written.contains(*name) || described.contains(*name)).collect();
+        assert!(gone.is_empty(), "not there, or described: {gone:?}");
     }
 
     #[test]

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Expr, Fields, GenericArgument, Ident, Item, Lit, LitStr, Meta, PathArguments, Token, Type};
+use syn::{
+    Attribute, Expr, Fields, GenericArgument, Ident, Item, ItemEnum, Lit, LitStr, Meta, PathArguments, Token, Type,
+};
 
 /// Structs and enums by their names.
 #[derive(Debug, Default)]
@@ -93,6 +95,8 @@ impl Source {
                     self.structs.insert(item.ident.to_string(), shape);
                 }
                 Item::Enum(item) if is_written(&item.attrs) => {
+                    self.words.extend(worded(&item));
+                    self.structs.extend(tagged(&item)?.map(|shape| (item.ident.to_string(), shape)));
                     let variants = item.variants.into_iter().filter_map(|variant| {
                         let Fields::Unnamed(fields) = variant.fields else { return None };
                         let Kind::Named(of) = kind(&fields.unnamed.first()?.ty)? else { return None };
@@ -109,6 +113,16 @@ impl Source {
         }
         Ok(())
     }
+}
+
+/// The names of the structs of a file that are written as JSON.
+#[cfg(test)]
+pub(crate) fn written(text: &str) -> syn::Result<Vec<String>> {
+    let structs = syn::parse_file(text)?.items.into_iter().filter_map(|item| match item {
+        Item::Struct(item) if is_written(&item.attrs) => Some(item.ident.to_string()),
+        _ => None,
+    });
+    Ok(structs.collect())
 }
 
 /// Whether it is written as JSON.
@@ -135,9 +149,79 @@ fn sentence(attributes: &[Attribute]) -> String {
     lines.join(" ").replace("[`", "`").replace("`]", "`").trim().to_owned()
 }
 
+/// The words of an enum that is written in kebab case.
+fn worded(item: &ItemEnum) -> Option<(String, Vec<(String, String)>)> {
+    (stated(&item.attrs, "rename_all").as_deref() == Some("kebab-case")).then(|| {
+        let words = item.variants.iter().map(|variant| (kebab(&variant.ident), sentence(&variant.attrs)));
+        (word_of(item), words.collect())
+    })
+}
+
+/// The name of an enum's words, which is not that of the object that they may stand in.
+fn word_of(item: &ItemEnum) -> String {
+    let suffix = if stated(&item.attrs, "tag").is_some() { " word" } else { "" };
+    item.ident.to_string() + suffix
+}
+
+/// An enum whose word is in one field, and what belongs to some words in another.
+fn tagged(item: &ItemEnum) -> syn::Result<Option<Shape>> {
+    let (Some(tag), Some(content)) = (stated(&item.attrs, "tag"), stated(&item.attrs, "content")) else {
+        return Ok(None);
+    };
+    let holding = item.variants.iter().find(|variant| !variant.fields.is_empty());
+    let of = holding.and_then(|variant| variant.fields.iter().next()).and_then(|field| kind(&field.ty));
+    let of = of.ok_or_else(|| syn::Error::new_spanned(item, "an enum whose content the page has no words for"))?;
+    let word = holding.map(|variant| kebab(&variant.ident)).unwrap_or_default();
+    let named = Kind::Named(word_of(item));
+    let tag = Field { name: tag, kind: named, about: sentence(&item.attrs), absent: None, flat: false };
+    let about = format!("Its name, where the field before is `{word}`.");
+    let content = Field { name: content, kind: of, about, absent: Some("may be absent"), flat: false };
+    Ok(Some(Shape { about: sentence(&item.attrs), fields: vec![tag, content] }))
+}
+
+/// What `serde` is told of a name, as text.
+fn stated(attributes: &[Attribute], name: &str) -> Option<String> {
+    let mut found = None;
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("serde")) {
+        let pairs = attribute.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).ok()?;
+        for pair in pairs.iter().filter(|pair| pair.path().is_ident(name)) {
+            if let Meta::NameValue(pair) = pair
+                && let Expr::Lit(text) = &pair.value
+                && let Lit::Str(text) = &text.lit
+            {
+                found = Some(text.value());
+            }
+        }
+    }
+    found
+}
+
+/// A field that is not written.
+fn is_skipped(attributes: &[Attribute]) -> bool {
+    attributes.iter().filter(|attribute| attribute.path().is_ident("serde")).any(|attribute| {
+        let said = attribute.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
+        said.is_ok_and(|said| said.iter().any(|meta| meta.path().is_ident("skip")))
+    })
+}
+
+/// `NoAddress` as `no-address`.
+fn kebab(name: &Ident) -> String {
+    let mut text = String::new();
+    for letter in name.to_string().chars() {
+        if letter.is_ascii_uppercase() && !text.is_empty() {
+            text.push('-');
+        }
+        text.push(letter.to_ascii_lowercase());
+    }
+    text
+}
+
 fn fields(fields: Fields) -> syn::Result<Vec<Field>> {
     let one = |field: syn::Field| {
         let unlike = |what| syn::Error::new_spanned(&field.ty, what);
+        if is_skipped(&field.attrs) {
+            return Ok(None);
+        }
         let name = field.ident.as_ref().ok_or_else(|| unlike("a field without a name"))?.to_string();
         let held = kind(&field.ty).ok_or_else(|| unlike("a type that the page has no words for"))?;
         let mut one = Field { name, kind: held, about: sentence(&field.attrs), absent: None, flat: false };
@@ -165,13 +249,17 @@ fn fields(fields: Fields) -> syn::Result<Vec<Field>> {
         if one.about.is_empty() && !one.flat {
             return Err(syn::Error::new_spanned(&field, "a field that nothing is said of"));
         }
-        Ok(one)
+        Ok(Some(one))
     };
-    fields.into_iter().map(one).collect()
+    fields.into_iter().filter_map(|field| one(field).transpose()).collect()
 }
 
 fn kind(of: &Type) -> Option<Kind> {
-    let Type::Path(path) = of else { return None };
+    let path = match of {
+        Type::Path(path) => path,
+        Type::Reference(reference) => return kind(&reference.elem),
+        _ => return None,
+    };
     let last = path.path.segments.last()?;
     let inner = || match &last.arguments {
         PathArguments::AngleBracketed(arguments) => match arguments.args.first()? {

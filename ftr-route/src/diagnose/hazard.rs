@@ -7,6 +7,7 @@ use serde::Serialize;
 /// Something that works against us.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Hazard {
+    /// What kind it is.
     #[serde(rename = "hazard")]
     pub(crate) kind: Kind,
     /// What it is about: a device, a rule, a program.

@@ -12,6 +12,7 @@ use super::flow::Flow;
 /// A mark, and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Mark {
+    /// The mark that rules see; 0 where there is none.
     #[serde(rename = "mark")]
     pub(super) value: u32,
     #[serde(flatten)]
