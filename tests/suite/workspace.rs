@@ -9,10 +9,12 @@ use std::process::Command;
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
+    workspace_default_members: Vec<String>,
 }
 
 #[derive(Deserialize)]
 struct Package {
+    id: String,
     name: String,
     dependencies: Vec<Dependency>,
 }
@@ -47,6 +49,15 @@ fn metadata() -> std::io::Result<Metadata> {
         .output()?;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// What is installed, which a plain `cargo build` makes and nothing else.
+#[test]
+fn only_the_programs_are_built_where_nothing_is_said() {
+    let metadata = metadata().expect("cargo writes its metadata as JSON");
+    let is_default = |package: &&Package| metadata.workspace_default_members.contains(&package.id);
+    let names: BTreeSet<&str> = metadata.packages.iter().filter(is_default).map(|one| one.name.as_str()).collect();
+    assert_eq!(names, BTreeSet::from(["ftr-monitor", "ftr-notify", "ftr-probe", "ftr-route", "ftr-rules"]));
 }
 
 #[test]
