@@ -350,7 +350,16 @@ mod tests {
             let (mut next, mut done, mut now) = (0, Vec::new(), 0);
             for step in steps {
                 match step {
-                    0 | 1 => { done.extend(digest.add(event(next), s(now))); next += 1; }
+                    0 | 1 => {
+                        let one = match (step, next % 3) {
+                            (0, _) => event(next),
+                            (_, 0) => first(next, now),
+                            (_, 1) => works(next, now, EventKind::State),
+                            _ => works(next, now, EventKind::Role),
+                        };
+                        done.extend(digest.add(one, s(now)));
+                        next += 1;
+                    }
                     2 => { now += 1; digest.take(s(now)); }
                     _ if digest.sending.is_none() => {}
                     _ if next % 3 == 0 => done.extend(digest.settled()),
