@@ -133,19 +133,18 @@ fn is_written(attributes: &[Attribute]) -> bool {
     })
 }
 
+/// The text that a name is given.
+fn text(pair: &Meta) -> Option<String> {
+    let Meta::NameValue(pair) = pair else { return None };
+    let Expr::Lit(value) = &pair.value else { return None };
+    let Lit::Str(text) = &value.lit else { return None };
+    Some(text.value())
+}
+
 /// The comment above something, on one line, without the links of rustdoc.
 fn sentence(attributes: &[Attribute]) -> String {
-    let line = |attribute: &Attribute| match &attribute.meta {
-        Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
-            Expr::Lit(text) => match &text.lit {
-                Lit::Str(text) => Some(text.value().trim().to_owned()),
-                _ => None,
-            },
-            _ => None,
-        },
-        _ => None,
-    };
-    let lines: Vec<String> = attributes.iter().filter_map(line).collect();
+    let comments = attributes.iter().filter(|attribute| attribute.path().is_ident("doc"));
+    let lines: Vec<String> = comments.filter_map(|one| text(&one.meta)).map(|line| line.trim().to_owned()).collect();
     lines.join(" ").replace("[`", "`").replace("`]", "`").trim().to_owned()
 }
 
@@ -184,14 +183,7 @@ fn stated(attributes: &[Attribute], name: &str) -> Option<String> {
     let mut found = None;
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("serde")) {
         let pairs = attribute.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).ok()?;
-        for pair in pairs.iter().filter(|pair| pair.path().is_ident(name)) {
-            if let Meta::NameValue(pair) = pair
-                && let Expr::Lit(text) = &pair.value
-                && let Lit::Str(text) = &text.lit
-            {
-                found = Some(text.value());
-            }
-        }
+        found = pairs.iter().find(|pair| pair.path().is_ident(name)).and_then(text).or(found);
     }
     found
 }
