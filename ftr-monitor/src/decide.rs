@@ -110,6 +110,7 @@ impl Decider {
             flush: flush::Policy {
                 on_down: config.routing.connections_on_down == ConnectionsOnDown::Flush,
                 on_failback: failback.mode == FailbackMode::Hard,
+                delay: u64::try_from(config.routing.flush_delay.as_millis()).unwrap_or(u64::MAX),
             },
             policies: Policy::all(config),
             hold: Rule::of(&config.routing),

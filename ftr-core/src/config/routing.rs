@@ -16,6 +16,9 @@ keys! {
         "when_all_down" => pub when_all_down: WhenAllDown = WhenAllDown::All, Word;
         /// What becomes of the established connections of an uplink that goes down.
         "connections_on_down" => pub connections_on_down: ConnectionsOnDown = ConnectionsOnDown::Flush, Word;
+        /// How long an uplink has to be down before its connections are forgotten: where all go down one after the other within
+        /// this time none are, and a second router can take them over.
+        "flush_delay" => pub flush_delay: Duration = Duration::ZERO, SPAN;
         /// What becomes of established connections when an uplink of a better priority group works again; and, in a section,
         /// how much an uplink gets at first that works again.
         "failback" => pub failback: Failback =

@@ -16,6 +16,8 @@ pub(super) struct Policy {
     pub(super) on_down: bool,
     /// Those of an uplink that works and is on standby again, because a better one has returned.
     pub(super) on_failback: bool,
+    /// How long an uplink has to be dead first, in milliseconds.
+    pub(super) delay: u64,
 }
 
 /// The uplinks whose connections are to be given up now (`mono`), and notes that they are.
@@ -37,7 +39,7 @@ pub(super) fn due(
         one.given_up.done &= !carries;
         one.given_up.left |= policy.on_failback && works(one) && !one.leaves_in_peace(mono) && before.contains(&i);
         one.given_up.left &= !carries;
-        if rescued && is_owed(one, policy) && mono >= one.given_up.ends() {
+        if rescued && owed_from(one, policy).is_some_and(|from| mono >= from) {
             one.given_up = GivenUp { done: one.is_dead(), left: false, at: Some(mono) };
             due.push(i);
         }
@@ -47,14 +49,16 @@ pub(super) fn due(
 
 /// When those are due next that were given up a short while ago, and why that is: the uplink. None where there are none.
 pub(super) fn next(health: &[Health], active: &[usize], policy: Policy) -> Option<(u64, usize)> {
-    let waits = |one: &Health| is_owed(one, policy).then(|| one.given_up.ends());
-    let all = health.iter().enumerate().filter_map(|(i, one)| Some((waits(one)?, i)));
+    let all = health.iter().enumerate().filter_map(|(i, one)| Some((owed_from(one, policy)?, i)));
     all.min().filter(|_| is_rescued(health, active))
 }
 
-fn is_owed(one: &Health, policy: Policy) -> bool {
+/// From when on (`mono`) those of the uplink are to be given up; none where they are not.
+fn owed_from(one: &Health, policy: Policy) -> Option<u64> {
     let died = policy.on_down && one.is_dead() && !one.given_up.done;
-    died || (works(one) && one.given_up.left)
+    let left = works(one) && one.given_up.left;
+    let delay = died.then(|| one.since.saturating_add(policy.delay));
+    delay.or(left.then_some(0)).map(|from| from.max(one.given_up.ends()))
 }
 
 fn is_rescued(health: &[Health], active: &[usize]) -> bool {

@@ -205,6 +205,36 @@ fn what_was_put_off_is_given_up_when_the_time_has_come_if_it_is_dead_then() {
 }
 
 #[test]
+fn with_a_delay_nothing_is_given_up_where_all_go_down_one_after_the_other() {
+    let mut run = Run::new([""; 3], "routing: {flush_delay: 2s}");
+    run.handle(&ALL_UP);
+    assert_eq!(run.handle(&[(2, Dead)]), Some(vec![]), "it is left at once");
+    assert_eq!(run.decider.due(), Some(run.mono + 2000));
+    run.mono += 1000;
+    assert_eq!(run.handle(&[(1, Dead), (3, Dead)]), Some(vec![]));
+    assert_eq!(run.decider.due(), None, "nobody is left to take them over");
+    run.mono += 60_000;
+    assert_eq!(run.handle(&[(2, Up)]), Some(vec![1, 3]), "somebody is");
+}
+
+#[test]
+fn with_a_delay_the_connections_of_one_that_stays_down_are_given_up_when_it_is_over() {
+    let mut run = Run::new([""; 3], "routing: {flush_delay: 2s}");
+    run.handle(&ALL_UP);
+    run.handle(&[(2, Dead), (2, Up), (2, Dead)]);
+    let died = run.mono;
+    // The waiting outlives a restart.
+    run.restart();
+    assert_eq!(run.handle(&[(1, Up), (3, Up), (2, Dead)]), Some(vec![]));
+    assert_eq!(run.decider.due(), Some(died + 2000));
+    assert_eq!(run.decider.look_again(&check("eth1", true, died + 1999).at), []);
+    let said = run.decider.look_again(&check("eth1", true, died + 2000).at);
+    let [Record::Active(active)] = &said[..] else { panic!("{said:?}") };
+    assert_eq!(numbers(active), [2]);
+    assert_eq!(run.decider.due(), None);
+}
+
+#[test]
 fn with_hard_failback_pulses_of_the_better_one_end_what_they_interrupt_once_in_ten_seconds() {
     let mut run =
         Run::new([", priority_group: 1", ", priority_group: 2", ", priority_group: 3"], "routing: {failback: hard}");
