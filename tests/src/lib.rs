@@ -27,6 +27,7 @@ pub mod mail;
 pub mod namespace;
 pub mod noise;
 mod outage;
+pub mod pair;
 pub mod plan;
 mod play;
 mod ppp;
