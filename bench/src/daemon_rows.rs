@@ -4,7 +4,7 @@ use super::burden::Burden;
 use super::changes::Script;
 use super::contender::Contender;
 use super::table::{Effort, Line, dash, failure, with_mean};
-use super::{cable, changes, failover, moves, restart, spread, standby, upkeep};
+use super::{cable, changes, failover, moves, pair, restart, spread, standby, upkeep};
 use ftr_lab::error::Result;
 use ftr_lab::fault::Fault;
 use ftr_lab::spread::Spread;
@@ -33,6 +33,8 @@ pub(crate) enum DaemonRow {
     Moves,
     /// A metered standby that nobody used, when the uplink in use fails.
     Standby,
+    /// One of two routers under keepalived loses its uplinks, is killed, loses its LAN.
+    Pair,
     /// Device deleted.
     Deleted,
     /// Gateway deaf to ping but forwarding.
@@ -87,6 +89,16 @@ pub(crate) fn measure(row: DaemonRow, effort: Effort) -> Vec<Line> {
             moves::LOSSES.map(row).into()
         }
         DaemonRow::Standby => standby(effort),
+        DaemonRow::Pair => {
+            let row = |(loss, what)| {
+                let what = format!(
+                    "one of two routers, {what}: the other one has the addresses; last failed new connection; held ones \
+                     broken, and their longest stall"
+                );
+                ours(&what, || pair::measure(loss, effort.runs, effort.seed).map(|seen| seen.to_string()))
+            };
+            pair::LOSSES.map(row).into()
+        }
         DaemonRow::Deleted => failover(Fault::Deleted, effort, "{}", "device deleted"),
         DaemonRow::Deaf => line("gateway deaf to ping but forwarding: taken out of use", effort, |contender| {
             let seen = failover::measure(contender, Fault::GatewayDeaf, 2, "{}", effort.seed)?;

@@ -12,6 +12,7 @@ mod figure;
 mod fping;
 mod keepalived;
 mod moves;
+mod pair;
 mod probe;
 mod restart;
 pub mod route;
