@@ -53,7 +53,7 @@ pub use hook::{Hook, Occasion};
 pub use host_checks::FileFaults;
 pub use hours::Hours;
 pub use ipv4::UplinkKind;
-pub use ipv6::{Ipv6Kind, Ipv6Rescue, Nat6};
+pub use ipv6::{Ipv6Kind, Ipv6Rescue, Nat6, Prefixes6};
 pub use key::{Key, Reader};
 pub use limits::{Limit, Limits};
 pub use log::Log;

@@ -25,7 +25,7 @@ use std::time::Duration;
 use ftr_core::config::{ConnectionsOnDown, FailbackMode, WhenAllDown};
 use ftr_core::election::{Candidate, candidates};
 use ftr_core::record::{Applied, Check, Event, EventKind, Held, Reason, Record};
-use ftr_core::{Config, Family};
+use ftr_core::{Config, Family, Prefix};
 use serde::{Deserialize, Serialize};
 
 use calendar::Calendar;
@@ -82,6 +82,9 @@ pub(crate) struct Memory {
     /// Whose connections were to be given up, per family number, and nobody has said yet that it is done.
     #[serde(default)]
     owed: BTreeMap<u8, BTreeSet<usize>>,
+    /// The prefixes that uplinks have been delegated, by name.
+    #[serde(default)]
+    prefixes: BTreeMap<String, Vec<Prefix>>,
     /// It is of single cycles, and no daemon.
     #[serde(default)]
     cycles: bool,
@@ -171,7 +174,11 @@ impl Decider {
     pub(crate) fn handle(&mut self, record: &Record) -> Vec<Record> {
         match record {
             Record::Check(check) => self.handle_check(check),
-            Record::Applied(applied) => self.handle_applied(applied),
+            Record::Applied(applied) => {
+                let mut out = self.handle_applied(applied);
+                out.extend(self.report_prefixes(applied));
+                out
+            }
             _ => Vec::new(),
         }
     }

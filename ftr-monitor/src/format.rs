@@ -27,6 +27,7 @@ pub(crate) fn event(event: &Event) -> String {
             let what = if event.kind == EventKind::Address { "address" } else { "gateway" };
             format!("{uplink} has {what} {to} now, had {}", word(&event.from))
         }
+        EventKind::Prefix => format!("{uplink} has prefix {to} now, had {}", word(&event.from)),
         EventKind::Drain => format!("{uplink} is {to}"),
         EventKind::Quota => format!("{uplink} has used {to} of its quota"),
         EventKind::Config => format!("{uplink} {}: {to}", event.description),

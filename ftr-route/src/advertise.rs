@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::answer::{TOOL, answer};
 use crate::cli::{Advertise, Daemon, position};
 use crate::kernel::Kernel;
+use crate::plan::learned;
 use crate::snapshot::{Search, Snapshot};
 
 /// A network of a device inside.
@@ -39,6 +40,7 @@ pub(crate) fn run(config: &Config, common: &Common, asked: &Advertise) -> Result
     let failed: Option<BTreeSet<usize>> = asked.failed.as_ref().map(known).transpose()?;
     let mut kernel = Kernel::open()?;
     let snapshot = Snapshot::look(&mut kernel, config, Family::V6, Search::Tables)?;
+    let config = &*config.with_learned(&snapshot.learned.prefixes);
     let dead = failed.map_or_else(|| snapshot.rescued_as_found(config), |failed| replaced(config, failed));
     let rescue = config.routing.ipv6_rescue;
     if !rescue.deprecates() && !common.quiet {
@@ -50,7 +52,10 @@ pub(crate) fn run(config: &Config, common: &Common, asked: &Advertise) -> Result
     } else {
         asked.devices.iter().map(String::as_str).collect()
     };
-    let networks = networks(config, &devices, &snapshot.links, &kernel.addresses(Family::V6)?, &dead);
+    let mut networks = networks(config, &devices, &snapshot.links, &kernel.addresses(Family::V6)?, &dead);
+    networks.extend(former(config, &devices, &snapshot));
+    // By device, in the order in which they are named.
+    networks.sort_by_key(|network| devices.iter().position(|device| *device == network.device));
     if common.json {
         let line = serde_json::to_string(&networks).map_err(|error| Failure::new(Exit::Bug, error.to_string()))?;
         answer([line])?;
@@ -98,6 +103,22 @@ fn networks(
         networks.extend(of_device);
     }
     networks
+}
+
+/// The networks of these devices whose prefix is gone. Hosts are told so whatever `ipv6_rescue` says: it will not return.
+fn former(config: &Config, devices: &[&str], snapshot: &Snapshot) -> Vec<Network> {
+    let network = |former: &learned::Network| {
+        let device = snapshot.name(former.index).filter(|name| devices.contains(name))?;
+        Some(Network {
+            device: device.to_owned(),
+            prefix: former.prefix,
+            address: former.prefix.address(),
+            uplink: config.uplinks.get(former.uplink).map(|uplink| uplink.name.clone()),
+            deprecated: true,
+            is_marked: true,
+        })
+    };
+    snapshot.learned.former.iter().filter_map(network).collect()
 }
 
 fn lines(daemon: Daemon, networks: &[Network]) -> Vec<String> {

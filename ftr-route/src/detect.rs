@@ -5,11 +5,12 @@ mod leases;
 use ftr_core::host::{DefaultRoute, Delegated, Device, DeviceAddress, Host};
 use ftr_core::numbering::{LOCAL_TABLE, MAIN_TABLE, PROTOCOL};
 use ftr_core::{Exit, Family};
-use ftr_netlink::{Address, Link, Nexthop, Prefix, Route, RouteKind};
+use ftr_netlink::{Address, Link, Nexthop, Route, RouteKind};
 use ftr_tool::cli::{Common, Failure};
 
 use crate::answer::answer;
 use crate::kernel::Kernel;
+use crate::plan::learned::{DHCP, RA, refused};
 use leases::{Client, Lease};
 
 /// The words of `ip route` for who makes routes (`rt_protos` of iproute2), as far as they tell something here.
@@ -26,10 +27,6 @@ const PROTOCOLS: [(u8, &str); 11] = [
     (186, "bgp"),
     (PROTOCOL, "ftr"),
 ];
-const RA: u8 = 9;
-const DHCP: u8 = 16;
-/// Prefixes that providers delegate are this long (RFC 6177, and RIPE 690), and of global addresses (RFC 4291).
-const DELEGATED: std::ops::RangeInclusive<u8> = 32..=64;
 
 /// Prints what there is: for people in the words of ip(8), or as one JSON object.
 pub(crate) fn run(common: &Common, families: &[Family]) -> Result<Exit, Failure> {
@@ -143,22 +140,11 @@ fn protocol(number: u8) -> String {
     known.map_or_else(|| number.to_string(), |(_, word)| (*word).to_owned())
 }
 
-/// A prefix that a DHCP client has got, which it refuses as a whole so that what it has not given out comes to an end
-/// (RFC 7084, WPD-5).
+/// A prefix that a DHCP client has got.
 fn delegated(route: &Route) -> Option<Delegated> {
-    let prefix = route.destination.filter(|prefix| route.family == Family::V6 && is_global(*prefix))?;
-    let refused = match route.kind {
-        RouteKind::Unreachable => "unreachable",
-        RouteKind::Blackhole => "blackhole",
-        _ => return None,
-    };
-    let fits = DELEGATED.contains(&prefix.length()) && [DHCP, RA].contains(&route.protocol);
-    fits.then(|| Delegated { prefix, line: format!("{refused} {prefix} proto {}", protocol(route.protocol)) })
-}
-
-fn is_global(prefix: Prefix) -> bool {
-    Prefix::new(std::net::Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0).into(), 3)
-        .is_some_and(|global| global.contains(prefix.address()))
+    let prefix = refused(route)?;
+    let word = if route.kind == RouteKind::Blackhole { "blackhole" } else { "unreachable" };
+    Some(Delegated { prefix, line: format!("{word} {prefix} proto {}", protocol(route.protocol)) })
 }
 
 fn lines(host: &Host) -> Vec<String> {

@@ -94,6 +94,8 @@ pub(crate) fn explain(family: Family, error: Error) -> Failure {
 }
 
 fn evaluate(config: &Config, seen: &[Snapshot], facts: &HostFacts) -> Vec<Hazard> {
+    let learned = seen.iter().find(|snapshot| snapshot.family == Family::V6).map(|snapshot| &snapshot.learned);
+    let config = &*config.with_learned(learned.map_or(&[], |learned| &learned.prefixes));
     let numbering = Numbering::of(config);
     let mut hazards = Vec::new();
     for (snapshot, routes) in seen.iter().zip(&facts.routes) {

@@ -55,6 +55,7 @@ fn explain(config: &Config, asked: &Explain) -> Result<Explanation, Failure> {
     let failed = asked.assume.iter().map(|name| position(config, name)).collect::<Result<Vec<_>, _>>()?;
     let mut kernel = Kernel::open()?;
     let snapshot = Snapshot::look(&mut kernel, config, flow.family(), Search::Tables)?;
+    let config = &*config.with_learned(&snapshot.learned.prefixes);
     let now = Routing { rules: snapshot.rules.clone(), routes: kernel.all_routes(flow.family())? };
     let device = match &asked.iif {
         Some(name) => Some(link(&snapshot, name)?),

@@ -85,11 +85,9 @@ impl Kernel {
         }
     }
 
-    /// The default routes of the table main.
-    pub(crate) fn defaults(&mut self, family: Family) -> Result<Vec<Route>, Error> {
-        let mut routes = self.netlink.routes(family, Some(MAIN_TABLE))?;
-        routes.retain(|route| route.destination.is_none() && route.kind == RouteKind::Unicast);
-        Ok(routes)
+    /// The routes of the table main.
+    pub(crate) fn main(&mut self, family: Family) -> Result<Vec<Route>, Error> {
+        Ok(self.netlink.routes(family, Some(MAIN_TABLE))?)
     }
 
     /// The routes of these tables, and of those that rules of ours point to.

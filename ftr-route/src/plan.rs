@@ -8,6 +8,7 @@ mod found;
 pub(crate) mod foundation;
 pub(crate) mod given_up;
 pub(crate) mod labels;
+pub(crate) mod learned;
 pub(crate) mod operation;
 pub(crate) mod rescue;
 mod routes;
@@ -30,6 +31,7 @@ use operation::Operation;
 impl Snapshot {
     /// The changes to make. Uplinks that the kernel refused are treated as if they had no egress.
     pub(crate) fn plan(&self, config: &Config, active_set: &ActiveSet, refused: &BTreeSet<usize>) -> Plan {
+        let config = &*config.with_learned(&self.learned.prefixes);
         let balanced = active_set.members(config, self);
         let carrying = balanced.clone().unwrap_or_else(|| self.carrying(config));
         let goal = Goal {
@@ -40,6 +42,7 @@ impl Snapshot {
             given_up: active_set.given_up(config, self),
             rescued: active_set.rescued(config, self),
             refused: refused.clone(),
+            learned: self.learned.clone(),
             foundation: Foundation::of(&Numbering::of(config), &self.rules),
         };
         let desired = desired(config, self.family, &self.states, &goal);

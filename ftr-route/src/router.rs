@@ -19,9 +19,10 @@ use crate::kernel::{Kernel, RejectedOperation};
 use crate::plan;
 use crate::plan::active_set::ActiveSet;
 use crate::plan::diff::Plan;
+use crate::plan::learned::Since;
 use crate::plan::operation::Operation;
 use crate::plan::sysctl::Setting;
-use crate::plan::uplink_state::UplinkState;
+use crate::plan::uplink_state::{UplinkState, configured};
 use crate::remembered::{Held, Remembered};
 use crate::snapshot::{Search, Snapshot};
 
@@ -33,6 +34,7 @@ pub(crate) struct Router<'a> {
     kernel: Kernel,
     pub(crate) remembered: Remembered,
     pub(crate) search: Search,
+    former: Since,
 }
 
 /// What was done.
@@ -115,12 +117,14 @@ impl Work {
 impl<'a> Router<'a> {
     pub(crate) fn new(config: &'a Config, family: Family) -> Result<Self, Error> {
         let (kernel, remembered) = (Kernel::open()?, Remembered::usual());
-        Ok(Self { config, family, kernel, remembered, search: Search::Everywhere })
+        Ok(Self { config, family, kernel, remembered, search: Search::Everywhere, former: Since::default() })
     }
 
     /// Looks at the kernel.
     pub(crate) fn look(&mut self) -> Result<Snapshot, Error> {
-        Snapshot::look(&mut self.kernel, self.config, self.family, self.search)
+        let mut snapshot = Snapshot::look(&mut self.kernel, self.config, self.family, self.search)?;
+        self.former.retain(&mut snapshot.learned.former, Instant::now());
+        Ok(snapshot)
     }
 
     /// Looks at the kernel, and compares it with what is wanted.
@@ -208,7 +212,9 @@ impl<'a> Router<'a> {
         let state = |uplink: usize| {
             snapshot.states.get(uplink).filter(|state| state.egress.is_some() && !work.refused.contains(&uplink))
         };
-        let uplink = |state: &UplinkState| AppliedUplink {
+        let prefixes = |i: usize| snapshot.learned.prefixes.iter().filter(move |(whose, _)| *whose == i);
+        let uplink = |(i, state): (usize, &UplinkState)| AppliedUplink {
+            prefixes: prefixes(i).map(|(_, prefix)| *prefix).collect(),
             uplink: state.name.clone(),
             address: state.egress.as_ref().and_then(|egress| egress.source),
             gateway: state.far_end(),
@@ -220,7 +226,7 @@ impl<'a> Router<'a> {
             writes: work.writes,
             took_us: u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX),
             active: active.collect(),
-            uplinks: snapshot.states.iter().filter(|state| state.configured).map(uplink).collect(),
+            uplinks: configured(&snapshot.states).map(uplink).collect(),
             no_way: no_way(&snapshot, &active_set.asked(self.config, &snapshot), &work.refused),
         };
         let stranded = snapshot.stranded().into_iter().filter(|one| applied.no_way.contains(one));

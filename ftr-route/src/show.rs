@@ -3,7 +3,7 @@
 use ftr_core::config::{Otherwise, Policy};
 use ftr_core::numbering::Numbering;
 use ftr_core::record::Reason;
-use ftr_core::{Config, Exit, Family, InterfaceName};
+use ftr_core::{Config, Exit, Family, InterfaceName, Prefix};
 use ftr_tool::cli::{Common, Failure};
 use serde::Serialize;
 use std::net::IpAddr;
@@ -54,6 +54,10 @@ struct Row {
     state: &'static str,
     /// Why it has no egress.
     reason: Option<Reason>,
+    /// The IPv6 prefixes that it has been delegated, where they are learned.
+    prefixes: Vec<Prefix>,
+    /// Those networks of prefixes that it had until lately.
+    former: Vec<Prefix>,
 }
 
 /// One policy.
@@ -97,6 +101,7 @@ fn overview(config: &Config, family: Family, snapshot: &Snapshot) -> Overview {
     let carrying = snapshot.carrying(config);
     let plan = snapshot.missing(config);
     let names = |index| snapshot.name(index);
+    let former = snapshot.learned.former.iter();
     let row = |(i, state): (usize, &UplinkState)| Row {
         uplink: state.name.clone(),
         table: numbering.table(i),
@@ -106,6 +111,8 @@ fn overview(config: &Config, family: Family, snapshot: &Snapshot) -> Overview {
         gateway: state.far_end(),
         weight: carrying.iter().find(|member| member.uplink == i).map(|member: &WeightedUplink| member.weight),
         state: state_text(state),
+        prefixes: snapshot.learned.prefixes.iter().filter(|(whose, _)| *whose == i).map(|(_, prefix)| *prefix).collect(),
+        former: former.clone().filter(|network| network.uplink == i).map(|network| network.prefix).collect(),
     };
     Overview {
         family,
@@ -170,6 +177,8 @@ fn lines(overview: &Overview) -> Vec<String> {
         lines.push(line([row.uplink.as_str(), &table, &mark, &part, row.state], [&address, &gateway]));
         let via = row.gateway.map(|gateway| format!(" via {gateway}")).unwrap_or_default();
         lines.extend((overview.family == Family::V6).then(|| format!("  {address}{via}")));
+        lines.extend(row.prefixes.iter().map(|prefix| format!("  prefix {prefix}")));
+        lines.extend(row.former.iter().map(|prefix| format!("  former {prefix}")));
     }
     lines.push(format!("new {} connections: table {}", overview.family, overview.balanced_table));
     lines.extend(overview.policies.iter().map(|row| {
@@ -202,6 +211,8 @@ mod tests {
             weight,
             state: "switched off",
             reason: None,
+            prefixes: Vec::new(),
+            former: Vec::new(),
         };
         let uplinks = vec![row(Some(3)), row(Some(1)), row(None)];
         let lines = lines(&Overview {

@@ -6,11 +6,12 @@ use ftr_core::Family;
 use ftr_core::config::{Config, Ipv6Kind, UplinkKind};
 use ftr_core::numbering::Numbering;
 use ftr_core::record::NoWay;
-use ftr_netlink::{Label, Link, Route, Rule};
+use ftr_netlink::{Label, Link, Route, RouteKind, Rule};
 
 use crate::error::Error;
 use crate::iproute;
 use crate::kernel::{self, Kernel};
+use crate::plan::learned::{Learned, Signs, learned};
 use crate::plan::sysctl::{self, Values};
 use crate::plan::uplink_state::{Addresses, HostView, UplinkState, configured, sources, uplink_states};
 
@@ -25,6 +26,8 @@ pub(crate) struct Snapshot {
     pub(crate) routes: Vec<Route>,
     pub(crate) sysctls: Values,
     pub(crate) labels: Vec<Label>,
+    /// Of prefixes that are not stated.
+    pub(crate) learned: Learned,
 }
 
 /// Where routes of ours are looked for.
@@ -51,14 +54,20 @@ impl Snapshot {
             let known: BTreeSet<u32> = routes.iter().map(|route| route.table).collect();
             routes.extend(kernel.ours(family)?.into_iter().filter(|route| !known.contains(&route.table)));
         }
-        let defaults = if learns(config, family) { kernel.defaults(family)? } else { Vec::new() };
+        let delegates = family == Family::V6 && config.learns_prefixes();
+        let main = if delegates || learns(config, family) { kernel.main(family)? } else { Vec::new() };
+        let leads = |route: &&Route| route.destination.is_none() && route.kind == RouteKind::Unicast;
+        let defaults: Vec<Route> =
+            if learns(config, family) { main.iter().filter(leads).cloned().collect() } else { Vec::new() };
         let silent = if has_choice(&defaults) { kernel.silent(family)? } else { Vec::new() };
         let host =
             HostView { links: &links, addresses: &addresses, defaults: &defaults, silent: &silent, ours: &routes };
         let states = uplink_states(config, family, host);
         let sysctls = kernel::sysctl::read(sysctl::relevant(config, family, &states));
         let labels = kernel.labels(family)?;
-        Ok(Self { family, links, states, rules, routes, sysctls, labels })
+        let signs = Signs { links: &links, addresses: &addresses, main: &main, ours: &routes };
+        let learned = if delegates { learned(config, &states, signs) } else { Learned::default() };
+        Ok(Self { family, links, states, rules, routes, sysctls, labels, learned })
     }
 
     /// The name of a device.
@@ -68,6 +77,7 @@ impl Snapshot {
 
     /// The addresses that belong to each uplink that has the family.
     pub(crate) fn addresses(&self, config: &Config) -> Addresses {
+        let config = &*config.with_learned(&self.learned.prefixes);
         let all = configured(&self.states);
         all.map(|(i, state)| (i, sources(config, self.family, i, state).collect())).collect()
     }
@@ -118,7 +128,7 @@ fn learns(config: &Config, family: Family) -> bool {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::Snapshot;
+    use super::{Learned, Snapshot};
     use crate::plan::sysctl::Values;
     use crate::plan::uplink_state::tests::{CONFIG, config};
     use crate::plan::uplink_state::{HostView, uplink_states};
@@ -136,6 +146,7 @@ pub(crate) mod tests {
             routes: Vec::new(),
             sysctls: Values::new(),
             labels: Vec::new(),
+            learned: Learned::default(),
         }
     }
 

@@ -10,6 +10,7 @@ mod diff;
 #[doc(hidden)]
 pub mod fuzz;
 mod iptables;
+mod learned;
 mod loaded;
 pub mod model;
 mod nft;
@@ -44,7 +45,10 @@ pub fn main() -> ExitCode {
 
 fn print(cli: &Cli) -> Result<Exit, Failure> {
     let request = cli.request().map_err(|reason| Failure::new(Exit::Usage, reason))?;
-    let config = cli.source.load_numbered()?;
+    let mut config = cli.source.load_numbered()?;
+    if request.families.contains(&Family::V6) && config.learns_prefixes() {
+        learned::fill(&mut config);
+    }
     if !cli.quiet && !cli.diff {
         warn(&config, &request);
     }

@@ -40,6 +40,8 @@ words! {
         "address" => Address,
         /// The gateway of an uplink changed.
         "gateway" => Gateway,
+        /// The prefixes of an uplink with `prefix6: auto` changed.
+        "prefix" => Prefix,
         /// Something on the host works against several uplinks, or no longer does.
         "hazard" => Hazard,
         /// An uplink has used up most or all of its quota.

@@ -1,11 +1,13 @@
 //! `type6`, `ip6`, `gateway6`, `prefix6`: the IPv6 side of an uplink.
 
 use std::net::Ipv6Addr;
+use std::ops::Deref;
 
+use serde_json::Value as Json;
 use serde_yaml::Value;
 
-use super::form::{Gateway, Maybe, OrNone, Scalar, Together, Word};
-use super::key::keys;
+use super::form::{Gateway, List, Maybe, OrNone, Scalar, Together, Word};
+use super::key::{Form, Key, keys};
 use super::scalar;
 use super::section::Section;
 use super::words::words;
@@ -91,6 +93,60 @@ keys! {
 const HOST6: Scalar<Ipv6Addr> =
     Scalar { allowed: "an IPv6 address", read: host, write: |address| address.to_string().into() };
 
+/// The prefixes that a provider routes to us.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prefixes6 {
+    /// They are learned from what a DHCPv6 client has been delegated, and change.
+    pub auto: bool,
+    /// Those that are stated, or known by now.
+    pub known: Vec<Prefix>,
+    /// Those that it had until lately: hosts may still use them, and its provider takes them no longer.
+    pub former: Vec<Prefix>,
+}
+
+impl Prefixes6 {
+    /// Whether there are none and never will be.
+    #[must_use]
+    pub const fn is_none(&self) -> bool {
+        !self.auto && self.known.is_empty()
+    }
+}
+
+impl Deref for Prefixes6 {
+    type Target = [Prefix];
+
+    fn deref(&self) -> &[Prefix] {
+        &self.known
+    }
+}
+
+/// The word for those that are learned.
+const AUTO: &str = "auto";
+
+/// The form of [`Prefixes6`].
+pub(super) struct AutoOr(List<Scalar<Prefix>>);
+
+pub(super) const AUTO_OR_PREFIXES: AutoOr = AutoOr(List(PREFIX6));
+
+impl Form<Prefixes6> for AutoOr {
+    fn update(&self, section: &mut Section<'_>, key: &'static str, slot: &mut Prefixes6) {
+        if section.is_word(key, AUTO) {
+            *slot = Prefixes6 { auto: true, ..Prefixes6::default() };
+        } else {
+            self.0.update(section, key, &mut slot.known);
+        }
+    }
+
+    fn write(&self, value: &Prefixes6) -> Json {
+        if value.auto { AUTO.into() } else { self.0.write(&value.known) }
+    }
+
+    fn describe(&self, key: Key) -> Key {
+        let key = self.0.describe(key);
+        Key { allowed: format!("{}; or {AUTO}", key.allowed), ..key }
+    }
+}
+
 /// The form of a prefix of a network.
 pub(super) const PREFIX6: Scalar<Prefix> =
     Scalar { allowed: "an IPv6 prefix", read: prefix, write: |prefix| prefix.to_string().into() };
@@ -138,16 +194,18 @@ fn fixed(section: &mut Section<'_>, stated: &Stated) -> Option<Ipv6Kind> {
 }
 
 /// Prefixes take IPv6, and so does translation, which takes for a prefix one that it can become.
-pub(super) fn check_prefixes(section: &mut Section<'_>, prefixes: &[Prefix], nat: Nat6, ipv6: Option<Ipv6Kind>) {
+pub(super) fn check_prefixes(section: &mut Section<'_>, prefixes: &Prefixes6, nat: Nat6, ipv6: Option<Ipv6Kind>) {
     const WITHOUT: &str = "without IPv6 on the uplink, allowed: beside ip6 and gateway6, or type6: ra";
     if ["type6", "ip6", "gateway6"].iter().any(|key| section.faulty(key)) {
         return;
     }
-    if ipv6.is_none() && !prefixes.is_empty() {
+    if ipv6.is_none() && !prefixes.is_none() {
         section.wrong("prefix6", WITHOUT);
     }
     if nat != Nat6::None && ipv6.is_none() {
         section.wrong("nat6", WITHOUT);
+    } else if nat == Nat6::Prefix && prefixes.auto {
+        section.wrong("nat6", "npt with a prefix that changes, allowed: beside a prefix6 that is stated, or masquerade");
     } else if nat == Nat6::Prefix && prefixes.is_empty() {
         section.wrong("nat6", "npt without a prefix, allowed: beside prefix6");
     }

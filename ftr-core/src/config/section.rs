@@ -62,6 +62,11 @@ impl<'a> Section<'a> {
         self.value(key).is_some_and(Value::is_mapping)
     }
 
+    /// Whether this word stands there, in any case.
+    pub(super) fn is_word(&mut self, key: &'static str, word: &str) -> bool {
+        self.value(key).and_then(|value| scalar::text(value).ok()).is_some_and(|text| text.eq_ignore_ascii_case(word))
+    }
+
     /// What is said of a value: what it is, and what is wrong with it.
     fn said(&self, value: &Value, what: &str) -> String {
         let subject = if self.path.is_secret() { scalar::kind(value).to_owned() } else { quote::value(value) };

@@ -10,14 +10,14 @@ use super::form::{
 };
 use super::hours::Hours;
 use super::ipv4::UplinkKind;
-use super::ipv6::{self, Ipv6Kind, Nat6, PREFIX6};
+use super::ipv6::{self, AUTO_OR_PREFIXES, Ipv6Kind, Nat6, Prefixes6};
 use super::key::{Keys as _, keys};
 use super::quota::Quota;
 use super::scalar;
 use super::section::Section;
 use super::tests_section::{self, Tests};
 use super::words::words;
-use crate::{Family, InterfaceName, Prefix};
+use crate::{Family, InterfaceName};
 
 keys! {
     /// A way to the internet: a device, and what leads through it.
@@ -32,8 +32,9 @@ keys! {
         "" => pub ipv6: Option<Ipv6Kind> = None, Several;
         /// What becomes of the source address of IPv4 connections that leave by it.
         "nat" => pub nat: Nat = Nat::Masquerade, Unless(Nat::Masquerade, Word);
-        /// The IPv6 prefixes that its provider routes to us: what comes from them leaves by this uplink.
-        "prefix6" => pub prefixes6: Vec<Prefix> = Vec::new(), List(PREFIX6);
+        /// The IPv6 prefixes that its provider routes to us: what comes from them leaves by this uplink. `auto`: those that a
+        /// DHCPv6 client has been delegated, followed as they change.
+        "prefix6" => pub prefixes6: Prefixes6 = Prefixes6::default(), AUTO_OR_PREFIXES;
         /// What becomes of the source address of IPv6 connections that leave by it.
         "nat6" => pub nat6: Nat6 = Nat6::None, Unless(Nat6::None, Word);
         /// Whether the segments of TCP are kept small enough for it: needed on a line whose packets are smaller than those

@@ -75,7 +75,7 @@ pub(super) fn near(config: &Config, address: IpAddr) -> Option<String> {
     if let Some(Uplink { name, .. }) = uplink(&|uplink| gateways_of(uplink).contains(&address)) {
         return Some(beyond(address, name.as_str()));
     }
-    let inner = config.uplinks.iter().flat_map(|uplink| &uplink.prefixes6).chain(&config.downlinks.prefix6);
+    let inner = config.uplinks.iter().flat_map(|uplink| uplink.prefixes6.iter()).chain(&config.downlinks.prefix6);
     inner.copied().find(|prefix| prefix.contains(address)).map(|prefix| inside(address, prefix))
 }
 
@@ -222,7 +222,7 @@ fn addresses(config: &Config, warnings: &mut Vec<Problem>) {
             }));
         }
         let earlier = || config.uplinks.iter().take(index);
-        for prefix in &uplink.prefixes6 {
+        for prefix in uplink.prefixes6.iter() {
             let of = earlier().find(|other| other.prefixes6.contains(prefix));
             warnings.extend(of.map(|other| {
                 let what = format!("{prefix} is a prefix of {} as well, which takes what comes from it", other.name);

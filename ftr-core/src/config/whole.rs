@@ -1,5 +1,6 @@
 //! The whole configuration.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::downlinks::Downlinks;
@@ -124,12 +125,33 @@ impl Config {
         uplinks.flat_map(|(i, uplink)| uplink.prefixes6.iter().map(move |prefix| (i, *prefix)))
     }
 
+    /// Whether an uplink has prefixes that are learned.
+    #[must_use]
+    pub fn learns_prefixes(&self) -> bool {
+        self.uplinks.iter().any(|uplink| uplink.prefixes6.auto && uplink.has(Family::V6))
+    }
+
+    /// The same with the prefixes that have been learned, each with the index of its uplink.
+    #[must_use]
+    pub fn with_learned(&self, learned: &[(usize, Prefix)]) -> Cow<'_, Self> {
+        if !self.learns_prefixes() {
+            return Cow::Borrowed(self);
+        }
+        let mut config = self.clone();
+        for (i, uplink) in config.uplinks.iter_mut().enumerate().filter(|(_, uplink)| uplink.prefixes6.auto) {
+            uplink.prefixes6.known = learned.iter().filter(|(whose, _)| *whose == i).map(|(_, prefix)| *prefix).collect();
+        }
+        Cow::Owned(config)
+    }
+
     /// Whether what comes from the prefix of an uplink is translated where it leaves by this one: there is such a prefix,
     /// and the configuration wants it.
     #[must_use]
     pub fn rescues(&self, uplink: usize) -> bool {
         let takes = self.uplinks.get(uplink).is_some_and(|uplink| uplink.has(Family::V6));
-        takes && self.routing.ipv6_rescue.translates() && self.delegated().any(|(whose, _)| whose != uplink)
+        let has = |other: &Uplink| other.has(Family::V6) && !other.prefixes6.is_none();
+        let mut others = self.uplinks.iter().enumerate().filter(|(i, _)| *i != uplink);
+        takes && self.routing.ipv6_rescue.translates() && others.any(|(_, other)| has(other))
     }
 }
 

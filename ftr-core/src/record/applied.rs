@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::reason::Reason;
 use super::stamp::Stamp;
-use crate::{Family, InterfaceName};
+use crate::{Family, InterfaceName, Prefix};
 
 /// What the kernel has now, for one family.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,4 +49,7 @@ pub struct AppliedUplink {
     pub address: Option<IpAddr>,
     /// Its gateway, or the peer of a point-to-point device; none while it has none.
     pub gateway: Option<IpAddr>,
+    /// The IPv6 prefixes that it has been delegated, where they are learned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prefixes: Vec<Prefix>,
 }

@@ -23,6 +23,8 @@ words! {
         Address = "address",
         /// The gateway of an uplink changed.
         Gateway = "gateway",
+        /// The IPv6 prefixes that an uplink has been delegated changed.
+        Prefix = "prefix",
         /// Something on the host works against several uplinks, or no longer does.
         Hazard = "hazard",
         /// People have drained an uplink, or no longer do.

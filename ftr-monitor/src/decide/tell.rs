@@ -1,7 +1,7 @@
 //! Events: what changed, for people.
 
-use ftr_core::InterfaceName;
-use ftr_core::record::{Check, Event, EventKind, Record};
+use ftr_core::record::{Applied, Check, Event, EventKind, Record};
+use ftr_core::{Family, InterfaceName, Prefix};
 
 use super::health::Change;
 use super::{Decider, word};
@@ -33,6 +33,32 @@ impl Decider {
                 out.push(self.event(kind, index, check, change, active));
             }
         }
+    }
+
+    /// Prefixes that were delegated, or are no longer. What is known since an earlier run is no news, and the first that is known
+    /// is: firewall rules were loaded without it.
+    pub(super) fn report_prefixes(&mut self, applied: &Applied) -> Vec<Record> {
+        if applied.family == Family::V4 {
+            return Vec::new();
+        }
+        let text = |prefixes: &[Prefix]| {
+            let all: Vec<String> = prefixes.iter().map(ToString::to_string).collect();
+            (!all.is_empty()).then(|| all.join(", "))
+        };
+        let mut out = Vec::new();
+        for now in &applied.uplinks {
+            let Some(index) = self.uplinks.iter().position(|uplink| uplink.name == now.uplink) else { continue };
+            let known = self.memory.prefixes.entry(now.uplink.to_string()).or_default();
+            if *known == now.prefixes {
+                continue;
+            }
+            let change = (text(known), text(&now.prefixes));
+            known.clone_from(&now.prefixes);
+            let active = self.active_names(Family::V6);
+            let like = Check::without_questions(applied.at.clone(), now.uplink.clone(), Family::V6, true, None);
+            out.push(self.event(EventKind::Prefix, index, &like, change, &active));
+        }
+        out
     }
 
     pub(super) fn event(

@@ -14,6 +14,7 @@ pub(super) fn of(event: &Event, config: &Config) -> Vec<Occasion> {
         EventKind::Role => vec![Occasion::Active],
         EventKind::Address => vec![Occasion::Address],
         EventKind::Gateway => vec![Occasion::Gateway],
+        EventKind::Prefix => vec![Occasion::Prefix],
         EventKind::Hazard => vec![Occasion::Hazard],
         EventKind::Config => vec![Occasion::Config],
         EventKind::Quota => vec![Occasion::Quota],
@@ -57,6 +58,7 @@ mod tests {
     fn each_kind_has_its_word_and_one_of_a_later_version_has_none() {
         assert_eq!(occasions("role", "standby", ""), [Occasion::Active]);
         assert_eq!(occasions("hazard", "present", ""), [Occasion::Hazard]);
+        assert_eq!(occasions("prefix", "2001:db8:1::/56", ""), [Occasion::Prefix]);
         assert_eq!(occasions("quota", "75", ""), [Occasion::Quota]);
         assert_eq!(occasions("weather", "rain", ""), []);
     }

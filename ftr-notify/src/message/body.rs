@@ -17,6 +17,7 @@ pub(super) fn body(host: &str, batch: &Batch, summaries: &[Summary<'_>]) -> Stri
         lines.extend(role(summary));
         lines.extend(value(summary, EventKind::Address, "address"));
         lines.extend(value(summary, EventKind::Gateway, "gateway"));
+        lines.extend(value(summary, EventKind::Prefix, "prefix"));
         lines.extend(drain(summary));
         lines.extend(quota(summary));
         lines.extend(summary.ends(EventKind::Config).map(|(_, last)| configuration(summary, last)));

@@ -44,7 +44,9 @@ fn change(summary: &Summary<'_>) -> String {
     } else if let Some((_, last)) = summary.ends(EventKind::Role) {
         words.push(short(last.to.as_deref().unwrap_or("out of use")));
     }
-    for (kind, noun) in [(EventKind::Address, "address"), (EventKind::Gateway, "gateway")] {
+    for (kind, noun) in
+        [(EventKind::Address, "address"), (EventKind::Gateway, "gateway"), (EventKind::Prefix, "prefix")]
+    {
         if let Some((_, last)) = summary.ends(kind) {
             words.push(format!("{noun} {}", last.to.as_deref().map_or_else(|| "gone".to_owned(), short)));
         }

@@ -15,6 +15,7 @@ use super::{incoming, packet, text};
 use crate::plan::balance;
 use crate::plan::desired::{Goal, desired};
 use crate::plan::diff::diff;
+use crate::plan::learned::Learned;
 use crate::plan::sysctl::Values;
 use crate::plan::uplink_state::tests::{CONFIG, address, config, link};
 use crate::plan::uplink_state::{HostView, uplink_states};
@@ -57,6 +58,7 @@ impl World {
             routes: now.routes.clone(),
             sysctls: Values::new(),
             labels: Vec::new(),
+            learned: Learned::default(),
         };
         Self { config, snapshot, now }
     }

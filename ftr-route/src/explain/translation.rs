@@ -37,7 +37,8 @@ fn rescue(config: &Config, index: usize, uplink: &Uplink, source: Ipv6Addr) -> T
     if !config.rescues(index) || whose(true) || !whose(false) {
         return Translation::None;
     }
-    match (uplink.nat6, uplink.prefixes6.first().map(|prefix| (prefix.address(), prefix.length())), uplink.ipv6) {
+    let stated = uplink.prefixes6.first().filter(|_| !uplink.prefixes6.auto);
+    match (uplink.nat6, stated.map(|prefix| (prefix.address(), prefix.length())), uplink.ipv6) {
         (Nat6::None, Some((IpAddr::V6(outer), length)), _) => mapped(source, length, outer),
         (_, _, Some(Ipv6Kind::Static { ip, .. })) => Translation::To(ip.into()),
         (_, _, Some(Ipv6Kind::Advertised)) => Translation::Masquerade,

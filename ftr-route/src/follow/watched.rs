@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
+use ftr_core::Family;
 use ftr_core::config::{Config, Ipv6Kind, UplinkKind};
 use ftr_core::numbering::{MAIN_TABLE, Numbering};
 use ftr_netlink::egress::Terms;
@@ -11,6 +12,7 @@ use ftr_netlink::{Event, Group, NetconfOf, Route, Rule};
 use crate::diagnose::rules::is_wide;
 use crate::iproute::is_ours;
 use crate::plan::foundation::is_of_foundation;
+use crate::plan::learned::refused;
 use crate::snapshot::Snapshot;
 
 /// What an event calls for.
@@ -32,6 +34,8 @@ pub(crate) struct Watched<'a> {
     priorities: RangeInclusive<u32>,
     /// Whether a default route in main means anything to us.
     learns: bool,
+    /// Whether delegated prefixes do.
+    learns_prefixes: bool,
     /// The numbers of the uplinks' devices.
     devices: BTreeSet<u32>,
     /// Those of the devices towards the people who are served.
@@ -49,6 +53,7 @@ impl<'a> Watched<'a> {
                 .uplinks
                 .iter()
                 .any(|uplink| uplink.kind == UplinkKind::Dhcp || uplink.ipv6 == Some(Ipv6Kind::Advertised)),
+            learns_prefixes: config.learns_prefixes(),
             devices: BTreeSet::new(),
             inside: BTreeSet::new(),
         }
@@ -72,6 +77,11 @@ impl<'a> Watched<'a> {
             Event::Link(link) | Event::LinkGone(link) => {
                 let concerns = self.config.position(&link.name).is_some() || self.devices.contains(&link.index);
                 concerns.then_some(Call::Change)
+            }
+            Event::Address(address) | Event::AddressGone(address)
+                if self.learns_prefixes && self.inside.contains(&address.index) && address.family() == Family::V6 =>
+            {
+                address.is_global().then_some(Call::Change)
             }
             Event::Address(address) | Event::AddressGone(address) => {
                 let source = |uplink| Terms::of(self.config, uplink, address.family()).may_use(address);
@@ -113,6 +123,9 @@ impl<'a> Watched<'a> {
     fn route(&self, route: &Route) -> Option<Call> {
         if self.tables.contains(&route.table) || is_ours(route.protocol) {
             return Some(Call::Reconciler);
+        }
+        if self.learns_prefixes && route.table == MAIN_TABLE && refused(route).is_some() {
+            return Some(Call::Change);
         }
         let learned = self.learns && route.table == MAIN_TABLE && route.destination.is_none();
         let through = || route.nexthops.iter().any(|nexthop| self.devices.contains(&nexthop.index));

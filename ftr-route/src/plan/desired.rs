@@ -11,8 +11,9 @@ use ftr_netlink::{Action, Prefix, Rule};
 use crate::plan::balance::WeightedUplink;
 use crate::plan::foundation::Foundation;
 use crate::plan::given_up;
+use crate::plan::learned::Learned;
 use crate::plan::rescue;
-use crate::plan::routes::{Table, balanced_routes, policy_routes, uplink_routes};
+use crate::plan::routes::{Table, balanced_routes, inside_routes, policy_routes, uplink_routes};
 use crate::plan::uplink_state::{UplinkState, configured, sources};
 
 /// What the kernel should have for one family.
@@ -42,6 +43,8 @@ pub(crate) struct Goal {
     pub(crate) refused: BTreeSet<usize>,
     /// What others have of the rules that have to stand before ours.
     pub(crate) foundation: Foundation,
+    /// Of prefixes that are not stated.
+    pub(crate) learned: Learned,
     /// Uplinks that carry new connections. Of several that have the same address one of these has the rule for it.
     pub(crate) carrying: BTreeSet<usize>,
 }
@@ -67,7 +70,11 @@ pub(crate) fn desired(config: &Config, family: Family, states: &[UplinkState], g
     }
     tables.extend(configured(states).map(|(i, _)| {
         let number = numbering.table(i);
-        Table { number, routes: Some(uplink_routes(family, number, i, egress(i))) }
+        let mut routes = uplink_routes(family, number, i, egress(i));
+        let Learned { networks, former, .. } = &goal.learned;
+        let own = networks.iter().chain(former).filter(|network| network.uplink == i);
+        routes.extend(inside_routes(family, number, own));
+        Table { number, routes: Some(routes) }
     }));
     let balanced = numbering.balanced_table();
     let routes = goal.balanced.as_ref().map(|members| {
@@ -81,6 +88,7 @@ pub(crate) fn desired(config: &Config, family: Family, states: &[UplinkState], g
     rules.extend(given_up::rules(config, family, states, &goal.given_up));
     rules.extend(rescue::rules(config, family, &goal.rescued));
     rules.extend(rescue::own(config, family, &goal.rescued));
+    rules.extend(rescue::former(config, family, &goal.learned.former));
     rules.sort_by_key(|rule| rule.priority);
     Desired { rules, tables, priorities }
 }

@@ -7,6 +7,8 @@ use ftr_core::config::Config;
 use ftr_core::numbering::{Numbering, PROTOCOL};
 use ftr_netlink::{Action, Attribute, Rule, SocketProtocol};
 
+use super::learned::Network;
+
 /// `FR_ACT_PROHIBIT`: the sender is told that it is not allowed (`ICMPv6` destination unreachable, code 1).
 ///
 /// To a sender on Linux that is a hard error, as code 5 (source address failed policy) is, which no route can make: a
@@ -34,6 +36,26 @@ pub(crate) fn rules(config: &Config, family: Family, uplinks: &BTreeSet<usize>) 
     prefixes.sort_unstable();
     prefixes.dedup();
     prefixes.into_iter().map(|prefix| Rule { from: Some(prefix), action, ..lookup.clone() }).collect()
+}
+
+/// What comes from networks whose prefix was replaced leaves as what comes from a dead one does, and answers find the hosts
+/// though the client has taken the address and the route away.
+pub(crate) fn former(config: &Config, family: Family, networks: &[Network]) -> Vec<Rule> {
+    let numbering = Numbering::of(config);
+    let lookup = |priority, table| Rule { protocol: PROTOCOL, ..Rule::lookup(family, priority, table) };
+    let from = lookup(numbering.given_up_priority(), numbering.balanced_table());
+    let action = if config.routing.ipv6_rescue.translates() { from.action } else { PROHIBIT };
+    let from = networks.iter().map(|network| Rule { from: Some(network.prefix), action, ..from.clone() });
+    let to = networks.iter().map(|network| Rule {
+        to: Some(network.prefix),
+        suppress_prefixlength: Some(0),
+        ..lookup(numbering.networks_priority(), numbering.table(network.uplink))
+    });
+    let mut rules: Vec<Rule> = from.chain(to).collect();
+    // Several devices may have a part of one network.
+    rules.sort_by_key(|rule| (rule.priority, rule.from, rule.to));
+    rules.dedup();
+    rules
 }
 
 /// TCP of this host itself keeps its uplink: what is ended on a dead one says goodbye to a peer that it never reaches, and by

@@ -9,6 +9,7 @@ use ftr_netlink::egress::Egress;
 use ftr_netlink::{Nexthop, Route, RouteKind};
 
 use super::balance::WeightedUplink;
+use super::learned::Network;
 
 /// The metrics of the route that packets take. Each new one goes below the one before.
 ///
@@ -101,6 +102,25 @@ pub(super) fn uplink_routes(family: Family, table: u32, uplink: usize, egress: O
     }
     wanted.push(unreachable_default(family, table, Some(uplink)));
     wanted
+}
+
+/// The metrics of routes to networks inside.
+const INSIDE: Metrics = Metrics::Either([FALLBACKS - 2, FALLBACKS - 1]);
+
+/// Those to networks inside that have a learned prefix of the uplink. A packet finds them in the table main first; they are for
+/// the time when the client has taken its routes away, and hosts still have addresses.
+pub(super) fn inside_routes<'a>(
+    family: Family,
+    table: u32,
+    networks: impl Iterator<Item = &'a Network>,
+) -> Vec<DesiredRoute> {
+    let route = |network: &Network| Route {
+        destination: Some(network.prefix),
+        protocol: PROTOCOL,
+        nexthops: vec![Nexthop::new(None, network.index)],
+        ..Route::default(family, table, RouteKind::Unicast)
+    };
+    networks.map(|network| DesiredRoute::new(route(network), INSIDE, None)).collect()
 }
 
 /// The route at the end of a table, which refuses what would fall through to another uplink.

@@ -152,7 +152,7 @@ pub(crate) fn sources<'a>(
     state: &'a UplinkState,
 ) -> impl Iterator<Item = Prefix> + 'a {
     let addresses = state.addresses.iter().copied().map(Prefix::host);
-    let delegated = config.uplinks.get(uplink).map_or(&[][..], |uplink| &uplink.prefixes6);
+    let delegated = config.uplinks.get(uplink).map_or(&[][..], |uplink| &uplink.prefixes6.known);
     addresses.chain(delegated.iter().copied().filter(move |prefix| prefix.family() == family))
 }
 

@@ -100,7 +100,7 @@ fn leaving6(uplink: &Uplink, inner: Option<Prefix>, scope: &Scope) -> Vec<Rule> 
         (Nat6::Masquerade, Some(kind)) => {
             let mut rules = Vec::new();
             if !uplink.prefixes6.is_empty() {
-                let own = When { sources: uplink.prefixes6.clone(), unencrypted: false, ..when.clone() };
+                let own = When { sources: uplink.prefixes6.to_vec(), unencrypted: false, ..when.clone() };
                 rules.push(rule(own, Action::Accept));
             }
             rules.push(rule(when, to_address(kind)));

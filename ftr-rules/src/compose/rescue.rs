@@ -37,12 +37,17 @@ pub(super) fn blocks(config: &Config, scope: &Scope) -> Vec<Block> {
     let mut rules: Vec<Rule> = own
         .map(|uplink| {
             let when = When { unencrypted: false, ..leaves(&uplink.name, Family::V6, scope) };
-            at(When { sources: uplink.prefixes6.clone(), ..when }, Action::Accept)
+            at(When { sources: uplink.prefixes6.to_vec(), ..when }, Action::Accept)
         })
         .collect();
-    let mut sources: Vec<Prefix> = config.delegated().map(|(_, prefix)| prefix).collect();
+    let former = config.uplinks.iter().flat_map(|uplink| uplink.prefixes6.former.iter().copied());
+    let mut sources: Vec<Prefix> = config.delegated().map(|(_, prefix)| prefix).chain(former).collect();
     sources.sort_unstable();
     sources.dedup();
+    if sources.is_empty() {
+        // Not learned yet. Without sources the rule would be for all.
+        return Vec::new();
+    }
     let all = When { sources, family: Some(Family::V6), unencrypted: !scope.original, ..When::default() };
     rules.push(at(all, Action::Jump(RESCUE)));
     [(OWN, rules), (OTHERS, others)].map(|(why, rules)| Block { why: why.to_owned(), rules }).into()
@@ -52,7 +57,9 @@ pub(super) fn blocks(config: &Config, scope: &Scope) -> Vec<Block> {
 /// with them too, by its usual rule. Beside the prefix inside, `npt` has no room for others.
 fn leaving(config: &Config, index: usize, uplink: &Uplink) -> Option<Rule> {
     let kind = uplink.ipv6.filter(|_| config.rescues(index))?;
-    let action = match (uplink.nat6, uplink.prefixes6.first()) {
+    // What changes is not stated here: the address of the device is right whatever was learned when these were printed.
+    let stated = uplink.prefixes6.first().filter(|_| !uplink.prefixes6.auto);
+    let action = match (uplink.nat6, stated) {
         (Nat6::Masquerade, _) => return None,
         (Nat6::None, Some(prefix)) => Action::SourcePrefix(*prefix),
         (Nat6::None, None) | (Nat6::Prefix, _) => to_address(kind),

@@ -88,7 +88,7 @@ fn ours(scope: &Scope, uplinks: &[InterfaceName]) -> Option<Rule> {
 /// The addresses that hosts inside are known to have.
 fn known(config: &Config, family: Family) -> Vec<Prefix> {
     let mut known = prefixes(&PRIVATE);
-    let stated = config.uplinks.iter().flat_map(|uplink| &uplink.prefixes6).chain(&config.downlinks.prefix6);
+    let stated = config.uplinks.iter().flat_map(|uplink| uplink.prefixes6.iter()).chain(&config.downlinks.prefix6);
     for prefix in stated {
         if !known.iter().any(|other| other.length() <= prefix.length() && other.contains(prefix.address())) {
             known.push(*prefix);

@@ -1,0 +1,284 @@
+//! Prefixes that a DHCPv6 client has been delegated (`prefix6: auto`): which there are, whose they are, and which are gone
+//! while hosts inside may still have addresses of them.
+//!
+//! The kernel tells of them in two ways. dhcpcd and systemd-networkd refuse each prefix as a whole, so that what was not given
+//! out comes to an end (RFC 7084, WPD-5), and give the devices inside addresses of it, with a lifetime. Neither says by which
+//! uplink a prefix came.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::{Duration, Instant};
+
+use ftr_core::config::Config;
+use ftr_core::numbering::Numbering;
+use ftr_core::{Family, InterfaceName, Prefix};
+use ftr_netlink::{Address, Link, Route, RouteKind};
+
+use super::uplink_state::UplinkState;
+use crate::iproute::is_ours;
+
+/// `proto dhcp` and `proto ra` (`rt_protos` of iproute2).
+pub(crate) const DHCP: u8 = 16;
+pub(crate) const RA: u8 = 9;
+/// Prefixes that providers delegate are this long (RFC 6177, and RIPE 690), and of global addresses (RFC 4291).
+const DELEGATED: std::ops::RangeInclusive<u8> = 32..=64;
+/// Registries give providers prefixes of this length (RIPE 738), of which they delegate parts.
+const ALLOCATION: u8 = 32;
+
+/// What is known of delegated prefixes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Learned {
+    /// Those that there are, each with the index of its uplink.
+    pub(crate) prefixes: Vec<(usize, Prefix)>,
+    /// Those that may be of any of several uplinks.
+    pub(crate) unclaimed: Vec<Prefix>,
+    /// The networks of devices inside that are of them. The table of the uplink keeps them, for the time when they are gone.
+    pub(crate) networks: Vec<Network>,
+    /// Networks of prefixes that are gone: hosts may have addresses of them for a while.
+    pub(crate) former: Vec<Network>,
+}
+
+/// A network of a device inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Network {
+    /// The uplink that its prefix is or was of.
+    pub(crate) uplink: usize,
+    pub(crate) prefix: Prefix,
+    /// The device.
+    pub(crate) index: u32,
+}
+
+/// How long hosts may use an address after its prefix is gone without a word: no advertisement makes them forget it sooner
+/// (RFC 4862, 5.5.3 e).
+const FORGOTTEN: Duration = Duration::from_secs(2 * 3600);
+
+/// Since when networks are former.
+#[derive(Debug, Default)]
+pub(crate) struct Since(BTreeMap<Network, Instant>);
+
+impl Since {
+    /// Leaves out those that no host can have an address of any more.
+    pub(crate) fn retain(&mut self, former: &mut Vec<Network>, now: Instant) {
+        self.0.retain(|network, _| former.contains(network));
+        former.retain(|network| now.saturating_duration_since(*self.0.entry(*network).or_insert(now)) < FORGOTTEN);
+    }
+}
+
+/// What the kernel has that tells of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Signs<'a> {
+    pub(crate) links: &'a [Link],
+    pub(crate) addresses: &'a [Address],
+    /// The routes of the table main.
+    pub(crate) main: &'a [Route],
+    /// Our routes.
+    pub(crate) ours: &'a [Route],
+}
+
+/// The prefix that a route refuses as a whole because a DHCP client was delegated it.
+pub(crate) fn refused(route: &Route) -> Option<Prefix> {
+    let prefix = route.destination.filter(|prefix| route.family == Family::V6 && is_global(*prefix))?;
+    let refuses = matches!(route.kind, RouteKind::Unreachable | RouteKind::Blackhole);
+    (refuses && DELEGATED.contains(&prefix.length()) && [DHCP, RA].contains(&route.protocol)).then_some(prefix)
+}
+
+/// Finds them.
+pub(crate) fn learned(config: &Config, states: &[UplinkState], signs: Signs<'_>) -> Learned {
+    if !config.learns_prefixes() {
+        return Learned::default();
+    }
+    let inside = inside(config, signs);
+    let mut found: Vec<Prefix> = signs.main.iter().filter_map(refused).collect();
+    for (_, address) in &inside {
+        let network = address.network().filter(|prefix| DELEGATED.contains(&prefix.length()) && is_global(*prefix));
+        let lasts = address.is_permanent() || address.is_deprecated();
+        found.extend(network.filter(|network| !lasts && !found.iter().any(|whole| holds(*whole, *network))));
+    }
+    let stated = || config.delegated().map(|(_, prefix)| prefix).chain(config.downlinks.prefix6);
+    found.retain(|prefix| !stated().any(|stated| holds(stated, *prefix) || holds(*prefix, stated)));
+    found.sort_unstable();
+    found.dedup();
+    let mut learned = Learned::default();
+    for prefix in found {
+        match owner(config, states, prefix) {
+            Some(uplink) => learned.prefixes.push((uplink, prefix)),
+            None => learned.unclaimed.push(prefix),
+        }
+    }
+    let whose = |network: Prefix| learned.prefixes.iter().find(|(_, whole)| holds(*whole, network)).map(|(i, _)| *i);
+    let now = inside.iter().filter_map(|(index, address)| {
+        let prefix = address.network()?;
+        Some(Network { uplink: whose(prefix)?, prefix, index: *index })
+    });
+    learned.networks = now.collect();
+    for network in remembered(config, signs) {
+        match whose(network.prefix) {
+            // Its address is away for a moment, as while a client exchanges one for another.
+            Some(uplink) if uplink == network.uplink => learned.networks.push(network),
+            Some(_) => {}
+            None if stated().any(|stated| holds(stated, network.prefix)) => {}
+            None => learned.former.push(network),
+        }
+    }
+    for networks in [&mut learned.networks, &mut learned.former] {
+        networks.sort_unstable();
+        networks.dedup();
+    }
+    learned
+}
+
+/// The addresses of the devices inside, with the numbers of these.
+fn inside<'a>(config: &Config, signs: Signs<'a>) -> Vec<(u32, &'a Address)> {
+    let names: Vec<&str> =
+        config.downlinks.lan.iter().chain(&config.downlinks.dmz).map(InterfaceName::as_str).collect();
+    let devices: Vec<u32> =
+        signs.links.iter().filter(|link| names.contains(&link.name.as_str())).map(|link| link.index).collect();
+    let own = signs.addresses.iter().filter(|address| devices.contains(&address.index));
+    own.filter(|address| address.family() == Family::V6 && address.is_global()).map(|own| (own.index, own)).collect()
+}
+
+/// The networks that the tables of uplinks have kept.
+fn remembered(config: &Config, signs: Signs<'_>) -> Vec<Network> {
+    let numbering = Numbering::of(config);
+    let learns = |(i, uplink): (usize, &ftr_core::config::Uplink)| uplink.prefixes6.auto.then_some(i);
+    let uplinks: Vec<usize> = config.uplinks.iter().enumerate().filter_map(learns).collect();
+    let network = |route: &Route| {
+        let uplink = uplinks.iter().copied().find(|i| numbering.table(*i) == route.table)?;
+        let is_its = is_ours(route.protocol) && route.kind == RouteKind::Unicast;
+        let [nexthop] = route.nexthops.as_slice() else { return None };
+        Some(Network { uplink, prefix: route.destination.filter(|_| is_its)?, index: nexthop.index })
+    };
+    signs.ours.iter().filter_map(network).collect()
+}
+
+/// The uplink that a prefix came by: the only one whose prefixes are learned, or the only one of them with an address of
+/// the same provider.
+fn owner(config: &Config, states: &[UplinkState], prefix: Prefix) -> Option<usize> {
+    let learns = |i: &usize| config.uplinks.get(*i).is_some_and(|uplink| uplink.prefixes6.auto && uplink.has(Family::V6));
+    let all: Vec<usize> = (0..config.uplinks.len()).filter(learns).collect();
+    if let [only] = all.as_slice() {
+        return Some(*only);
+    }
+    let provider = Prefix::new(prefix.address(), ALLOCATION)?;
+    let is_near = |i: &usize| {
+        states.get(*i).is_some_and(|state| state.addresses.iter().any(|address| provider.contains(*address)))
+    };
+    match all.into_iter().filter(is_near).collect::<Vec<_>>().as_slice() {
+        [only] => Some(*only),
+        _ => None,
+    }
+}
+
+fn holds(whole: Prefix, part: Prefix) -> bool {
+    whole.length() <= part.length() && whole.contains(part.address())
+}
+
+fn is_global(prefix: Prefix) -> bool {
+    Prefix::new(IpAddr::V6(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0)), 3)
+        .is_some_and(|global| global.contains(prefix.address()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DHCP, Learned, Signs, Since, learned};
+    use crate::plan::uplink_state::tests::{CONFIG, address, config, link};
+    use crate::plan::uplink_state::{HostView, uplink_states};
+    use ftr_core::Family;
+    use ftr_netlink::{Address, Nexthop, Route, RouteKind};
+    use nix::libc;
+    use std::time::{Duration, Instant};
+
+    const OWN: [&str; 2] = ["2001:db8::2", "2001:db9::2"];
+
+    /// What is learned where these prefixes are refused, eth0 has these addresses, and the tables 1 and 2 these networks.
+    fn told(autos: [bool; 2], refused: &[&str], inside: &[(&str, u32)], tables: &[(u32, &str)]) -> Learned {
+        let six = |auto: bool| if auto { ", type6: ra, prefix6: auto" } else { ", type6: ra, prefix6: '2001:dbf::/56'" };
+        let text = CONFIG
+            .replace("gateway: 1.0.0.1", &format!("gateway: 1.0.0.1{}", six(autos[0])))
+            .replace("gateway: 2.0.0.1", &format!("gateway: 2.0.0.1{}", six(autos[1])));
+        let config = config(&text);
+        let links = [link(2, "eth0"), link(3, "eth1"), link(4, "eth2"), link(9, "docker0")];
+        let mut addresses: Vec<Address> =
+            inside.iter().map(|(text, flags)| Address { flags: *flags, ..address(2, text, None, 64) }).collect();
+        addresses.extend([address(3, OWN[0], None, 64), address(4, OWN[1], None, 64)]);
+        addresses.push(address(9, "2001:db8:0:900::1", None, 64));
+        let route = |table, prefix: &str, kind, protocol, nexthops| Route {
+            destination: Some(prefix.parse().unwrap()),
+            protocol,
+            nexthops,
+            ..Route::default(Family::V6, table, kind)
+        };
+        let main: Vec<Route> = refused
+            .iter()
+            .map(|prefix| route(254, prefix, RouteKind::Unreachable, DHCP, vec![]))
+            .chain([route(254, "2001:db8:0:700::/56", RouteKind::Unreachable, 3, vec![])])
+            .collect();
+        let hop = || vec![Nexthop::new(None, 2)];
+        let ours: Vec<Route> =
+            tables.iter().map(|(table, prefix)| route(*table, prefix, RouteKind::Unicast, 117, hop())).collect();
+        let host = HostView { links: &links, addresses: &addresses, ..HostView::default() };
+        let states = uplink_states(&config, Family::V6, host);
+        learned(&config, &states, Signs { links: &links, addresses: &addresses, main: &main, ours: &ours })
+    }
+
+    fn prefixes(learned: &Learned) -> Vec<String> {
+        let each = learned.prefixes.iter().map(|(uplink, prefix)| format!("{uplink} {prefix}"));
+        each.chain(learned.unclaimed.iter().map(|prefix| format!("? {prefix}"))).collect()
+    }
+
+    fn networks(learned: &Learned) -> [Vec<String>; 2] {
+        [&learned.networks, &learned.former]
+            .map(|all| all.iter().map(|one| format!("{} {}", one.uplink, one.prefix)).collect())
+    }
+
+    #[test]
+    fn all_are_of_the_only_uplink_that_learns_them() {
+        let one = told([false, true], &["2001:db8:0:100::/56"], &[("2001:db8:0:101::1", 0)], &[]);
+        assert_eq!(prefixes(&one), ["1 2001:db8:0:100::/56"]);
+        assert_eq!(networks(&one), [vec!["1 2001:db8:0:101::/64".to_owned()], vec![]]);
+        // A prefix that is one network whole has no route that refuses it; what is permanent or old tells of nothing.
+        let flags = [0, libc::IFA_F_PERMANENT, libc::IFA_F_DEPRECATED];
+        let addresses = [("2001:db8:0:1::1", flags[0]), ("2001:db8:0:2::1", flags[1]), ("2001:db8:0:3::1", flags[2])];
+        let one = told([false, true], &[], &addresses, &[]);
+        assert_eq!(prefixes(&one), ["1 2001:db8:0:1::/64"]);
+        // What is stated is known already, and a private network no provider has delegated.
+        assert_eq!(prefixes(&told([false, true], &["2001:dbf::/56", "fd00::/48"], &[], &[])), [""; 0]);
+        assert_eq!(told([false, false], &["2001:db8:0:100::/56"], &[], &[]), Learned::default());
+    }
+
+    #[test]
+    fn of_several_that_learn_the_address_tells_and_else_nobody() {
+        let refused = ["2001:db8:0:100::/56", "2001:db9:0:100::/56", "2001:dba:0:100::/56"];
+        let expected = ["0 2001:db8:0:100::/56", "1 2001:db9:0:100::/56", "? 2001:dba:0:100::/56"];
+        assert_eq!(prefixes(&told([true, true], &refused, &[], &[])), expected);
+    }
+
+    #[test]
+    fn a_network_is_forgotten_when_no_host_can_have_an_address_of_it() {
+        let former = told([false, true], &[], &[], &[(2, "2001:db8:0:101::/64")]).former;
+        let (mut since, start) = (Since::default(), Instant::now());
+        let mut left = |hours: u64, there: bool| {
+            let mut now = if there { former.clone() } else { Vec::new() };
+            since.retain(&mut now, start + Duration::from_secs(hours * 3600));
+            now.len()
+        };
+        assert_eq!([left(0, true), left(1, true), left(2, true), left(3, true)], [1, 1, 0, 0]);
+        // Delegated again, and gone once more.
+        assert_eq!([left(4, false), left(5, true), left(6, true), left(7, true)], [0, 1, 1, 0]);
+    }
+
+    #[test]
+    fn a_network_is_former_when_its_prefix_is_gone_and_not_while_its_address_is_away() {
+        let (old, new) = ("2001:db8:0:100::/56", "2001:db8:0:200::/56");
+        let (network, after) = ("2001:db8:0:101::/64", "2001:db8:0:201::/64");
+        let kept = |text: &str| vec![format!("1 {text}")];
+        let learns = [false, true];
+        assert_eq!(networks(&told(learns, &[old], &[], &[(2, network)])), [kept(network), vec![]]);
+        let changed = told(learns, &[new], &[("2001:db8:0:201::1", 0)], &[(2, network)]);
+        assert_eq!(networks(&changed), [kept(after), kept(network)]);
+        // Delegated again it is like any other.
+        assert_eq!(networks(&told(learns, &[old], &[], &[(2, network), (2, after)])), [kept(network), kept(after)]);
+        // What an uplink's table holds whose prefixes are stated is none of these.
+        assert_eq!(networks(&told(learns, &[new], &[], &[(1, network)])), [vec![], vec![]] as [Vec<String>; 2]);
+    }
+}
