@@ -143,12 +143,12 @@ fn radvd(networks: &[Network]) -> Vec<String> {
             }
             lines.push(format!("interface {} {{", network.device));
             lines.extend(
-                ["\tAdvSendAdvert on;", "\tMinRtrAdvInterval 3;", "\tMaxRtrAdvInterval 10;"].map(str::to_owned),
+                ["  AdvSendAdvert on;", "  MinRtrAdvInterval 3;", "  MaxRtrAdvInterval 10;"].map(str::to_owned),
             );
             device = Some(&network.device);
         }
         let lifetime = if network.deprecated { " AdvPreferredLifetime 0;" } else { "" };
-        lines.push(format!("\tprefix {} {{{lifetime} }};", network.prefix));
+        lines.push(format!("  prefix {} {{{lifetime} }};", network.prefix));
     }
     if device.is_some() {
         end(&mut lines);
@@ -208,18 +208,18 @@ mod tests {
     fn radvd_is_told_all_networks_of_a_device_at_once() {
         let expected = "\
 interface eth0 {
-	AdvSendAdvert on;
-	MinRtrAdvInterval 3;
-	MaxRtrAdvInterval 10;
-	prefix 2001:db8:1:100::/64 { };
-	prefix 2001:db8:2:100::/64 { AdvPreferredLifetime 0; };
-	prefix fd00::/64 { };
+  AdvSendAdvert on;
+  MinRtrAdvInterval 3;
+  MaxRtrAdvInterval 10;
+  prefix 2001:db8:1:100::/64 { };
+  prefix 2001:db8:2:100::/64 { AdvPreferredLifetime 0; };
+  prefix fd00::/64 { };
 };
 interface eth9 {
-	AdvSendAdvert on;
-	MinRtrAdvInterval 3;
-	MaxRtrAdvInterval 10;
-	prefix 2001:db8:2:109::/64 { AdvPreferredLifetime 0; };
+  AdvSendAdvert on;
+  MinRtrAdvInterval 3;
+  MaxRtrAdvInterval 10;
+  prefix 2001:db8:2:109::/64 { AdvPreferredLifetime 0; };
 };";
         assert_eq!(told(Daemon::Radvd, &[1], false).join("\n"), expected);
         assert!(!told(Daemon::Radvd, &[], false).join("\n").contains("Lifetime"));
