@@ -4,9 +4,10 @@ use super::burden::Burden;
 use super::changes::Script;
 use super::contender::Contender;
 use super::table::{Effort, Line, dash, failure, with_mean};
-use super::{cable, changes, failover, moves, pair, restart, spread, standby, upkeep};
+use super::{cable, changes, failover, moves, pair, rescue, restart, spread, standby, upkeep};
 use ftr_lab::error::Result;
 use ftr_lab::fault::Fault;
+use ftr_lab::firewall::Firewall;
 use ftr_lab::spread::Spread;
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
@@ -35,6 +36,8 @@ pub(crate) enum DaemonRow {
     Standby,
     /// One of two routers under keepalived loses its uplinks, is killed, loses its LAN.
     Pair,
+    /// Hosts with IPv6 addresses of two providers while one breaks and returns: silent and without carrier, iptables and nft.
+    Ipv6Rescue,
     /// Device deleted.
     Deleted,
     /// Gateway deaf to ping but forwarding.
@@ -99,6 +102,16 @@ pub(crate) fn measure(row: DaemonRow, effort: Effort) -> Vec<Line> {
             };
             pair::LOSSES.map(row).into()
         }
+        DaemonRow::Ipv6Rescue => [Fault::SilentV6, Fault::Carrier]
+            .into_iter()
+            .flat_map(|fault| [Firewall::Iptables, Firewall::Nft].map(|firewall| (fault, firewall)))
+            .map(|(fault, firewall)| {
+                let what = format!("hosts with addresses of two prefixes, one uplink {fault} and back, {firewall}");
+                ours(&what, || {
+                    rescue::measure(firewall, fault, effort.runs, effort.seed).map(|seen| seen.to_string())
+                })
+            })
+            .collect(),
         DaemonRow::Deleted => failover(Fault::Deleted, effort, "{}", "device deleted"),
         DaemonRow::Deaf => line("gateway deaf to ping but forwarding: taken out of use", effort, |contender| {
             let seen = failover::measure(contender, Fault::GatewayDeaf, 2, "{}", effort.seed)?;

@@ -14,6 +14,7 @@ mod keepalived;
 mod moves;
 mod pair;
 mod probe;
+mod rescue;
 mod restart;
 pub mod route;
 mod rows;

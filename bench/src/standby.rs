@@ -58,6 +58,7 @@ enum Record {
         /// Milliseconds since the host was started.
         mono: u64,
         uplink: String,
+        family: u8,
         up: bool,
     },
     #[serde(other)]
@@ -82,7 +83,7 @@ pub(crate) fn measure(runs: usize, seed: u64) -> Result<Outcome> {
         let (clock, broken) = (since_boot()?, Instant::now());
         lab.fail(ACTIVE, Fault::Silent)?;
         thread::sleep(BROKEN.saturating_sub(broken.elapsed()));
-        trials.push((broken, found(&router, clock)?));
+        trials.push((broken, found(&router, (ACTIVE, Family::V4), clock)?));
         lab.mend(ACTIVE)?;
     }
     let (report, standby) = (client.finish()?, lab.uplink(STANDBY)?.address());
@@ -112,11 +113,12 @@ fn settled(lab: &Lab, router: &Router) -> Result<()> {
     wait_for("the standby to be left alone", SETTLES_WITHIN, age, |age| age.is_some_and(|age| age > IDLE)).map(drop)
 }
 
-/// How long after an instant a check found the uplink down.
-fn found(router: &Router, broken: Duration) -> Result<Duration> {
+/// How long after an instant a check found the uplink down in a family.
+pub(crate) fn found(router: &Router, (uplink, family): (&str, Family), broken: Duration) -> Result<Duration> {
     let mut checks = checks(router)?.into_iter();
-    let found = checks.find(|check| check.uplink == ACTIVE && !check.up && check.at >= broken);
-    let found = found.ok_or_else(|| LabError::Unexpected(format!("{ACTIVE} was not found down\n{}", router.log())))?;
+    let is_of = |check: &Seen| (check.uplink.as_str(), check.family) == (uplink, if family == Family::V4 { 4 } else { 6 });
+    let found = checks.find(|check| is_of(check) && !check.up && check.at >= broken);
+    let found = found.ok_or_else(|| LabError::Unexpected(format!("{uplink} was not found down\n{}", router.log())))?;
     Ok(found.at.saturating_sub(broken))
 }
 
@@ -124,6 +126,7 @@ fn found(router: &Router, broken: Duration) -> Result<Duration> {
 struct Seen {
     at: Duration,
     uplink: String,
+    family: u8,
     up: bool,
 }
 
@@ -137,13 +140,16 @@ fn checks(router: &Router) -> Result<Vec<Seen>> {
 /// The checks among lines that are not all records.
 fn read(lines: &str) -> Vec<Seen> {
     let seen = |line: &str| match serde_json::from_str(line).ok()? {
-        Record::Check { mono, uplink, up } => Some(Seen { at: Duration::from_millis(mono), uplink, up }),
+        Record::Check { mono, uplink, family, up } => {
+            Some(Seen { at: Duration::from_millis(mono), uplink, family, up })
+        }
         Record::Other => None,
     };
     lines.lines().filter_map(seen).collect()
 }
 
-fn since_boot() -> Result<Duration> {
+/// The clock of records.
+pub(crate) fn since_boot() -> Result<Duration> {
     clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).context(|| "read the clock".to_owned())
 }
 
