@@ -3,6 +3,7 @@
 //! Every evaluation is pure: what was read goes in, hazards come out. What they are told is read in `look`, from the
 //! kernel, from files, and from the programs of the firewall; nothing is changed on the way.
 
+mod delegated;
 mod features;
 mod firewall;
 #[cfg(any(test, fuzzing))]
@@ -96,6 +97,7 @@ pub(crate) fn explain(family: Family, error: Error) -> Failure {
 fn evaluate(config: &Config, seen: &[Snapshot], facts: &HostFacts) -> Vec<Hazard> {
     let learned = seen.iter().find(|snapshot| snapshot.family == Family::V6).map(|snapshot| &snapshot.learned);
     let config = &*config.with_learned(learned.map_or(&[], |learned| &learned.prefixes));
+    let delegated = learned.map(|learned| delegated::evaluate(config, learned, facts.firewall));
     let numbering = Numbering::of(config);
     let mut hazards = Vec::new();
     for (snapshot, routes) in seen.iter().zip(&facts.routes) {
@@ -111,6 +113,7 @@ fn evaluate(config: &Config, seen: &[Snapshot], facts: &HostFacts) -> Vec<Hazard
     let rules: Vec<_> = seen.iter().flat_map(|snapshot| &snapshot.rules).collect();
     hazards.extend(marks::evaluate(config, &numbering, &rules, &facts.firewall.effects.sets));
     hazards.extend(firewall::evaluate(config, &numbering, &families, facts.firewall, &facts.networks));
+    hazards.extend(delegated.unwrap_or_default());
     hazards.extend(features::evaluate(&families, &facts.features));
     hazards.extend(networkd::evaluate(facts.networkd.as_ref()));
     hazards.extend(network_manager::evaluate(&facts.network_manager));

@@ -387,6 +387,7 @@ fn what_is_wrong_with_a_policy_is_told() {
     assert!(told[0].contains("overflow the mask"), "{told:?}");
 }
 
+mod ipv6;
 mod locations;
 mod mistakes;
 mod secrets;

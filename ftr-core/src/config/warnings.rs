@@ -1,7 +1,7 @@
 //! What is allowed and works, and is seldom meant: each of these has cost somebody an outage, or the mail that would have
 //! told of one.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use humantime::format_duration;
@@ -39,6 +39,7 @@ pub(super) fn check(config: &Config, warnings: &mut Vec<Problem>) {
     groups(config, warnings);
     policies(config, warnings);
     addresses(config, warnings);
+    tunnels_through_ipv6(config, warnings);
     if config.email.send {
         mail(&config.email, warnings);
     }
@@ -228,6 +229,21 @@ fn addresses(config: &Config, warnings: &mut Vec<Problem>) {
                 let what = format!("{prefix} is a prefix of {} as well, which takes what comes from it", other.name);
                 Problem::new(top.index(index).key("prefix6"), what)
             }));
+        }
+    }
+}
+
+/// IPv4 that goes through IPv6 (DS-Lite, RFC 6333; 464XLAT, RFC 6877), as the addresses for that tell (RFC 7335). The
+/// provider translates, as it does for a mobile modem, so nothing else is wrong with it.
+fn tunnels_through_ipv6(config: &Config, warnings: &mut Vec<Problem>) {
+    let Some(tunnels) = Prefix::new(Ipv4Addr::new(192, 0, 0, 0).into(), 29) else { return };
+    for (index, uplink) in config.uplinks.iter().enumerate().filter(|(_, uplink)| uplink.clamp_mss.is_none()) {
+        if let Some(ip) = addresses_of(uplink).into_iter().find(|ip| tunnels.contains(*ip)) {
+            let what = format!(
+                "{ip} is that of a tunnel through IPv6 (DS-Lite, 464XLAT), whose packets are smaller than those of the local \
+                 network, so that some sites hang: clamp_mss: true"
+            );
+            warnings.push(Problem::new(NodePath::default().key("uplinks").index(index).key("ip"), what));
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The live firewall: which rules change marks, and whether those of `ftr-rules` are among them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use ftr_core::Family;
+use ftr_core::{Family, Prefix};
 use ftr_core::config::Config;
 use ftr_core::numbering::Numbering;
 use ftr_firewall::{Effects, Holder, MarkSet, Value};
@@ -21,6 +22,8 @@ pub(super) struct Firewall {
     pub(super) blind: bool,
     /// The command by which systemd loads the rules of `ftr-rules`, where it runs and has the service.
     pub(super) service: Option<&'static str>,
+    /// The networks of IPv6 that rules name, where prefixes are learned.
+    pub(super) networks: BTreeSet<Prefix>,
 }
 
 /// What the firewall lacks, has too much of, or does not show.

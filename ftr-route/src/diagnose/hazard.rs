@@ -53,6 +53,8 @@ pub(crate) enum Kind {
     RulesNotLoaded,
     /// Packets of the LAN leave with an address that no provider lets through.
     NotTranslated,
+    /// It is not known by which uplink a delegated prefix came.
+    UnclaimedPrefix,
     /// Packets of some networks do not take the mark of their connection over.
     UnlistedNetwork,
     /// Connections are forwarded past routing.
@@ -80,6 +82,7 @@ impl Kind {
             | Self::Ipv6Disabled
             | Self::RulesNotLoaded
             | Self::NotTranslated
+            | Self::UnclaimedPrefix
             | Self::UnlistedNetwork => true,
             Self::ForeignRule
             | Self::SharedTable

@@ -18,6 +18,7 @@ use ftr_core::numbering::{DEFAULT_TABLE, LOCAL_TABLE, MAIN_TABLE};
 use ftr_firewall::{iptables, nft};
 use ftr_netlink::{Action, Route};
 
+use super::delegated;
 use super::features::Features;
 use super::firewall::Firewall;
 use super::listeners::{self, Listener};
@@ -68,7 +69,7 @@ impl<'a> HostFacts<'a> {
         let [manages, configures] = processes::running(proc, ["NetworkManager", "systemd-network"]);
         Ok(Self {
             networks: networks(&mut kernel, seen)?,
-            firewall: known.get_or_insert_with(|| firewall(&families)),
+            firewall: known.get_or_insert_with(|| firewall(&families, config.learns_prefixes())),
             features: features::look(config.routing.connections_on_down == ConnectionsOnDown::Flush),
             networkd: configures.then(|| networkd::read(root)),
             network_manager: if manages { network_manager::read(root, config, links) } else { Vec::new() },
@@ -120,8 +121,8 @@ fn service(root: &Path) -> Option<&'static str> {
     })
 }
 
-/// What the programs of the firewall show.
-fn firewall(families: &[Family]) -> Firewall {
+/// What the programs of the firewall show; the networks that rules name where that matters.
+fn firewall(families: &[Family], named: bool) -> Firewall {
     let mut firewall = Firewall { blind: true, service: service(Path::new("/")), ..Firewall::default() };
     let mut ask =
         |program: &str, arguments: &[&str], read: &mut dyn FnMut(&str, &mut Firewall) -> Result<(), String>| {
@@ -145,6 +146,9 @@ fn firewall(families: &[Family]) -> Firewall {
         };
         let mut read = |text: &str, firewall: &mut Firewall| {
             iptables::read(text, name, *family, &mut firewall.effects);
+            if named && *family == Family::V6 {
+                firewall.networks.extend(delegated::in_iptables(text));
+            }
             Ok(())
         };
         ask(&format!("{name}-save"), &[], &mut read);
@@ -154,7 +158,12 @@ fn firewall(families: &[Family]) -> Firewall {
         }
     }
     // Terse: sets can be very long.
-    ask("nft", &["-j", "-t", "list", "ruleset"], &mut |text, firewall| nft::read(text, &mut firewall.effects));
+    ask("nft", &["-j", "-t", "list", "ruleset"], &mut |text, firewall| {
+        if named {
+            firewall.networks.extend(delegated::in_nft(text));
+        }
+        nft::read(text, &mut firewall.effects)
+    });
     firewall
 }
 
