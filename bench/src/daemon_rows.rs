@@ -107,9 +107,7 @@ pub(crate) fn measure(row: DaemonRow, effort: Effort) -> Vec<Line> {
             .flat_map(|fault| [Firewall::Iptables, Firewall::Nft].map(|firewall| (fault, firewall)))
             .map(|(fault, firewall)| {
                 let what = format!("hosts with addresses of two prefixes, one uplink {fault} and back, {firewall}");
-                ours(&what, || {
-                    rescue::measure(firewall, fault, effort.runs, effort.seed).map(|seen| seen.to_string())
-                })
+                ours(&what, || rescue::measure(firewall, fault, effort.runs, effort.seed).map(|seen| seen.to_string()))
             })
             .collect(),
         DaemonRow::Deleted => failover(Fault::Deleted, effort, "{}", "device deleted"),

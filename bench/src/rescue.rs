@@ -65,6 +65,8 @@ impl fmt::Display for Outcome {
 struct Trial {
     broken: Instant,
     found: Duration,
+    /// What began later may be under way at the mend, on a line that changes.
+    settled: Instant,
     mended: Instant,
 }
 
@@ -93,9 +95,11 @@ pub(crate) fn measure(firewall: Firewall, fault: Fault, runs: usize, seed: u64) 
         lab.fail(VICTIM, fault)?;
         thread::sleep(STAYS.saturating_sub(broken.elapsed()));
         let found = found(&router, (VICTIM, Family::V6), clock)?;
+        let settled = Instant::now();
+        thread::sleep(ALLOWED);
         let mended = Instant::now();
         lab.mend(VICTIM)?;
-        trials.push(Trial { broken, found, mended });
+        trials.push(Trial { broken, found, settled, mended });
         ready(&lab)?;
     }
     thread::sleep(STAYS);
@@ -108,9 +112,11 @@ pub(crate) fn measure(firewall: Firewall, fault: Fault, runs: usize, seed: u64) 
     let foreign = |device: &str| lab.provider(device)?.foreign_packets();
     let foreign = foreign("eth1")? + foreign(VICTIM)?;
     let after = lab.router.ip("-6 rule")?;
-    let others = rules.lines().filter(|rule| !after.contains(*rule)).count().max(
-        after.lines().filter(|rule| !rules.contains(*rule)).count(),
-    );
+    let others = rules
+        .lines()
+        .filter(|rule| !after.contains(*rule))
+        .count()
+        .max(after.lines().filter(|rule| !rules.contains(*rule)).count());
     judge(&report, &trials, &lab, foreign, (translated(&tracked), others))
 }
 
@@ -124,8 +130,7 @@ fn judge(report: &Report, trials: &[Trial], lab: &Lab, foreign: u64, stale: (usi
     });
     let (mut later, mut back) = ((0, 0), Vec::new());
     for trial in trials {
-        // What is under way at the mend is on a line that changes.
-        let (from, until) = (trial.broken + trial.found + ALLOWED, trial.mended - ALLOWED);
+        let (from, until) = (trial.broken + trial.found + ALLOWED, trial.settled);
         later = (later.0 + report.began(from, until).count(), later.1 + report.failed(from, until).count());
         back.extend(report.first_seen_after(trial.mended, native));
     }
@@ -158,7 +163,9 @@ mod tests {
 
     #[test]
     fn a_translated_connection_answers_to_another_address() {
-        let line = |to: &str| format!("tcp 6 9 TIME_WAIT src=a dst=s sport=1 dport=2 src=s dst={to} sport=2 dport=1 [ASSURED]\n");
+        let line = |to: &str| {
+            format!("tcp 6 9 TIME_WAIT src=a dst=s sport=1 dport=2 src=s dst={to} sport=2 dport=1 [ASSURED]\n")
+        };
         assert_eq!(translated(&(line("a") + &line("b"))), 1);
     }
 }

@@ -116,7 +116,8 @@ fn settled(lab: &Lab, router: &Router) -> Result<()> {
 /// How long after an instant a check found the uplink down in a family.
 pub(crate) fn found(router: &Router, (uplink, family): (&str, Family), broken: Duration) -> Result<Duration> {
     let mut checks = checks(router)?.into_iter();
-    let is_of = |check: &Seen| (check.uplink.as_str(), check.family) == (uplink, if family == Family::V4 { 4 } else { 6 });
+    let is_of =
+        |check: &Seen| (check.uplink.as_str(), check.family) == (uplink, if family == Family::V4 { 4 } else { 6 });
     let found = checks.find(|check| is_of(check) && !check.up && check.at >= broken);
     let found = found.ok_or_else(|| LabError::Unexpected(format!("{uplink} was not found down\n{}", router.log())))?;
     Ok(found.at.saturating_sub(broken))

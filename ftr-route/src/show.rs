@@ -111,7 +111,13 @@ fn overview(config: &Config, family: Family, snapshot: &Snapshot) -> Overview {
         gateway: state.far_end(),
         weight: carrying.iter().find(|member| member.uplink == i).map(|member: &WeightedUplink| member.weight),
         state: state_text(state),
-        prefixes: snapshot.learned.prefixes.iter().filter(|(whose, _)| *whose == i).map(|(_, prefix)| *prefix).collect(),
+        prefixes: snapshot
+            .learned
+            .prefixes
+            .iter()
+            .filter(|(whose, _)| *whose == i)
+            .map(|(_, prefix)| *prefix)
+            .collect(),
         former: former.clone().filter(|network| network.uplink == i).map(|network| network.prefix).collect(),
     };
     Overview {

@@ -96,7 +96,7 @@ const HOST6: Scalar<Ipv6Addr> =
 /// The prefixes that a provider routes to us.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prefixes6 {
-    /// They are learned from what a DHCPv6 client has been delegated, and change.
+    /// They are learned from what a DHCP client has been delegated, and change.
     pub auto: bool,
     /// Those that are stated, or known by now.
     pub known: Vec<Prefix>,
@@ -107,7 +107,7 @@ pub struct Prefixes6 {
 impl Prefixes6 {
     /// Whether there are none and never will be.
     #[must_use]
-    pub const fn is_none(&self) -> bool {
+    pub fn is_none(&self) -> bool {
         !self.auto && self.known.is_empty()
     }
 }
@@ -205,7 +205,8 @@ pub(super) fn check_prefixes(section: &mut Section<'_>, prefixes: &Prefixes6, na
     if nat != Nat6::None && ipv6.is_none() {
         section.wrong("nat6", WITHOUT);
     } else if nat == Nat6::Prefix && prefixes.auto {
-        section.wrong("nat6", "npt with a prefix that changes, allowed: beside a prefix6 that is stated, or masquerade");
+        section
+            .wrong("nat6", "npt with a prefix that changes, allowed: beside a prefix6 that is stated, or masquerade");
     } else if nat == Nat6::Prefix && prefixes.is_empty() {
         section.wrong("nat6", "npt without a prefix, allowed: beside prefix6");
     }

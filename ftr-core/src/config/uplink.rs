@@ -33,7 +33,7 @@ keys! {
         /// What becomes of the source address of IPv4 connections that leave by it.
         "nat" => pub nat: Nat = Nat::Masquerade, Unless(Nat::Masquerade, Word);
         /// The IPv6 prefixes that its provider routes to us: what comes from them leaves by this uplink. `auto`: those that a
-        /// DHCPv6 client has been delegated, followed as they change.
+        /// DHCP client has been delegated, followed as they change.
         "prefix6" => pub prefixes6: Prefixes6 = Prefixes6::default(), AUTO_OR_PREFIXES;
         /// What becomes of the source address of IPv6 connections that leave by it.
         "nat6" => pub nat6: Nat6 = Nat6::None, Unless(Nat6::None, Word);

@@ -139,7 +139,8 @@ impl Config {
         }
         let mut config = self.clone();
         for (i, uplink) in config.uplinks.iter_mut().enumerate().filter(|(_, uplink)| uplink.prefixes6.auto) {
-            uplink.prefixes6.known = learned.iter().filter(|(whose, _)| *whose == i).map(|(_, prefix)| *prefix).collect();
+            uplink.prefixes6.known =
+                learned.iter().filter(|(whose, _)| *whose == i).map(|(_, prefix)| *prefix).collect();
         }
         Cow::Owned(config)
     }

@@ -87,3 +87,47 @@ impl Decider {
         Record::Event(Event { reason, answered, required, asked, questions, replies, held, ..event })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::Decider;
+    use ftr_core::Config;
+    use ftr_core::record::{Event, Record};
+
+    const CONFIG: &str = "\
+uplinks:
+- {interface: eth1, ip: 192.0.2.2, gateway: 192.0.2.1, type6: ra}
+- {interface: eth2, type: dhcp, type6: ra, prefix6: auto}
+tests: {ips: [203.0.113.1, '2001:db8:f::1']}
+";
+
+    /// The events that follow from what `ftr-route` has applied with these prefixes of eth2: from, to.
+    fn told(decider: &mut Decider, family: u8, prefixes: &str) -> Vec<String> {
+        let line = format!(
+            r#"{{"type":"applied","time":"t","mono":9,"family":{family},"writes":1,"took_us":1,"active":[],
+                "uplinks":[{{"uplink":"eth2","address":null,"gateway":null,"prefixes":[{prefixes}]}}]}}"#
+        );
+        let records = decider.handle(&Record::parse(line.replace('\n', " ").as_bytes()).unwrap());
+        let word = |word: Option<String>| word.unwrap_or_else(|| "none".to_owned());
+        let event = |record| match record {
+            Record::Event(Event { kind, uplink: Some(uplink), from, to, .. }) => {
+                Some(format!("{kind} {uplink}: {}; {}", word(from), word(to)))
+            }
+            _ => None,
+        };
+        records.into_iter().filter_map(event).collect()
+    }
+
+    #[test]
+    fn a_prefix_that_comes_changes_or_goes_is_told_once() {
+        let mut decider = Decider::new(&Config::parse(Path::new("f"), CONFIG).unwrap(), None);
+        let (one, both) = (r#""2001:db8:2::/56""#, r#""2001:db8:2::/56","2001:db8:3::/56""#);
+        assert_eq!(told(&mut decider, 6, one), ["prefix eth2: none; 2001:db8:2::/56"]);
+        assert_eq!(told(&mut decider, 6, one), [""; 0]);
+        assert_eq!(told(&mut decider, 4, ""), [""; 0], "IPv4 has none");
+        assert_eq!(told(&mut decider, 6, both), ["prefix eth2: 2001:db8:2::/56; 2001:db8:2::/56, 2001:db8:3::/56"]);
+        assert_eq!(told(&mut decider, 6, ""), ["prefix eth2: 2001:db8:2::/56, 2001:db8:3::/56; none"]);
+    }
+}

@@ -42,8 +42,12 @@ pub(super) fn evaluate(config: &Config, learned: &Learned, firewall: &Firewall) 
     let mut hazards: Vec<Hazard> = learned.unclaimed.iter().map(unclaimed).collect();
     let rescues = config.routing.ipv6_rescue.translates() && (0..config.uplinks.len()).any(|i| config.rescues(i));
     let is_seen = firewall.unseen.is_empty() && !firewall.blind && !firewall.effects.translations.is_empty();
-    let missing: BTreeSet<&Prefix> =
-        learned.prefixes.iter().map(|(_, prefix)| prefix).filter(|prefix| !firewall.networks.contains(prefix)).collect();
+    let missing: BTreeSet<&Prefix> = learned
+        .prefixes
+        .iter()
+        .map(|(_, prefix)| prefix)
+        .filter(|prefix| !firewall.networks.contains(prefix))
+        .collect();
     if rescues && is_seen && !missing.is_empty() {
         let list: Vec<String> = missing.into_iter().map(ToString::to_string).collect();
         let what = format!(
@@ -91,8 +95,11 @@ mod tests {
         let mut firewall = Firewall::default();
         firewall.effects.translations = vec![translation];
         let prefix = |text: &str| text.parse().unwrap();
-        let learned =
-            Learned { prefixes: vec![(1, prefix("2001:db8:2::/56"))], unclaimed: vec![prefix("2001:db8:3::/56")], ..Learned::default() };
+        let learned = Learned {
+            prefixes: vec![(1, prefix("2001:db8:2::/56"))],
+            unclaimed: vec![prefix("2001:db8:3::/56")],
+            ..Learned::default()
+        };
         let told = |text: &str, firewall: &Firewall| -> Vec<String> {
             evaluate(&config(text), &learned, firewall).iter().map(ToString::to_string).collect()
         };

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use ftr_core::{Family, Prefix};
 use ftr_core::config::Config;
 use ftr_core::numbering::Numbering;
+use ftr_core::{Family, Prefix};
 use ftr_firewall::{Effects, Holder, MarkSet, Value};
 
 use super::hazard::{Hazard, Kind};

@@ -1,4 +1,4 @@
-//! Prefixes that a DHCPv6 client has been delegated (`prefix6: auto`): which there are, whose they are, and which are gone
+//! Prefixes that a DHCP client has been delegated (`prefix6: auto`): which there are, whose they are, and which are gone
 //! while hosts inside may still have addresses of them.
 //!
 //! The kernel tells of them in two ways. dhcpcd and systemd-networkd refuse each prefix as a whole, so that what was not given
@@ -94,8 +94,8 @@ pub(crate) fn learned(config: &Config, states: &[UplinkState], signs: Signs<'_>)
         let lasts = address.is_permanent() || address.is_deprecated();
         found.extend(network.filter(|network| !lasts && !found.iter().any(|whole| holds(*whole, *network))));
     }
-    let stated = || config.delegated().map(|(_, prefix)| prefix).chain(config.downlinks.prefix6);
-    found.retain(|prefix| !stated().any(|stated| holds(stated, *prefix) || holds(*prefix, stated)));
+    let known = || config.delegated().map(|(_, prefix)| prefix).chain(config.downlinks.prefix6);
+    found.retain(|prefix| !known().any(|other| holds(other, *prefix) || holds(*prefix, other)));
     found.sort_unstable();
     found.dedup();
     let mut learned = Learned::default();
@@ -116,7 +116,7 @@ pub(crate) fn learned(config: &Config, states: &[UplinkState], signs: Signs<'_>)
             // Its address is away for a moment, as while a client exchanges one for another.
             Some(uplink) if uplink == network.uplink => learned.networks.push(network),
             Some(_) => {}
-            None if stated().any(|stated| holds(stated, network.prefix)) => {}
+            None if known().any(|other| holds(other, network.prefix)) => {}
             None => learned.former.push(network),
         }
     }
@@ -154,7 +154,8 @@ fn remembered(config: &Config, signs: Signs<'_>) -> Vec<Network> {
 /// The uplink that a prefix came by: the only one whose prefixes are learned, or the only one of them with an address of
 /// the same provider.
 fn owner(config: &Config, states: &[UplinkState], prefix: Prefix) -> Option<usize> {
-    let learns = |i: &usize| config.uplinks.get(*i).is_some_and(|uplink| uplink.prefixes6.auto && uplink.has(Family::V6));
+    let learns =
+        |i: &usize| config.uplinks.get(*i).is_some_and(|uplink| uplink.prefixes6.auto && uplink.has(Family::V6));
     let all: Vec<usize> = (0..config.uplinks.len()).filter(learns).collect();
     if let [only] = all.as_slice() {
         return Some(*only);
@@ -192,7 +193,8 @@ mod tests {
 
     /// What is learned where these prefixes are refused, eth0 has these addresses, and the tables 1 and 2 these networks.
     fn told(autos: [bool; 2], refused: &[&str], inside: &[(&str, u32)], tables: &[(u32, &str)]) -> Learned {
-        let six = |auto: bool| if auto { ", type6: ra, prefix6: auto" } else { ", type6: ra, prefix6: '2001:dbf::/56'" };
+        let six =
+            |auto: bool| if auto { ", type6: ra, prefix6: auto" } else { ", type6: ra, prefix6: '2001:dbf::/56'" };
         let text = CONFIG
             .replace("gateway: 1.0.0.1", &format!("gateway: 1.0.0.1{}", six(autos[0])))
             .replace("gateway: 2.0.0.1", &format!("gateway: 2.0.0.1{}", six(autos[1])));

@@ -77,7 +77,7 @@ pub(crate) fn own(config: &Config, family: Family, uplinks: &BTreeSet<usize>) ->
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::rules;
+    use super::{Network, former, rules};
     use crate::iproute::rule;
     use crate::plan::active_set::ActiveSet;
     use crate::plan::balance;
@@ -149,6 +149,19 @@ mod tests {
             assert_eq!(ActiveSet::AsFound.rescued(&config, &snapshot), [1].into());
             assert_eq!(snapshot.given_up_as_found(&config), BTreeSet::new());
         }
+    }
+
+    #[test]
+    fn what_was_replaced_leaves_by_others_and_answers_find_its_hosts() {
+        let told = |more: &str| -> Vec<String> {
+            let prefix = "2001:db8:2:101::/64".parse().unwrap();
+            let networks = [7, 8].map(|index| Network { uplink: 1, prefix, index });
+            former(&dual(more), Family::V6, &networks).iter().map(rule).collect()
+        };
+        let to = "priority 39999 to 2001:db8:2:101::/64 lookup 2 suppress_prefixlength 0 protocol 117";
+        assert_eq!(told(""), [to, "priority 40005 from 2001:db8:2:101::/64 lookup 4 protocol 117"]);
+        let refused = told("routing: {ipv6_rescue: none}\n");
+        assert_eq!(refused, [to, "priority 40005 from 2001:db8:2:101::/64 prohibit protocol 117"]);
     }
 
     #[test]
