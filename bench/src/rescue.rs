@@ -79,11 +79,11 @@ pub(crate) fn measure(firewall: Firewall, fault: Fault, runs: usize, seed: u64) 
     let mut lab = Lab::dual(&[wish(), wish()])?;
     let _server = Server::start(&lab.internet)?;
     let mut router = Router::guarded(&lab, &config::parse("{firewall: safe}")?, firewall)?;
-    router.start_with(&lab, &["--json"])?;
+    router.start_with(&lab, &["--json", "--debug"])?;
     let all = [VICTIM.to_owned(), "eth1".to_owned()];
     let ready = |lab: &Lab| carries(lab, &all, Family::V6, READY_WITHIN);
     ready(&lab)?;
-    let rules = lab.router.ip("-6 rule")?;
+    let rules = lab.router.sh("ip -6 rule")?;
     let habit =
         Habit { families: vec![Family::V6], rate: RATE, held: 24, delegated: vec![1, 2], seed, ..Habit::default() };
     let client = Client::start(&lab.lan, &habit)?;
@@ -111,7 +111,7 @@ pub(crate) fn measure(firewall: Firewall, fault: Fault, runs: usize, seed: u64) 
     let tracked = lab.router.sh("conntrack -L -f ipv6 -p tcp --src 2001:db8:2:100::/56 2>/dev/null")?;
     let foreign = |device: &str| lab.provider(device)?.foreign_packets();
     let foreign = foreign("eth1")? + foreign(VICTIM)?;
-    let after = lab.router.ip("-6 rule")?;
+    let after = lab.router.sh("ip -6 rule")?;
     let others = rules
         .lines()
         .filter(|rule| !after.contains(*rule))
