@@ -40,7 +40,7 @@ pub(crate) fn run(config: &Config, common: &Common, asked: &Advertise) -> Result
     let failed: Option<BTreeSet<usize>> = asked.failed.as_ref().map(known).transpose()?;
     let mut kernel = Kernel::open()?;
     let snapshot = Snapshot::look(&mut kernel, config, Family::V6, Search::Tables)?;
-    let config = &*config.with_learned(&snapshot.learned.prefixes);
+    let config = &*snapshot.learned.within(config);
     let dead = failed.map_or_else(|| snapshot.rescued_as_found(config), |failed| replaced(config, failed));
     let rescue = config.routing.ipv6_rescue;
     if !rescue.deprecates() && !common.quiet {

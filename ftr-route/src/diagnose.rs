@@ -20,6 +20,8 @@ pub(crate) mod rules;
 mod sysctls;
 mod translated;
 
+use std::borrow::Cow;
+
 use ftr_core::config::Config;
 use ftr_core::numbering::{DEFAULT_TABLE, MAIN_TABLE, Numbering};
 use ftr_core::{Exit, Family};
@@ -96,7 +98,7 @@ pub(crate) fn explain(family: Family, error: Error) -> Failure {
 
 fn evaluate(config: &Config, seen: &[Snapshot], facts: &HostFacts) -> Vec<Hazard> {
     let learned = seen.iter().find(|snapshot| snapshot.family == Family::V6).map(|snapshot| &snapshot.learned);
-    let config = &*config.with_learned(learned.map_or(&[], |learned| &learned.prefixes));
+    let config = &*learned.map_or(Cow::Borrowed(config), |learned| learned.within(config));
     let delegated = learned.map(|learned| delegated::evaluate(config, learned, facts.firewall));
     let numbering = Numbering::of(config);
     let mut hazards = Vec::new();

@@ -31,7 +31,7 @@ use operation::Operation;
 impl Snapshot {
     /// The changes to make. Uplinks that the kernel refused are treated as if they had no egress.
     pub(crate) fn plan(&self, config: &Config, active_set: &ActiveSet, refused: &BTreeSet<usize>) -> Plan {
-        let config = &*config.with_learned(&self.learned.prefixes);
+        let config = &*self.learned.within(config);
         let balanced = active_set.members(config, self);
         let carrying = balanced.clone().unwrap_or_else(|| self.carrying(config));
         let goal = Goal {

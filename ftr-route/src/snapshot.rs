@@ -77,7 +77,7 @@ impl Snapshot {
 
     /// The addresses that belong to each uplink that has the family.
     pub(crate) fn addresses(&self, config: &Config) -> Addresses {
-        let config = &*config.with_learned(&self.learned.prefixes);
+        let config = &*self.learned.within(config);
         let all = configured(&self.states);
         all.map(|(i, state)| (i, sources(config, self.family, i, state).collect())).collect()
     }

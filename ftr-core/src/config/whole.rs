@@ -131,18 +131,27 @@ impl Config {
         self.uplinks.iter().any(|uplink| uplink.prefixes6.auto && uplink.has(Family::V6))
     }
 
-    /// The same with the prefixes that have been learned, each with the index of its uplink.
+    /// The same with the prefixes that have been learned, and with those that uplinks had until lately, each with the index of
+    /// its uplink.
     #[must_use]
-    pub fn with_learned(&self, learned: &[(usize, Prefix)]) -> Cow<'_, Self> {
+    pub fn with_learned(&self, known: &[(usize, Prefix)], former: &[(usize, Prefix)]) -> Cow<'_, Self> {
         if !self.learns_prefixes() {
             return Cow::Borrowed(self);
         }
         let mut config = self.clone();
         for (i, uplink) in config.uplinks.iter_mut().enumerate().filter(|(_, uplink)| uplink.prefixes6.auto) {
-            uplink.prefixes6.known =
-                learned.iter().filter(|(whose, _)| *whose == i).map(|(_, prefix)| *prefix).collect();
+            let of = |all: &[(usize, Prefix)]| {
+                all.iter().filter(|(whose, _)| *whose == i).map(|(_, prefix)| *prefix).collect()
+            };
+            (uplink.prefixes6.known, uplink.prefixes6.former) = (of(known), of(former));
         }
         Cow::Owned(config)
+    }
+
+    /// The prefixes that uplinks had until lately, each with the index of its uplink.
+    pub fn formerly_delegated(&self) -> impl Iterator<Item = (usize, Prefix)> {
+        let uplinks = self.uplinks.iter().enumerate();
+        uplinks.flat_map(|(i, uplink)| uplink.prefixes6.former.iter().map(move |prefix| (i, *prefix)))
     }
 
     /// Whether what comes from the prefix of an uplink is translated where it leaves by this one: there is such a prefix,

@@ -13,7 +13,7 @@ pub(super) fn purpose(config: &Config, rule: &Rule) -> String {
         let whose = rescued(config, rule, &Numbering::of(config)).filter(|_| is_ours(rule.protocol));
         return whose.map_or_else(
             || others(rule),
-            |whose| format!("what comes from a prefix of {whose} is refused while its IPv6 is down"),
+            |(whose, until)| format!("what comes from a prefix of {whose} is refused {until}"),
         );
     };
     if is_ours(rule.protocol) {
@@ -49,8 +49,13 @@ fn ours(config: &Config, rule: &Rule, table: u32) -> Option<String> {
             return Some(format!("what is bound to {name} leaves by it"));
         }
     }
-    if let Some(whose) = rescued(config, rule, &numbering) {
-        return Some(format!("what comes from a prefix of {whose} leaves by others while its IPv6 is down"));
+    if let Some((whose, until)) = rescued(config, rule, &numbering) {
+        return Some(format!("what comes from a prefix of {whose} leaves by others {until}"));
+    }
+    let former = config.formerly_delegated().find(|(_, prefix)| rule.to == Some(*prefix));
+    if let Some((uplink, _)) = former.filter(|(i, _)| is(numbering.networks_priority(), numbering.table(*i))) {
+        let name = config.uplinks.get(uplink).map(|uplink| &uplink.name)?;
+        return Some(format!("hosts that still have a prefix which {name} had until lately"));
     }
     if rule.from.is_some() && is(numbering.given_up_priority(), numbering.balanced_table()) {
         return Some("datagrams of this host from an address of an uplink that is given up".to_owned());
@@ -63,12 +68,15 @@ fn ours(config: &Config, rule: &Rule, table: u32) -> Option<String> {
     is(numbering.balanced_priority(), numbering.balanced_table()).then(|| "new connections".to_owned())
 }
 
-/// The uplink whose prefix a rule keeps from it.
-fn rescued<'a>(config: &'a Config, rule: &Rule, numbering: &Numbering) -> Option<&'a InterfaceName> {
+/// The uplink whose prefix a rule keeps from it, and for how long.
+fn rescued<'a>(config: &'a Config, rule: &Rule, numbering: &Numbering) -> Option<(&'a InterfaceName, &'static str)> {
     let is_its = |rule: &&Rule| rule.priority == numbering.given_up_priority() && rule.iif.is_none();
     let from = Some(rule).filter(is_its)?.from?;
-    let (uplink, _) = config.delegated().find(|(_, prefix)| *prefix == from)?;
-    config.uplinks.get(uplink).map(|uplink| &uplink.name)
+    let find = |(_, prefix): &(usize, Prefix)| *prefix == from;
+    let now = config.delegated().find(find).map(|(uplink, _)| (uplink, "while its IPv6 is down"));
+    let (uplink, until) =
+        now.or_else(|| config.formerly_delegated().find(find).map(|(uplink, _)| (uplink, "since it has another one")))?;
+    config.uplinks.get(uplink).map(|uplink| (&uplink.name, until))
 }
 
 fn others(rule: &Rule) -> String {
@@ -79,6 +87,8 @@ fn others(rule: &Rule) -> String {
 mod tests {
     use super::purpose;
     use crate::plan::desired::{Goal, desired};
+    use crate::plan::learned::Network;
+    use crate::plan::rescue::former;
     use crate::plan::uplink_state::tests::{CONFIG, address, config, link};
     use crate::plan::uplink_state::{HostView, uplink_states};
     use ftr_core::Family;
@@ -112,5 +122,20 @@ mod tests {
         assert!(foreign(20003, 1).starts_with("not ours"));
         let stale = Rule { protocol: 117, ..Rule::lookup(Family::V4, 20003, 77) };
         assert!(purpose(&config, &stale).starts_with("ours, but not"));
+    }
+
+    #[test]
+    fn what_is_there_for_a_prefix_that_was_replaced_says_so() {
+        let text = CONFIG.replace("gateway: 2.0.0.1", "gateway: 2.0.0.1, type6: ra, prefix6: auto");
+        let stated = config(&text);
+        let prefix = "2001:db8:2:101::/64".parse().unwrap();
+        let config = stated.with_learned(&[], &[(1, prefix)]);
+        let rules = former(&config, Family::V6, &[Network { uplink: 1, prefix, index: 2 }]);
+        let told: Vec<String> = rules.iter().map(|rule| purpose(&config, rule)).collect();
+        let expected = [
+            "hosts that still have a prefix which eth2 had until lately",
+            "what comes from a prefix of eth2 leaves by others since it has another one",
+        ];
+        assert_eq!(told, expected);
     }
 }

@@ -31,7 +31,9 @@ pub(super) fn translation(config: &Config, index: usize, source: Option<IpAddr>,
 /// What becomes of a source that another provider has delegated.
 fn rescue(config: &Config, index: usize, uplink: &Uplink, source: Ipv6Addr) -> Translation {
     let whose = |own: bool| {
-        let mut all = config.delegated().filter(|(whose, _)| (*whose == index) == own);
+        // What an uplink had until lately is at home nowhere.
+        let former = config.formerly_delegated().filter(|_| !own);
+        let mut all = config.delegated().filter(|(whose, _)| (*whose == index) == own).chain(former);
         all.any(|(_, prefix)| prefix.contains(source.into()))
     };
     if !config.rescues(index) || whose(true) || !whose(false) {

@@ -56,7 +56,7 @@ impl Snapshot {
         let priority = Numbering::of(config).given_up_priority();
         let is_for = |rule: &&Rule| iproute::is_ours(rule.protocol) && rule.priority == priority && rule.iif.is_none();
         let found: BTreeSet<Prefix> = self.rules.iter().filter(is_for).filter_map(|rule| rule.from).collect();
-        let config = &*config.with_learned(&self.learned.prefixes);
+        let config = &*self.learned.within(config);
         let of_family = config.delegated().filter(|(_, prefix)| prefix.family() == self.family);
         of_family.filter(|(_, prefix)| found.contains(prefix)).map(|(uplink, _)| uplink).collect()
     }

@@ -5,6 +5,7 @@
 //! out comes to an end (RFC 7084, WPD-5), and give the devices inside addresses of it, with a lifetime. Neither says by which
 //! uplink a prefix came.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
@@ -36,6 +37,14 @@ pub(crate) struct Learned {
     pub(crate) networks: Vec<Network>,
     /// Networks of prefixes that are gone: hosts may have addresses of them for a while.
     pub(crate) former: Vec<Network>,
+}
+
+impl Learned {
+    /// The configuration with what is known in it.
+    pub(crate) fn within<'a>(&self, config: &'a Config) -> Cow<'a, Config> {
+        let former: Vec<(usize, Prefix)> = self.former.iter().map(|network| (network.uplink, network.prefix)).collect();
+        config.with_learned(&self.prefixes, &former)
+    }
 }
 
 /// A network of a device inside.

@@ -40,8 +40,8 @@ pub(super) fn blocks(config: &Config, scope: &Scope) -> Vec<Block> {
             at(When { sources: uplink.prefixes6.to_vec(), ..when }, Action::Accept)
         })
         .collect();
-    let former = config.uplinks.iter().flat_map(|uplink| uplink.prefixes6.former.iter().copied());
-    let mut sources: Vec<Prefix> = config.delegated().map(|(_, prefix)| prefix).chain(former).collect();
+    let all = config.delegated().chain(config.formerly_delegated());
+    let mut sources: Vec<Prefix> = all.map(|(_, prefix)| prefix).collect();
     sources.sort_unstable();
     sources.dedup();
     if sources.is_empty() {

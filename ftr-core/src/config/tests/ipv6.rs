@@ -27,15 +27,21 @@ fn prefixes_may_be_learned_and_what_is_stated_is_not_touched_by_it() {
     assert!(config.learns_prefixes() && config.uplinks[1].prefixes6.auto && config.delegated().count() == 1);
     assert!(config.rescues(0) && config.rescues(1), "whatever is learned");
     let prefix = |text: &str| text.parse().unwrap();
-    let learned = config.with_learned(&[(0, prefix("2001:db8:9::/56")), (1, prefix("2001:db8:2::/56"))]);
+    let learned = config.with_learned(
+        &[(0, prefix("2001:db8:9::/56")), (1, prefix("2001:db8:2::/56"))],
+        &[(1, prefix("2001:db8:3::/64"))],
+    );
     let all: Vec<String> = learned.delegated().map(|(uplink, prefix)| format!("{uplink} {prefix}")).collect();
     assert_eq!(all, ["0 2001:db8:1::/56", "1 2001:db8:2::/56"]);
-    assert_eq!(learned.with_learned(&[]).delegated().count(), 1, "it is gone again");
+    let former: Vec<String> =
+        learned.formerly_delegated().map(|(uplink, prefix)| format!("{uplink} {prefix}")).collect();
+    assert_eq!(former, ["1 2001:db8:3::/64"]);
+    assert_eq!(learned.with_learned(&[], &[]).delegated().count(), 1, "it is gone again");
     // The effective configuration says the same.
     let again = parse(&config.effective_yaml()).unwrap();
     assert_eq!((again.families(), again.uplinks), (vec![Family::V4, Family::V6], config.uplinks));
     let stated = parse(&BASE.replace("auto", "'2001:db8:2::/56'")).unwrap();
-    assert!(!stated.learns_prefixes() && matches!(stated.with_learned(&[]), std::borrow::Cow::Borrowed(_)));
+    assert!(!stated.learns_prefixes() && matches!(stated.with_learned(&[], &[]), std::borrow::Cow::Borrowed(_)));
 }
 
 #[test]
