@@ -3,12 +3,9 @@
 use std::time::Duration;
 
 use ftr_core::{Config, Prefix};
-use ftr_tool::cli::say;
 use ftr_tool::programs;
 use ftr_tool::run::{Bounds, run};
 use serde::Deserialize;
-
-use crate::TOOL;
 
 const BOUNDS: Bounds = Bounds { time: Duration::from_secs(10), bytes: 4 << 20 };
 
@@ -27,13 +24,15 @@ struct Row {
     former: Vec<Prefix>,
 }
 
-/// Fills in what is known now. Where nothing can be learned the rules are printed without, for marks and the filter do not
-/// need it.
-pub(crate) fn fill(config: &mut Config) {
-    match ask(config) {
-        Ok(overview) => take(config, &overview),
-        Err(reason) => say(TOOL, &format!("warning: prefix6: auto: nothing is known of it: ftr-route: {reason}")),
-    }
+/// Fills in what is known now.
+///
+/// # Errors
+/// Why nothing is. The rules can be printed without, for marks and the filter do not need it.
+pub(crate) fn fill(config: &mut Config) -> Result<(), String> {
+    let overview =
+        ask(config).map_err(|reason| format!("warning: prefix6: auto: nothing is known of it: ftr-route: {reason}"))?;
+    take(config, &overview);
+    Ok(())
 }
 
 fn ask(config: &Config) -> Result<Overview, String> {

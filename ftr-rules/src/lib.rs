@@ -47,7 +47,7 @@ fn print(cli: &Cli) -> Result<Exit, Failure> {
     let request = cli.request().map_err(|reason| Failure::new(Exit::Usage, reason))?;
     let mut config = cli.source.load_numbered()?;
     if request.families.contains(&Family::V6) && config.learns_prefixes() {
-        learned::fill(&mut config);
+        learned::fill(&mut config).unwrap_or_else(|warning| say(TOOL, &warning));
     }
     if !cli.quiet && !cli.diff {
         warn(&config, &request);
