@@ -261,7 +261,6 @@ impl<'a> Page<'a> {
                 "u8" | "u16" | "u32" | "u64" | "usize" | "i32" => "whole number",
                 "f64" => "number",
                 "IpAddr" => "address",
-                "Prefix" => "prefix",
                 "InterfaceName" => "name of an uplink",
                 "Family" => "4 or 6",
                 "PathBuf" => "path",
@@ -283,7 +282,6 @@ impl<'a> Page<'a> {
             }
             _ => match self.text(kind)?.as_str() {
                 "address" => "addresses".to_owned(),
-                "prefix" => "prefixes".to_owned(),
                 other => format!("{other}s"),
             },
         })
