@@ -9,6 +9,7 @@ mod children;
 mod ears;
 mod events;
 mod hazards;
+mod heard;
 mod incoming;
 mod intake;
 mod occasions;
