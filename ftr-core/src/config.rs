@@ -7,6 +7,7 @@
 //! and [`host_checks`] what does not fit the host. [`location`] then finds line and column of each problem.
 
 mod cross_checks;
+mod domain;
 mod downlinks;
 mod effective;
 mod email;
@@ -32,6 +33,7 @@ mod problems;
 mod quota;
 mod quote;
 mod read;
+mod resolver;
 mod routing;
 mod scalar;
 mod section;
@@ -44,6 +46,7 @@ mod warnings;
 mod whole;
 mod words;
 
+pub use domain::Domain;
 pub use downlinks::Downlinks;
 pub use email::Email;
 pub use failback::{Failback, FailbackMode};
@@ -63,6 +66,7 @@ pub use problem::Problem;
 pub use problems::Problems;
 pub use quota::{Period, Quota};
 pub use read::{BYTE_ORDER_MARK, MAX_FILE};
+pub use resolver::{Resolver, is_routable};
 pub use routing::{ConnectionsOnDown, Hash, Routing, WhenAllDown};
 pub use smtp::{Authentication, Encryption, Smtp};
 pub use target::read::BadTarget;

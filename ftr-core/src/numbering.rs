@@ -8,7 +8,8 @@
 //! table:    uplink base_table+i, balanced base_table+n, policy base_table+n+1+k
 //! mark:     uplink base_fwmark + step*i, policy base_fwmark + step*(n+k)
 //!           step is the lowest bit of the mask, 1 without a mask
-//! priority: mark B+i, device B+n+i, policy B+2n+k, from B+2n+p+i, balanced B+3n+p
+//! priority: mark B+i, device B+n+i, policy B+2n+k, from B+2n+p+i, balanced B+3n+p, and where an uplink has name servers
+//!           these B+3n+p, balanced B+3n+p+1
 //!           B = base_priority, and one more where the rule that looks into main comes first
 //! ```
 //!
@@ -46,6 +47,8 @@ pub const KERNEL_TABLES: std::ops::RangeInclusive<u32> = DEFAULT_TABLE..=LOCAL_T
 pub struct Numbering {
     assigned: Assigned,
     base: Base,
+    /// Whether there are rules for name servers.
+    resolvers: bool,
 }
 
 /// Whose numbers are whose, in file order.
@@ -91,8 +94,8 @@ impl Base {
 }
 
 impl Numbering {
-    pub(crate) const fn new(assigned: Assigned, base: Base) -> Self {
-        Self { assigned, base }
+    pub(crate) const fn new(assigned: Assigned, base: Base, resolvers: bool) -> Self {
+        Self { assigned, base, resolvers }
     }
 
     /// The table of uplink `i`.
@@ -207,6 +210,12 @@ impl Numbering {
     /// The priority of the rule for new connections, the last of ours.
     #[must_use]
     pub fn balanced_priority(&self) -> u32 {
+        self.resolver_priority().saturating_add(u32::from(self.resolvers))
+    }
+
+    /// The priority of the rules for the name servers of uplinks, where there are any.
+    #[must_use]
+    pub fn resolver_priority(&self) -> u32 {
         self.after(self.uplinks().saturating_mul(3).saturating_add(self.policies()), 0)
     }
 
@@ -257,7 +266,7 @@ mod tests {
             policies: policies.iter().map(|name| assignment.policy(name).unwrap()).collect(),
             balanced: assignment.balanced(),
         };
-        Numbering::new(assigned, Base { table, priority, fwmark, mask })
+        Numbering::new(assigned, Base { table, priority, fwmark, mask }, false)
     }
 
     #[test]

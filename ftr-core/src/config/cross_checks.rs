@@ -1,10 +1,14 @@
 //! What no single key can tell: that tables, priorities and marks neither clash nor run out.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
 use super::email;
 use super::ipv4::UplinkKind;
 use super::ipv6::Nat6;
 use super::matching::Match;
 use super::path::NodePath;
+use super::policy::Policy;
 use super::problem::Problem;
 use super::uplink::{Nat, Uplink};
 use super::warnings;
@@ -32,9 +36,11 @@ pub(super) fn check(config: &Config, count: usize, problems: &mut Vec<Problem>, 
     untested_ipv4(config, problems);
     if problems.is_empty() {
         devices_of_policies(config, problems);
+        sets_of_policies(config, problems);
         translated_prefixes(config, problems);
     }
     same_address(config, odd);
+    same_resolver(config, odd);
     email::warn(&config.email, odd);
     untranslated(config, odd);
     untested_ipv6(config, odd);
@@ -72,7 +78,7 @@ fn tables(config: &Config, count: u64) -> Option<String> {
 fn priorities(config: &Config, count: u64) -> Option<String> {
     let first = u64::from(config.base_priority);
     let local = u64::from(config.base_priority < MAIN_PRIORITY);
-    let last = first + local + 3 * count + config.policies.len() as u64;
+    let last = first + local + 3 * count + config.policies.len() as u64 + u64::from(config.has_resolvers());
     let range = format!("{} need the rule priorities {first} to {last}", whose(config, count));
     if first == 0 {
         Some(format!("{range}, but 0 is the kernel's rule for local addresses, allowed: 1 and up"))
@@ -136,6 +142,20 @@ fn devices_of_policies(config: &Config, problems: &mut Vec<Problem>) {
             let path = NodePath::default().key("policies").index(index).key("match").key("interface");
             let what = format!("{name} is an uplink, allowed: other devices, or self for the router's own connections");
             problems.push(Problem::new(path, what));
+        }
+    }
+}
+
+/// What a policy calls the set of its domains, no other one may have.
+fn sets_of_policies(config: &Config, problems: &mut Vec<Problem>) {
+    let of_names: Vec<String> = config.policies.iter().filter(|one| one.of_names()).filter_map(Policy::set).collect();
+    for (index, policy) in config.policies.iter().enumerate().filter(|(_, policy)| !policy.of_names()) {
+        if let Some(set) = policy.set().filter(|set| of_names.contains(set)) {
+            let path = NodePath::default().key("policies").index(index).key("match").key("set");
+            problems.push(Problem::new(
+                path,
+                format!("{set} is filled for the domains of a policy, allowed: another name"),
+            ));
         }
     }
 }
@@ -238,6 +258,25 @@ fn same_address(config: &Config, warnings: &mut Vec<Problem>) {
                      that carries connections"
                 ),
             ));
+        }
+    }
+}
+
+/// A name server that answers everybody may well be stated for several uplinks.
+fn same_resolver(config: &Config, warnings: &mut Vec<Problem>) {
+    let mut known: BTreeMap<IpAddr, &Uplink> = BTreeMap::new();
+    for (index, uplink) in config.uplinks.iter().enumerate() {
+        for address in uplink.dns.iter().filter_map(|resolver| resolver.address()) {
+            let first = *known.entry(address).or_insert(uplink);
+            if first.name != uplink.name {
+                let path = NodePath::default().key("uplinks").index(index).key("dns");
+                let what = format!(
+                    "{address} is a name server of {} too: it is reached by the first of them that works, one that carries \
+                     connections before others",
+                    first.name
+                );
+                warnings.push(Problem::new(path, what));
+            }
         }
     }
 }

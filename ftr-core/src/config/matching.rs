@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde_yaml::Value;
 
+use super::domain::{DOMAIN, Domain};
 use super::form::{ByHand, DEVICE, List, Maybe, One as _, Scalar, Word, parsed};
 use super::key::{Keys as _, keys};
 use super::scalar;
@@ -34,6 +35,9 @@ keys! {
         /// The name of a set of addresses that they go to, which somebody else keeps (ipset(8), nft(8)); that of IPv6 ends
         /// in a 6 more.
         "set" => pub set: Option<String> = None, Maybe(SET);
+        /// The names that they go to, with all names below them: the addresses that dnsmasq(8) has resolved them to
+        /// (`ftr-rules --dns`) are kept in a set of the policy for an hour.
+        "domains" => pub domains: Vec<Domain> = Vec::new(), List(DOMAIN);
     }
     beside {
         /// Those that the router itself begins: `self` among the devices.
@@ -45,7 +49,7 @@ impl Match {
     /// Whether a flow of packets alone tells if it is meant: neither the device that it came in by nor a set is needed.
     #[must_use]
     pub fn is_of_flows(&self) -> bool {
-        self.interfaces.is_empty() && !self.own && self.set.is_none()
+        self.interfaces.is_empty() && !self.own && self.set.is_none() && self.domains.is_empty()
     }
 
     /// Whether a flow is one of those, as far as it tells: of what the router itself begins nothing is known.
@@ -137,6 +141,9 @@ pub(super) fn read(mut section: Section<'_>) -> Match {
         if !ports.is_empty() && !matches!(matching.protocol, Some(Protocol::Tcp | Protocol::Udp)) {
             section.wrong(key, "ports of no protocol that has them, allowed: beside protocol: tcp or udp");
         }
+    }
+    if matching.set.is_some() && !matching.domains.is_empty() {
+        section.wrong("domains", "beside set, allowed: one of the two");
     }
     section.finish();
     matching

@@ -41,6 +41,22 @@ keys! {
     }
 }
 
+impl Policy {
+    /// The set of addresses that its connections go to, if any: the stated one, or that which a name server fills with the
+    /// addresses of `domains`. That of IPv6 has a `6` more.
+    #[must_use]
+    pub fn set(&self) -> Option<String> {
+        let matching = self.matching.as_ref()?;
+        matching.set.clone().or_else(|| self.of_names().then(|| format!("{SET}{}", self.name)))
+    }
+
+    /// Whether it is for the addresses of names.
+    #[must_use]
+    pub fn of_names(&self) -> bool {
+        self.matching.as_ref().is_some_and(|matching| !matching.domains.is_empty())
+    }
+}
+
 words! {
     /// What becomes of a policy's connections when none of its uplinks works.
     pub enum Otherwise {
@@ -53,6 +69,10 @@ words! {
 
 /// The most characters of a policy's name.
 const LONGEST_NAME: usize = 32;
+/// What the name of the set for its domains begins with, before its own, and the most characters that leaves for that
+/// (`IPSET_MAXNAMELEN`, with a `6` and its closing zero).
+const SET: &str = "ftr_";
+const LONGEST_WITH_SET: usize = 26;
 
 const NAME: Scalar<String> =
     Scalar { allowed: "1 to 32 letters, digits, _ and -", read: name, write: |name| name.as_str().into() };
@@ -92,6 +112,12 @@ fn one(section: &mut Section<'_>, uplinks: &[Option<Uplink>]) -> Option<Policy> 
     policy.read(section);
     policy.uplinks = uplink::read_indices(section, "uplinks", uplinks);
     policy.matching = section.section("match").map(matching::read);
+    if policy.of_names() && policy.name.len() > LONGEST_WITH_SET {
+        let what = format!(
+            "longer than the name of a set may be, allowed: up to {LONGEST_WITH_SET} characters beside domains"
+        );
+        section.wrong("name", what);
+    }
     let can_be_told = policy.matching.as_ref().is_some_and(Match::is_of_flows);
     if policy.failback == FailbackMode::Hard && !can_be_told {
         let what = "hard, but which established connections are its own cannot be told, allowed: hard beside a match of \

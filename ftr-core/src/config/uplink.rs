@@ -13,6 +13,7 @@ use super::ipv4::UplinkKind;
 use super::ipv6::{self, AUTO_OR_PREFIXES, Ipv6Kind, Nat6, Prefixes6};
 use super::key::{Keys as _, keys};
 use super::quota::Quota;
+use super::resolver::{RESOLVER, Resolver};
 use super::scalar;
 use super::section::Section;
 use super::tests_section::{self, Tests};
@@ -40,6 +41,9 @@ keys! {
         /// Whether the segments of TCP are kept small enough for it: needed on a line whose packets are smaller than those
         /// of the local network, such as `PPPoE`.
         "clamp_mss" => pub clamp_mss: Option<ClampMss> = None, CLAMP;
+        /// Its name servers, which the router itself reaches by this uplink while it works; `auto` for those that its DHCP or
+        /// PPP client has been told. `ftr-route dns` prints those of the uplinks that work.
+        "dns" => pub dns: Vec<Resolver> = Vec::new(), List(RESOLVER);
         /// What people call it; without it, the name of the device.
         "description" => pub description: String = String::new(), TEXT;
         /// Its part of the new connections, beside the weights of the others.
@@ -152,6 +156,7 @@ fn one(section: &mut Section<'_>, tests: &Tests) -> Option<Uplink> {
     let mut uplink = Uplink { tests: tests.clone(), ..Uplink::usual() };
     uplink.read(section);
     ipv6::check_prefixes(section, &uplink.prefixes6, uplink.nat6, uplink.ipv6);
+    check_resolvers(section, &uplink);
     tests_section::read_own(section, &mut uplink.tests);
     uplink.quota = section.section("quota").map(|mut below| {
         let mut quota = Quota::usual();
@@ -163,6 +168,27 @@ fn one(section: &mut Section<'_>, tests: &Tests) -> Option<Uplink> {
         uplink.description = uplink.name.to_string();
     }
     (["interface", "type", "ip", "gateway"].iter().all(|key| !section.faulty(key))).then_some(uplink)
+}
+
+/// What they are told by, and what leads to them.
+fn check_resolvers(section: &mut Section<'_>, uplink: &Uplink) {
+    if ["type", "ip", "gateway", "type6", "ip6", "gateway6"].iter().any(|key| section.faulty(key)) {
+        return;
+    }
+    let fixed = matches!(uplink.kind, UplinkKind::Static { .. }) && uplink.ipv6 != Some(Ipv6Kind::Advertised);
+    if fixed && uplink.dns.contains(&Resolver::Learned) {
+        section.wrong(
+            "dns",
+            "auto, but nobody tells it, allowed: addresses, or auto beside type: dhcp or ppp, or type6: ra",
+        );
+    }
+    let mut addresses = uplink.dns.iter().filter_map(|resolver| resolver.address());
+    if let Some(address) = addresses.find(|address| !uplink.has(Family::of(*address))) {
+        section.wrong(
+            "dns",
+            format!("{address} without IPv6 on the uplink, allowed: beside ip6 and gateway6, or type6: ra"),
+        );
+    }
 }
 
 /// Reads names of uplinks as their indices. Where an uplink itself is wrong, its name may well be meant.

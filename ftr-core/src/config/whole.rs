@@ -119,6 +119,12 @@ impl Config {
 }
 
 impl Config {
+    /// Whether any uplink has name servers.
+    #[must_use]
+    pub fn has_resolvers(&self) -> bool {
+        self.uplinks.iter().any(|uplink| !uplink.dns.is_empty())
+    }
+
     /// The IPv6 prefixes that providers delegate, each with the index of its uplink.
     pub fn delegated(&self) -> impl Iterator<Item = (usize, Prefix)> {
         let uplinks = self.uplinks.iter().enumerate().filter(|(_, uplink)| uplink.has(Family::V6));
@@ -220,7 +226,7 @@ impl Numbering {
         let by_position = || Assignment::by_position(Names { uplinks: &uplinks, policies: &policies });
         let assigned = config.assignment.as_ref().and_then(|assignment| config.assigned(assignment));
         let assigned = assigned.or_else(|| config.assigned(&by_position())).unwrap_or_default();
-        Self::new(assigned, config.base())
+        Self::new(assigned, config.base(), config.has_resolvers())
     }
 }
 
