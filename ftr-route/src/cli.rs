@@ -91,6 +91,23 @@ Examples:
   ftr-route advertise --for odhcpd | sh
   ftr-route advertise --for radvd --failed eth2        as it would be";
 
+const DNS: &str = "\
+Print the name servers of the uplinks that work, for a daemon that asks them
+
+Those of an uplink are the ones that its `dns` in the configuration states, or with `auto` those that its DHCP or PPP client
+has been told, as far as the client keeps them in a file that can be read. A rule for each lets packets of this host
+reach it by its uplink. Where no uplink with name servers works, all are printed. The hook `dns` keeps a file up to date.
+
+Exit code: 0 printed; 64 an uplink that is not there; 78 no uplink has name servers.";
+
+const DNS_EXAMPLES: &str = "\
+Examples:
+  ftr-route dns --for dnsmasq > /etc/ftr/servers       dnsmasq: servers-file=/etc/ftr/servers, and SIGHUP
+  ftr-route dns --for unbound > /etc/unbound/unbound.conf.d/ftr.conf && unbound-control reload
+  ftr-route dns --for resolved > /etc/systemd/resolved.conf.d/ftr.conf && systemctl reload-or-restart systemd-resolved
+  ftr-route dns --for dnsmasq --failed eth2            as it would be
+  ftr-route dns --for dnsmasq -j                       all of them, with their uplinks and whether those work";
+
 const CLEAR: &str = "\
 Take away all that was put into the kernel, and nothing else
 
@@ -148,6 +165,9 @@ pub(crate) enum Command {
     /// Print what a daemon has to say in router advertisements now
     #[command(long_about = ADVERTISE, after_help = ADVERTISE_EXAMPLES)]
     Advertise(Advertise),
+    /// Print the name servers of the uplinks that work, for a daemon that asks them
+    #[command(long_about = DNS, after_help = DNS_EXAMPLES)]
+    Dns(Dns),
     /// Take away all that was put into the kernel, and nothing else
     #[command(long_about = CLEAR, arg = verbose(CHANGES))]
     Clear(Clear),
@@ -238,6 +258,27 @@ pub(crate) enum Daemon {
     Networkd,
     /// odhcpd, which says what the router's own addresses say: commands for a shell
     Odhcpd,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Dns {
+    /// The daemon whose words it has
+    #[arg(long = "for", value_name = "DAEMON", value_enum)]
+    pub(crate) daemon: Forwarder,
+    /// The uplinks that do not work, or none [default: as the kernel's rules and routes tell]
+    #[arg(long, value_name = "UPLINK", num_args = 0.., add = uplinks())]
+    pub(crate) failed: Option<Vec<String>>,
+}
+
+/// A daemon that asks name servers for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Forwarder {
+    /// dnsmasq(8): a file for its servers-file
+    Dnsmasq,
+    /// unbound(8): a forward-zone
+    Unbound,
+    /// systemd-resolved(8): a drop-in of resolved.conf(5)
+    Resolved,
 }
 
 /// The index of an uplink that the command line names.

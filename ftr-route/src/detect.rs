@@ -1,7 +1,5 @@
 //! `detect`: what this host has that a configuration is about. Nothing is configured for it, and nothing is changed.
 
-mod leases;
-
 use ftr_core::host::{DefaultRoute, Delegated, Device, DeviceAddress, Host};
 use ftr_core::numbering::{LOCAL_TABLE, MAIN_TABLE, PROTOCOL};
 use ftr_core::{Exit, Family};
@@ -10,8 +8,8 @@ use ftr_tool::cli::{Common, Failure};
 
 use crate::answer::answer;
 use crate::kernel::Kernel;
+use crate::leases::{self, Client, Lease};
 use crate::plan::learned::{DHCP, RA, refused};
-use leases::{Client, Lease};
 
 /// The words of `ip route` for who makes routes (`rt_protos` of iproute2), as far as they tell something here.
 const PROTOCOLS: [(u8, &str); 11] = [

@@ -10,7 +10,7 @@ mod firewall;
 pub(crate) mod fuzz;
 pub(crate) mod hazard;
 mod listeners;
-mod look;
+pub(crate) mod look;
 mod marks;
 mod network_manager;
 mod networkd;

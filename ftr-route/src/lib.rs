@@ -1,12 +1,12 @@
 //! `ftr-route` makes the kernel's routing what a router with several uplinks needs.
 //!
 //! A module for each command: `apply` (and `prepare`), `follow` (`apply -`), `show`, `check`, `explain`, `connections`,
-//! `advertise`, `clear`, `detect`. What they share: `snapshot` (what the kernel has), `plan` (what it should have, and the
+//! `advertise`, `dns`, `clear`, `detect`. What they share: `snapshot` (what the kernel has), `plan` (what it should have, and the
 //! changes that lead there: data in, data out), `router` (look, compare, change), `iproute` (changes in the words of
 //! ip(8)), `walk` (how the kernel decides about a packet), `diagnose` (what works against several uplinks) and
 //! `remembered` (what to put back one day).
 //!
-//! The kernel, files and other programs are touched in `kernel`, in `diagnose::look`, in `detect::leases` and by
+//! The kernel, files and other programs are touched in `kernel`, in `diagnose::look`, in `leases` and by
 //! `remembered`; in `follow` by those that listen (`follow`, `lookout`) and those that end connections (`flush`,
 //! `sockets::sweep`); and `connections` counts these. Everything else is data in, data out, or asks one of these.
 
@@ -19,6 +19,7 @@ mod cli;
 mod connections;
 mod detect;
 mod diagnose;
+mod dns;
 mod error;
 mod explain;
 mod follow;
@@ -27,6 +28,7 @@ mod follow;
 pub mod fuzz;
 mod iproute;
 mod kernel;
+mod leases;
 mod plan;
 mod remembered;
 mod router;
@@ -93,6 +95,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Apply(apply) => apply::apply(&config, &cli.common, &families, apply),
         Command::Show => show::run(&config, &cli.common, &families),
         Command::Connections { uplinks } => connections::run(&config, &cli.common, &families, uplinks),
+        Command::Dns(asked) => dns::run(&config, &cli.common, &families, asked),
         Command::Check => check::run(&config, &cli.common, &families),
         Command::Clear(_) | Command::Explain(_) | Command::Advertise(_) | Command::Detect => Ok(Exit::Yes),
     }
@@ -104,14 +107,15 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     /// Where the kernel, files and other programs are touched.
-    const TOUCHING: [&str; 11] = [
+    const TOUCHING: [&str; 12] = [
         "connections.rs",
         "kernel.rs",
         "kernel/",
         "remembered.rs",
         "diagnose/look.rs",
         "diagnose/look/",
-        "detect/leases.rs",
+        "leases.rs",
+        "leases/",
         "follow.rs",
         "follow/flush.rs",
         "follow/lookout.rs",

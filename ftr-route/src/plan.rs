@@ -11,6 +11,7 @@ pub(crate) mod labels;
 pub(crate) mod learned;
 pub(crate) mod operation;
 pub(crate) mod rescue;
+mod resolvers;
 mod routes;
 pub(crate) mod sysctl;
 pub(crate) mod uplink_state;
@@ -43,6 +44,7 @@ impl Snapshot {
             rescued: active_set.rescued(config, self),
             refused: refused.clone(),
             learned: self.learned.clone(),
+            resolvers: self.reached(&active_set.resolving(config, self)),
             foundation: Foundation::of(&Numbering::of(config), &self.rules),
         };
         let desired = desired(config, self.family, &self.states, &goal);

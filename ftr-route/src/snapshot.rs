@@ -1,6 +1,7 @@
 //! What the kernel has, at one look.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use ftr_core::Family;
 use ftr_core::config::{Config, Ipv6Kind, UplinkKind};
@@ -11,6 +12,7 @@ use ftr_netlink::{Label, Link, Route, RouteKind, Rule};
 use crate::error::Error;
 use crate::iproute;
 use crate::kernel::{self, Kernel};
+use crate::leases;
 use crate::plan::learned::{Learned, Signs, learned};
 use crate::plan::sysctl::{self, Values};
 use crate::plan::uplink_state::{Addresses, HostView, UplinkState, configured, sources, uplink_states};
@@ -28,6 +30,8 @@ pub(crate) struct Snapshot {
     pub(crate) labels: Vec<Label>,
     /// Of prefixes that are not stated.
     pub(crate) learned: Learned,
+    /// The name servers of each uplink, stated and learned.
+    pub(crate) resolvers: Vec<Vec<IpAddr>>,
 }
 
 /// Where routes of ours are looked for.
@@ -67,7 +71,8 @@ impl Snapshot {
         let labels = kernel.labels(family)?;
         let signs = Signs { links: &links, addresses: &addresses, main: &main, ours: &routes };
         let learned = if delegates { learned(config, &states, signs) } else { Learned::default() };
-        Ok(Self { family, links, states, rules, routes, sysctls, labels, learned })
+        let resolvers = leases::resolvers(config, family, &links, &addresses);
+        Ok(Self { family, links, states, rules, routes, sysctls, labels, learned, resolvers })
     }
 
     /// The name of a device.
@@ -147,6 +152,7 @@ pub(crate) mod tests {
             sysctls: Values::new(),
             labels: Vec::new(),
             learned: Learned::default(),
+            resolvers: Vec::new(),
         }
     }
 

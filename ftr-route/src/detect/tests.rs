@@ -2,8 +2,8 @@ use ftr_core::Family;
 use ftr_core::host::Host;
 use ftr_netlink::{Address, Link, LinkFlags, Nexthop, Route, RouteKind};
 
-use super::leases::{Client, Lease};
 use super::{Seen, lines};
+use crate::leases::{Client, Lease};
 
 const UP: u32 = 0x1_0041;
 

@@ -196,17 +196,17 @@ fn listeners(proc: &Path, values: &Values) -> Vec<Listener> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::fs;
     use std::path::{Path, PathBuf};
     use std::sync::atomic::{AtomicU32, Ordering};
 
     /// A root directory with files, which goes when it is dropped.
     #[derive(Debug)]
-    pub(in crate::diagnose) struct Root(PathBuf);
+    pub(crate) struct Root(PathBuf);
 
     impl Root {
-        pub(in crate::diagnose) fn with(files: &[(&str, &str)]) -> Self {
+        pub(crate) fn with(files: &[(&str, &str)]) -> Self {
             static COUNT: AtomicU32 = AtomicU32::new(0);
             let number = COUNT.fetch_add(1, Ordering::Relaxed);
             let root = std::env::temp_dir().join(format!("ftr-route-hazards-{}-{number}", std::process::id()));
@@ -218,7 +218,7 @@ pub(super) mod tests {
             Self(root)
         }
 
-        pub(in crate::diagnose) fn path(&self) -> &Path {
+        pub(crate) fn path(&self) -> &Path {
             &self.0
         }
     }

@@ -47,6 +47,8 @@ fn ours(config: &Config, rule: &Rule, table: u32) -> Option<String> {
             return Some(format!("connections of {name} stay on it"));
         } else if is(numbering.device_priority(i), number) {
             return Some(format!("what is bound to {name} leaves by it"));
+        } else if rule.to.is_some() && is(numbering.resolver_priority(), number) {
+            return Some(format!("a name server of {name} is asked by it"));
         }
     }
     if let Some((whose, until)) = rescued(config, rule, &numbering) {
@@ -96,12 +98,14 @@ mod tests {
 
     #[test]
     fn every_rule_of_ours_and_of_the_kernel_has_a_purpose() {
-        let text = CONFIG.replace("40000", "20000") + "policies: [{name: voip, uplinks: [eth2]}]\n";
+        let text = CONFIG.replace("40000", "20000").replace("1.0.0.1}", "1.0.0.1, dns: 10.1.1.1}")
+            + "policies: [{name: voip, uplinks: [eth2]}]\n";
         let config = config(&text);
         let (links, addresses) = ([link(3, "eth1")], [address(3, "1.0.0.2", None, 24)]);
         let host = HostView { links: &links, addresses: &addresses, ..HostView::default() };
         let states = uplink_states(&config, Family::V4, host);
-        let rules = desired(&config, Family::V4, &states, &Goal::default()).rules;
+        let goal = Goal { resolvers: vec![vec![[10, 1, 1, 1].into()]], ..Goal::default() };
+        let rules = desired(&config, Family::V4, &states, &goal).rules;
         let told: Vec<String> = rules.iter().map(|rule| purpose(&config, rule)).collect();
         let expected = [
             "local networks first, but no default route of main",
@@ -113,6 +117,7 @@ mod tests {
             "what is bound to ppp0 leaves by it",
             "policy voip",
             "what comes from an address of eth1 leaves by it",
+            "a name server of eth1 is asked by it",
             "new connections",
         ];
         assert_eq!(told, expected);

@@ -59,6 +59,7 @@ impl World {
             sysctls: Values::new(),
             labels: Vec::new(),
             learned: Learned::default(),
+            resolvers: Vec::new(),
         };
         Self { config, snapshot, now }
     }

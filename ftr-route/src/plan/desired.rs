@@ -1,6 +1,7 @@
 //! What the kernel should have: configuration, uplink states and active set in, rules and routes out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use ftr_core::Family;
 use ftr_core::config::{Config, Otherwise};
@@ -13,6 +14,7 @@ use crate::plan::foundation::Foundation;
 use crate::plan::given_up;
 use crate::plan::learned::Learned;
 use crate::plan::rescue;
+use crate::plan::resolvers;
 use crate::plan::routes::{Table, balanced_routes, inside_routes, policy_routes, uplink_routes};
 use crate::plan::uplink_state::{UplinkState, configured, sources};
 
@@ -41,6 +43,8 @@ pub(crate) struct Goal {
     pub(crate) rescued: BTreeSet<usize>,
     /// Uplinks whose routes the kernel has refused: they are treated as if they had no egress.
     pub(crate) refused: BTreeSet<usize>,
+    /// The name servers that are reached by each uplink.
+    pub(crate) resolvers: Vec<Vec<IpAddr>>,
     /// What others have of the rules that have to stand before ours.
     pub(crate) foundation: Foundation,
     /// Of prefixes that are not stated.
@@ -83,7 +87,7 @@ pub(crate) fn desired(config: &Config, family: Family, states: &[UplinkState], g
         balanced_routes(family, balanced, &egresses)
     });
     tables.push(Table { number: balanced, routes });
-    let mut rules = one_for_each_address(&rules(config, &numbering, family, states), &numbering, &goal.carrying);
+    let mut rules = one_for_each_address(&rules(config, &numbering, family, states, goal), &numbering, &goal.carrying);
     rules.extend(goal.foundation.rules(&numbering, family));
     rules.extend(given_up::rules(config, family, states, &goal.given_up));
     rules.extend(rescue::rules(config, family, &goal.rescued));
@@ -93,7 +97,7 @@ pub(crate) fn desired(config: &Config, family: Family, states: &[UplinkState], g
     Desired { rules, tables, priorities }
 }
 
-fn rules(config: &Config, numbering: &Numbering, family: Family, states: &[UplinkState]) -> Vec<Rule> {
+fn rules(config: &Config, numbering: &Numbering, family: Family, states: &[UplinkState], goal: &Goal) -> Vec<Rule> {
     let lookup = |priority, table| Rule { protocol: PROTOCOL, ..Rule::lookup(family, priority, table) };
     let mut rules = Vec::new();
     let mask = numbering.mask().unwrap_or(u32::MAX);
@@ -105,6 +109,10 @@ fn rules(config: &Config, numbering: &Numbering, family: Family, states: &[Uplin
         }
         let oif = Some(state.name.to_string());
         rules.push(Rule { oif, ..lookup(numbering.device_priority(i), table) });
+        if state.egress.is_some() && !goal.refused.contains(&i) {
+            let addresses = goal.resolvers.get(i).map_or(&[][..], Vec::as_slice);
+            rules.extend(resolvers::rules(numbering, family, i, addresses));
+        }
     }
     for k in 0..config.policies.len() {
         let lookup = lookup(numbering.policy_priority(k), numbering.policy_table(k));
@@ -114,19 +122,20 @@ fn rules(config: &Config, numbering: &Numbering, family: Family, states: &[Uplin
     rules
 }
 
-/// Leaves one rule for each source. Only the first of several would ever be met, though its uplink may be dead: what the
+/// Leaves one rule for each source, and for each name server. Only the first of several would ever be met, though its uplink may be dead: what the
 /// router itself sends from an address that two modems have goes by the one that works.
 fn one_for_each_address(rules: &[Rule], numbering: &Numbering, carrying: &BTreeSet<usize>) -> Vec<Rule> {
     let carries = |rule: &Rule| carrying.iter().any(|i| rule.action == Action::Lookup(numbering.table(*i)));
-    let mut best: BTreeMap<Prefix, &Rule> = BTreeMap::new();
+    let address = |rule: &Rule| rule.from.or(rule.to).map(|address| (address, rule.to.is_some()));
+    let mut best: BTreeMap<(Prefix, bool), &Rule> = BTreeMap::new();
     for rule in rules {
-        let Some(from) = rule.from else { continue };
-        let known = best.entry(from).or_insert(rule);
+        let Some(address) = address(rule) else { continue };
+        let known = best.entry(address).or_insert(rule);
         if carries(rule) && !carries(known) {
             *known = rule;
         }
     }
-    let is_best = |rule: &Rule| rule.from.is_none_or(|from| best.get(&from) == Some(&rule));
+    let is_best = |rule: &Rule| address(rule).is_none_or(|address| best.get(&address) == Some(&rule));
     rules.iter().filter(|rule| is_best(rule)).cloned().collect()
 }
 

@@ -1,8 +1,10 @@
 //! What tells of DHCP clients: the files of their leases, and those that run and write none.
 //!
-//! Only whether a file names an address is asked: each client has a format of its own, and dhcpcd keeps the answer as it came
+//! Beside the name servers, only whether a file names an address is asked: each client has a format of its own, and dhcpcd keeps the answer as it came
 //! (RFC 2131, 2). udhcpc leaves it to a script to set the address, without a lifetime, so nothing else than the process
 //! tells of it.
+
+mod resolvers;
 
 use std::fs;
 use std::io::Read as _;
@@ -10,6 +12,8 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use ftr_tool::open::readable;
+
+pub(crate) use resolvers::resolvers;
 
 /// Where networkd, `NetworkManager`, dhcpcd and dhclient keep them.
 const DIRECTORIES: [&str; 4] =
@@ -25,19 +29,19 @@ const REPLY: u8 = 2;
 const YOUR_ADDRESS: std::ops::Range<usize> = 16..20;
 
 /// A file of leases.
-pub(super) struct Lease {
-    pub(super) file: String,
-    pub(super) text: Vec<u8>,
+pub(crate) struct Lease {
+    pub(crate) file: String,
+    pub(crate) text: Vec<u8>,
 }
 
 /// A client that writes none.
-pub(super) struct Client {
-    pub(super) name: &'static str,
-    pub(super) device: String,
+pub(crate) struct Client {
+    pub(crate) name: &'static str,
+    pub(crate) device: String,
 }
 
 /// The clients that run in our network namespace and write no lease.
-pub(super) fn clients() -> Vec<Client> {
+pub(crate) fn clients() -> Vec<Client> {
     let proc = Path::new("/proc");
     let namespace = |process: &Path| fs::read_link(process.join("ns/net")).ok();
     let here = namespace(&proc.join("self"));
@@ -62,7 +66,7 @@ fn device(command: &[u8]) -> Option<String> {
 }
 
 /// Reads what there is and may be read. Leases say more of what the kernel has, and are not needed.
-pub(super) fn read() -> Vec<Lease> {
+pub(crate) fn read() -> Vec<Lease> {
     DIRECTORIES.iter().flat_map(|directory| within(Path::new(directory))).collect()
 }
 
@@ -70,17 +74,18 @@ fn within(directory: &Path) -> Vec<Lease> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten().take(MOST);
     let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
     paths.sort();
-    let lease = |path: &Path| {
-        let mut text = Vec::new();
-        readable(path).ok()?.take(LONGEST).read_to_end(&mut text).ok()?;
-        Some(Lease { file: path.display().to_string(), text })
-    };
     paths.iter().filter_map(|path| lease(path)).collect()
+}
+
+fn lease(path: &Path) -> Option<Lease> {
+    let mut text = Vec::new();
+    readable(path).ok()?.take(LONGEST).read_to_end(&mut text).ok()?;
+    Some(Lease { file: path.display().to_string(), text })
 }
 
 impl Lease {
     /// Whether the lease is for an address.
-    pub(super) fn names(&self, address: IpAddr) -> bool {
+    pub(crate) fn names(&self, address: IpAddr) -> bool {
         let IpAddr::V4(four) = address else { return false };
         if self.text.first() == Some(&REPLY) {
             return self.text.get(YOUR_ADDRESS).is_some_and(|own| own == four.octets());
