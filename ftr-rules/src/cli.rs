@@ -1,7 +1,7 @@
 //! The command line.
 
-use clap::{Args, Parser};
-use ftr_core::Family;
+use clap::{Args, Parser, ValueEnum};
+use ftr_core::{Config, Family};
 use ftr_tool::cli::Source;
 
 use crate::model::Table;
@@ -16,7 +16,10 @@ Examples:
   ftr-rules --diff                         are they loaded? 0 yes, 1 no (run it as root)
   ftr-rules --backend nft | nft -f -       both families, in tables of their own
   ftr-rules --table mangle --table nat | iptables-restore --noflush
-                                           beside a firewall that is there: its rules stay";
+                                           beside a firewall that is there: its rules stay
+  ftr-rules --sets | ipset restore         before rules for iptables, where a policy has domains
+  ftr-rules --backend nft --dns dnsmasq > /etc/dnsmasq.d/ftr-domains.conf
+                                           and a restart of dnsmasq, which then fills the sets";
 
 /// Print the firewall rules that several uplinks need, as text for iptables-restore or nft
 ///
@@ -38,8 +41,22 @@ pub(crate) struct Cli {
     /// Compare with the rules that are loaded, and print what differs
     #[arg(long)]
     pub(crate) diff: bool,
+    /// Print the sets that iptables needs for policies with domains, for `ipset restore`, before the rules (nft makes its
+    /// own with them)
+    #[arg(long, conflicts_with = "diff")]
+    pub(crate) sets: bool,
+    /// Print the lines for a name server that put the addresses of policies' domains into the sets
+    #[arg(long, value_name = "DAEMON", value_enum, conflicts_with_all = ["diff", "sets"])]
+    pub(crate) dns: Option<NameServer>,
     #[command(flatten)]
     families: Families,
+}
+
+/// A name server that can fill sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NameServer {
+    /// dnsmasq(8), built with ipset and nftset, as Debian's is
+    Dnsmasq,
 }
 
 #[derive(Args, Clone, Copy, Debug)]
@@ -53,6 +70,16 @@ struct Families {
 }
 
 impl Cli {
+    /// The families that are asked for, of those that the configuration has.
+    pub(crate) fn families(&self, config: &Config) -> Vec<Family> {
+        let Families { ipv4, ipv6 } = self.families;
+        let asked = |family: &Family| match family {
+            Family::V4 => ipv4 || !ipv6,
+            Family::V6 => ipv6 || !ipv4,
+        };
+        config.families().into_iter().filter(asked).collect()
+    }
+
     /// What is asked for.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ mod iptables;
 mod learned;
 mod loaded;
 pub mod model;
+mod names;
 mod nft;
 mod programs;
 pub mod render;
@@ -21,13 +22,14 @@ mod space;
 
 use std::process::ExitCode;
 
+use ftr_core::config::Policy;
 use ftr_core::{Config, Exit, Family};
 use ftr_tool::cli::{Failure, answer, say};
 use ftr_tool::running;
 
-use cli::Cli;
+use cli::{Cli, NameServer};
 use model::Table;
-use render::Request;
+use render::{Backend, Request};
 
 const TOOL: &str = "ftr-rules";
 
@@ -49,6 +51,10 @@ fn print(cli: &Cli) -> Result<Exit, Failure> {
     if request.families.contains(&Family::V6) && config.learns_prefixes() {
         learned::fill(&mut config).unwrap_or_else(|warning| say(TOOL, &warning));
     }
+    if let Some(text) = of_names(cli, &config, request.backend)? {
+        answer(&text)?;
+        return Ok(Exit::Yes);
+    }
     if !cli.quiet && !cli.diff {
         warn(&config, &request);
     }
@@ -67,6 +73,20 @@ fn print(cli: &Cli) -> Result<Exit, Failure> {
         answer(&differences.concat())?;
     }
     Ok(if differences.is_empty() { Exit::Yes } else { Exit::No })
+}
+
+/// What policies for names need beside the rules, where that is asked for.
+fn of_names(cli: &Cli, config: &Config, backend: Backend) -> Result<Option<String>, Failure> {
+    let families = cli.families(config);
+    if cli.sets {
+        return Ok(Some(names::ipsets(config, &families)));
+    }
+    let Some(NameServer::Dnsmasq) = cli.dns else { return Ok(None) };
+    if !config.policies.iter().any(Policy::of_names) {
+        let what = format!("no policy of {} is for domains", config.file.display());
+        return Err(Failure::new(Exit::Config, what));
+    }
+    Ok(Some(names::dnsmasq(config, backend, &families)))
 }
 
 fn warn(config: &Config, request: &Request) {

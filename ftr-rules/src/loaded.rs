@@ -14,6 +14,9 @@ use crate::programs::{self, shown};
 use crate::render::{Backend, Request, print};
 use crate::{nft as backend, space};
 
+/// What sets of names alone have.
+const TIMEOUT: &str = "timeout";
+
 /// How to load and to show rules, and how to read both.
 struct Loader {
     load: Vec<String>,
@@ -33,15 +36,19 @@ impl Loader {
 /// Something is not there, or may not be done.
 pub(crate) fn differences(request: &Request, config: &Config) -> Result<Vec<String>, Failure> {
     let loaded = loaded(request)?;
-    space::enter()?;
     let ruleset = request.ruleset(config);
-    for (name, family) in sets(request, &ruleset) {
-        programs::fed(&["ipset", "create", &name, "hash:net", "family", family], "")?;
+    let sets = sets(request, &ruleset);
+    let unlike = unlike(&sets)?;
+    space::enter()?;
+    for (name, words) in sets {
+        let create = format!("create {name} {words}\n");
+        programs::fed(&["ipset", "restore"], &create)?;
     }
     let mut fewest: Option<Vec<String>> = None;
     for (loader, loaded) in &loaded {
         let mut lines = compare(&wanted(loader, request, config, &ruleset)?, loaded);
         lines.extend(left(request, config, loaded));
+        lines.extend(unlike.iter().cloned());
         if fewest.as_ref().is_none_or(|before| lines.len() < before.len()) {
             fewest = Some(lines);
         }
@@ -91,15 +98,54 @@ fn loaded(request: &Request) -> Result<Vec<(Loader, Vec<Table>)>, Failure> {
     Ok(all)
 }
 
-/// The sets that iptables has to find before it takes rules that look into them, and their families.
-fn sets(request: &Request, ruleset: &Ruleset) -> BTreeSet<(String, &'static str)> {
+/// The sets that iptables has to find before it takes rules that look into them, each with the words that make it.
+fn sets(request: &Request, ruleset: &Ruleset) -> BTreeSet<(String, String)> {
     let rules = ruleset.tables.iter().flat_map(|table| &table.blocks).flat_map(|block| &block.rules);
-    let named = rules.filter_map(|rule| rule.when.set.clone());
+    let named = rules.filter_map(|rule| rule.when.set.as_ref());
     match (request.backend, request.families.as_slice()) {
         (Backend::Nft, _) => BTreeSet::new(),
-        (Backend::Iptables, [Family::V6]) => named.map(|name| (format!("{name}6"), "inet6")).collect(),
-        (Backend::Iptables, _) => named.map(|name| (name, "inet")).collect(),
+        (Backend::Iptables, families) => {
+            let family = families.first().copied().unwrap_or(Family::V4);
+            named.map(|set| (set.ipset(family), set.create(family))).collect()
+        }
     }
+}
+
+/// How the sets of names that there are differ from ours. What they hold is for others to say, and of other sets everything
+/// is.
+fn unlike(sets: &BTreeSet<(String, String)>) -> Result<Vec<String>, Failure> {
+    let mut lines = Vec::new();
+    let ours: Vec<_> = sets.iter().filter(|(_, words)| words.contains(TIMEOUT)).collect();
+    if ours.is_empty() {
+        return Ok(lines);
+    }
+    let there = shown(&["ipset", "list", "-n"])?;
+    for (name, words) in ours {
+        let found = if there.lines().any(|line| line == name) {
+            Some(made_by(&shown(&["ipset", "list", "-t", name])?))
+        } else {
+            None
+        };
+        if found.as_ref() != Some(words) {
+            lines.push(format!("- set {name}: {words}"));
+            lines.extend(found.map(|found| format!("+ set {name}: {found}")));
+        }
+    }
+    Ok(lines)
+}
+
+/// The words that make a set like one that ipset(8) describes, but for those that make no difference here.
+fn made_by(description: &str) -> String {
+    let line = |head: &str| description.lines().find_map(|line| line.strip_prefix(head)).unwrap_or_default().trim();
+    let words: Vec<&str> = line("Header:").split_whitespace().collect();
+    let mut made = line("Type:").to_owned();
+    for pair in
+        words.chunks(2).filter(|pair| ["family", "maxelem", TIMEOUT].iter().any(|word| pair.first() == Some(word)))
+    {
+        made.push(' ');
+        made.push_str(&pair.join(" "));
+    }
+    made
 }
 
 /// Tables of ours that the configuration does not want any more: loading removes them.
@@ -110,4 +156,17 @@ fn left(request: &Request, config: &Config, loaded: &[Table]) -> Vec<String> {
     let names = request.absent(config).into_iter().map(backend::table_name);
     let there = names.filter(|name| loaded.iter().any(|table| table.name == *name));
     there.map(|name| format!("+ table {name}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::made_by;
+
+    #[test]
+    fn a_set_is_compared_by_what_it_can_hold() {
+        let shown = "Name: ftr_video\nType: hash:ip\nRevision: 6\nHeader: family inet hashsize 2048 maxelem 65536 timeout 3600 \
+                     bucketsize 12 initval 0x08b025a0\nSize in memory: 280\nReferences: 0\nNumber of entries: 1\n";
+        assert_eq!(made_by(shown), "hash:ip family inet maxelem 65536 timeout 3600");
+        assert_eq!(made_by("Header: family"), " family");
+    }
 }

@@ -156,8 +156,8 @@ pub struct When {
     pub sources: Vec<Prefix>,
     /// Go to one of these networks.
     pub destinations: Vec<Prefix>,
-    /// The name of a set of addresses that they go to; that of IPv6 ends in a `6` more.
-    pub set: Option<String>,
+    /// The set of addresses that they go to.
+    pub set: Option<Set>,
     /// Go to an address of the router.
     pub local: Option<Local>,
     /// The transport protocol.
@@ -176,6 +176,53 @@ pub struct When {
     pub state: Option<State>,
     /// What the marks are.
     pub mark: Option<Mark>,
+}
+
+/// A set of addresses that others fill.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Set {
+    /// Its name; that of IPv6 ends in a `6` more.
+    pub name: String,
+    /// Who fills it.
+    pub kind: SetKind,
+}
+
+/// Who fills a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SetKind {
+    /// Somebody, with networks that stay.
+    Networks,
+    /// A name server, with addresses that stay for a while after it was asked, or after a connection began.
+    Names,
+}
+
+impl Set {
+    /// How long an address of a name stays, in seconds.
+    pub const STAYS: u32 = 3600;
+    /// The most addresses of names: whoever answers for a name says how many there are.
+    pub const MOST: u32 = 65_536;
+
+    /// Its name in ipset(8).
+    #[must_use]
+    pub fn ipset(&self, family: Family) -> String {
+        format!("{}{}", self.name, if family == Family::V6 { "6" } else { "" })
+    }
+
+    /// Its name in nft(8), where a plain one might be a word of its language.
+    #[must_use]
+    pub fn nft(&self, family: Family) -> String {
+        format!("to_{}", self.ipset(family))
+    }
+
+    /// The words of ipset(8) that make it, behind its name.
+    #[must_use]
+    pub fn create(&self, family: Family) -> String {
+        let family = if family == Family::V6 { "inet6" } else { "inet" };
+        match self.kind {
+            SetKind::Networks => format!("hash:net family {family}"),
+            SetKind::Names => format!("hash:ip family {family} maxelem {} timeout {}", Self::MOST, Self::STAYS),
+        }
+    }
 }
 
 /// Whose a source is that comes in by an uplink.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use ftr_core::Family;
 
-use crate::model::{Action, Block, Chain, Hook, Policy, Rule, Rules, Ruleset, Table};
+use crate::model::{Action, Block, Chain, Hook, Policy, Rule, Rules, Ruleset, Set, SetKind, Table};
 use crate::script::Script;
 
 /// What begins an example.
@@ -58,8 +58,8 @@ fn table(rules: &Rules, ruleset: &Ruleset, script: &mut Script) {
         script.line(&format!("flush table {name}"));
     }
     script.braces(&format!("table {}", table_name(rules.table)), |script| {
-        for (name, family) in &sets {
-            set(name, *family, script);
+        for (kept, family) in &sets {
+            set(kept, *family, script);
         }
         for mark in restored(rules, ruleset) {
             script.braces(&format!("chain {}", statement::mark_chain(mark)), |script| {
@@ -90,20 +90,31 @@ fn restored(rules: &Rules, ruleset: &Ruleset) -> Vec<u32> {
 }
 
 /// Every set that a rule looks into.
-fn sets(rules: &Rules) -> BTreeSet<(String, Family)> {
+fn sets(rules: &Rules) -> BTreeSet<(Set, Family)> {
     let all = rules.blocks.iter().flat_map(|block| &block.rules);
     all.filter_map(|rule| Some((rule.when.set.clone()?, rule.when.family?))).collect()
 }
 
-fn set(name: &str, family: Family, script: &mut Script) {
-    script.comment("Filled by others. Loading these rules again keeps what is in it.");
+fn set(set: &Set, family: Family, script: &mut Script) {
+    let by = match set.kind {
+        SetKind::Networks => "others",
+        SetKind::Names => "a name server (ftr-rules --dns)",
+    };
+    script.comment(&format!("Filled by {by}. Loading these rules again keeps what is in it."));
     let kind = match family {
         Family::V4 => "ipv4_addr",
         Family::V6 => "ipv6_addr",
     };
-    script.braces(&format!("set {}", statement::set_name(name, family)), |script| {
+    script.braces(&format!("set {}", set.nft(family)), |script| {
         script.line(&format!("type {kind}"));
-        script.line("flags interval");
+        match set.kind {
+            SetKind::Networks => script.line("flags interval"),
+            SetKind::Names => {
+                script.line(&format!("size {}", Set::MOST));
+                script.line("flags dynamic,timeout");
+                script.line(&format!("timeout {}s", Set::STAYS));
+            }
+        }
     });
 }
 

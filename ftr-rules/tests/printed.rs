@@ -337,3 +337,29 @@ fn segments_are_told_to_both_ends_and_are_smaller_over_ipv6() {
         assert!(text.contains(end), "{text}");
     }
 }
+
+#[test]
+fn a_policy_for_domains_looks_into_a_set_whose_addresses_come_and_go() {
+    let policy = "policies: [{name: video, uplinks: ppp0, match: {domains: [video.example, example.net]}}]\n";
+    let all = rules(policy, Backend::Nft, BOTH, Table::Mangle);
+    for (head, kind) in [("set to_ftr_video {", "type ipv4_addr"), ("set to_ftr_video6 {", "type ipv6_addr")] {
+        let at = place(&all, head);
+        assert_eq!(all[at + 1..at + 5], [kind, "size 65536", "flags dynamic,timeout", "timeout 3600s"]);
+    }
+    let marks = |ip: &str, set: &str| {
+        format!(
+            "{ip} daddr @{set} ct state new meta mark & 0xff00 == 0 update @{set} {{ {ip} daddr }} \
+             meta mark set meta mark & 0xffff00ff | 0x300"
+        )
+    };
+    place(&all, &marks("ip", "to_ftr_video"));
+    place(&all, &marks("ip6", "to_ftr_video6"));
+    // A table that is replaced as a whole would lose what is in them.
+    assert!(printed(policy, Backend::Nft, BOTH, &[Table::Mangle]).contains("flush table inet ftr_mangle"));
+    for (families, set) in [(V4, "ftr_video"), (V6, "ftr_video6")] {
+        let all = rules(policy, Backend::Iptables, families, Table::Mangle);
+        let rule =
+            |line: &&String| line.contains(&format!(" -m set --match-set {set} dst -m conntrack --ctstate NEW "));
+        assert!(all.iter().any(|line| rule(&line)), "{all:#?}");
+    }
+}

@@ -38,14 +38,12 @@ impl ActiveSet {
         };
         let has_egress = |uplink: &usize| snapshot.states.get(*uplink).is_some_and(|state| state.egress.is_some());
         let all = || (0..config.uplinks.len()).filter(has_egress);
-        let works: BTreeSet<usize> = match failed {
-            Some(failed) => all().filter(|uplink| !failed.contains(uplink)).collect(),
-            None => {
-                let found = snapshot.resolving_as_found(config);
-                let carrying = snapshot.carrying(config);
-                let carries = |uplink: &usize| carrying.iter().any(|member| member.uplink == *uplink);
-                all().filter(|uplink| found.contains(uplink) || carries(uplink)).collect()
-            }
+        let works: BTreeSet<usize> = if let Some(failed) = failed {
+            all().filter(|uplink| !failed.contains(uplink)).collect()
+        } else {
+            let mut found = snapshot.resolving_as_found(config);
+            found.extend(snapshot.carrying(config).iter().map(|member| member.uplink));
+            all().filter(|uplink| found.contains(uplink)).collect()
         };
         if works.is_empty() { all().collect() } else { works }
     }
@@ -118,8 +116,8 @@ mod tests {
             .collect();
         let host = HostView { links: &links, addresses: &addresses, ..HostView::default() };
         let states = uplink_states(config, Family::V4, host);
-        let stated = |uplink: &ftr_core::config::Uplink| uplink.dns.iter().filter_map(|one| one.address()).collect();
-        Snapshot { states, resolvers: config.uplinks.iter().map(stated).collect(), ..bare(host) }
+        let servers = |uplink: &ftr_core::config::Uplink| uplink.dns.iter().filter_map(|one| one.address()).collect();
+        Snapshot { states, resolvers: config.uplinks.iter().map(servers).collect(), ..bare(host) }
     }
 
     fn these(config: &Config, members: &[usize], failed: &[usize]) -> ActiveSet {
@@ -157,7 +155,7 @@ mod tests {
         let config = resolved(["10.1.1.1", "[10.2.1.1, 10.2.1.2]", "10.3.1.1"]);
         let mut kernel = snapshot(&config, &[0, 1, 2]);
         let (one, two) = (line("10.1.1.1", 1), [line("10.2.1.1", 2), line("10.2.1.2", 2)]);
-        let all = [&[one.clone()], &two[..], &[line("10.3.1.1", 3)]].concat();
+        let all = [std::slice::from_ref(&one), &two[..], &[line("10.3.1.1", 3)]].concat();
         assert_eq!(apply(&config, &mut kernel, &these(&config, &[0, 1], &[])), all, "on standby it works as well");
         assert!(kernel.rules.iter().any(|it| rule(it).starts_with("priority 40010 lookup 4 ")));
         assert_eq!(apply(&config, &mut kernel, &these(&config, &[0], &[1, 2])), [one]);

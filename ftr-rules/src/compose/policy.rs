@@ -9,22 +9,28 @@ use ftr_core::{Config, InterfaceName};
 
 use super::examples;
 use super::scope::{self, Scope, inside};
-use crate::model::{Action, Block, Chain, Hook, Mark, Rule, State, When};
+use crate::model::{Action, Block, Chain, Hook, Mark, Rule, Set, SetKind, State, When};
 
 const BY_HAND: &str = "\
 It has no match: mark its new connections here yourself, those of a host of yours:";
+
+const OF_NAMES: &str = "
+It is for the addresses that its domains were resolved to (ftr-rules --dns).";
 
 pub(super) fn blocks(config: &Config, numbering: &Numbering, scope: &Scope) -> Vec<Block> {
     let block = |(k, policy): (usize, &Policy)| {
         let names = policy.uplinks.iter().filter_map(|index| config.uplinks.get(*index));
         let names: Vec<&str> = names.map(|uplink| uplink.name.as_str()).collect();
         let mark = numbering.policy_mark(k);
-        let why = format!(
+        let mut why = format!(
             "Policy {}: mark {}, by the first of {} that works.",
             policy.name,
             scope::mark(numbering, mark),
             names.join(", ")
         );
+        if policy.of_names() {
+            why.push_str(OF_NAMES);
+        }
         let rule = |hook: Hook, when: &When| -> Vec<Rule> {
             let each = scope.split(when).into_iter();
             each.map(|when| Rule::new(Chain::At(hook), when, Action::MarkPacket(mark))).collect()
@@ -35,7 +41,7 @@ pub(super) fn blocks(config: &Config, numbering: &Numbering, scope: &Scope) -> V
                 rules: by_hand(config, scope, mark).into_iter().collect(),
             };
         };
-        let begins = begins(matching);
+        let begins = When { set: set(policy), ..begins(matching) };
         let mut rules = Vec::new();
         if let Some(inputs) = comes_in_by(config, scope, matching) {
             rules.extend(rule(Hook::Prerouting, &When { inputs, ..begins.clone() }));
@@ -46,6 +52,12 @@ pub(super) fn blocks(config: &Config, numbering: &Numbering, scope: &Scope) -> V
         Block { why, rules }
     };
     config.policies.iter().enumerate().map(block).collect()
+}
+
+/// The set that its connections go to an address of.
+fn set(policy: &Policy) -> Option<Set> {
+    let kind = if policy.of_names() { SetKind::Names } else { SetKind::Networks };
+    policy.set().map(|name| Set { name, kind })
 }
 
 /// Which connections to mark is for the administrator to say.
@@ -75,7 +87,6 @@ fn begins(matching: &Match) -> When {
     When {
         sources: matching.sources.clone(),
         destinations: matching.destinations.clone(),
-        set: matching.set.clone(),
         protocol: matching.protocol,
         sports: matching.sports.clone(),
         dports: matching.dports.clone(),

@@ -30,11 +30,8 @@ pub(super) fn each(when: &When, family: Family, mask: Option<u32>) -> Vec<String
 
 /// What takes one rule alone.
 fn rest(when: &When, family: Family, mask: Option<u32>) -> String {
-    let mut text = match (&when.set, family) {
-        (None, _) => String::new(),
-        (Some(set), Family::V4) => format!(" -m set --match-set {set} dst"),
-        (Some(set), Family::V6) => format!(" -m set --match-set {set}6 dst"),
-    };
+    let set = when.set.as_ref().map(|set| format!(" -m set --match-set {} dst", set.ipset(family)));
+    let mut text = set.unwrap_or_default();
     text.push_str(match when.local {
         None => "",
         Some(Local::Any) => " -m addrtype --dst-type LOCAL",
@@ -123,7 +120,7 @@ fn range(ports: Ports) -> String {
 #[cfg(test)]
 mod tests {
     use super::each;
-    use crate::model::{Mark, State, When};
+    use crate::model::{Mark, Set, SetKind, State, When};
     use ftr_core::Family;
     use ftr_core::config::{Ports, Protocol};
 
@@ -146,7 +143,7 @@ mod tests {
         let when = When {
             protocol: Some(Protocol::Udp),
             dports: (1..=16).map(|n| port(n * 10)).collect(),
-            set: Some("bulk".to_owned()),
+            set: Some(Set { name: "bulk".to_owned(), kind: SetKind::Networks }),
             state: Some(State::New),
             mark: Some(Mark::PacketNone),
             ..When::default()

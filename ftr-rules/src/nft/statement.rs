@@ -7,20 +7,16 @@ use ftr_core::config::{Ports, Protocol};
 use ftr_core::{Family, InterfaceName, Prefix};
 
 use crate::iptables::{endpoint, network};
-use crate::model::{Action, Claim, Local, Mark, Rule, Ruleset, State, When};
+use crate::model::{Action, Claim, Local, Mark, Rule, Ruleset, SetKind, State, When};
 
 /// The chain that gives a packet this mark.
 pub(super) fn mark_chain(mark: u32) -> String {
     format!("mark_{mark:#x}")
 }
 
-/// The name of a set in nft, where a plain one might be a word of its language.
-pub(super) fn set_name(name: &str, family: Family) -> String {
-    format!("to_{name}{}", if family == Family::V6 { "6" } else { "" })
-}
-
 pub(super) fn rule(rule: &Rule, ruleset: &Ruleset) -> String {
     let mut words = conditions(rule, ruleset.mask);
+    words.extend(prolonged(&rule.when));
     words.push(action(rule.action, ruleset));
     words.join(" ")
 }
@@ -38,7 +34,7 @@ fn conditions(rule: &Rule, mask: Option<u32>) -> Vec<String> {
     list(&format!("{ip} saddr"), &networks(&when.sources));
     list(&format!("{ip} daddr"), &networks(&when.destinations));
     if let (Some(set), Some(family)) = (&when.set, when.family) {
-        words.push(format!("{ip} daddr @{}", set_name(set, family)));
+        words.push(format!("{ip} daddr @{}", set.nft(family)));
     }
     words.extend(transport(when));
     words.extend(when.local.map(|local| match local {
@@ -66,6 +62,12 @@ fn conditions(rule: &Rule, mask: Option<u32>) -> Vec<String> {
         Mark::ConnectionSome => format!("ct mark{bits} != 0"),
     }));
     words
+}
+
+/// An address of a name that is used stays: to the kernel a name server adds nothing that is there already.
+fn prolonged(when: &When) -> Option<String> {
+    let (set, family) = (when.set.as_ref().filter(|set| set.kind == SetKind::Names)?, when.family?);
+    Some(format!("update @{} {{ {} daddr }}", set.nft(family), word(family)))
 }
 
 /// Whether the rule can only be of one family anyway.

@@ -24,6 +24,8 @@ pub(super) struct Kernel {
 pub(super) struct Look {
     pub(super) mark: u32,
     pub(super) source: Option<IpAddr>,
+    /// Where it goes; none: to nowhere in particular.
+    pub(super) to: Option<IpAddr>,
     /// The device that it is bound to, by name and number.
     pub(super) device: Option<(String, u32)>,
 }
@@ -68,7 +70,8 @@ impl Kernel {
     fn way(&self, family: Family, look: &Look) -> Ways {
         let far = if family == Family::V4 { "203.0.113.9" } else { "2001:db8:ffff::9" };
         let oif = look.device.as_ref().map(|(name, index)| Device { name, index: *index });
-        let packet = Packet { mark: look.mark, source: look.source, oif, ..Packet::to(far.parse().unwrap()) };
+        let packet =
+            Packet { mark: look.mark, source: look.source, oif, ..Packet::to(look.to.unwrap_or(far.parse().unwrap())) };
         match walk(&packet, &self.rules, &self.routes).last().map(|step| &step.answer) {
             Some(Answer::Found(route, nexthops)) if route.kind == RouteKind::Unicast => {
                 nexthops.iter().map(|nexthop| nexthop.index).collect()

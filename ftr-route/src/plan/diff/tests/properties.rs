@@ -89,9 +89,11 @@ pub(super) fn unbroken(kernel: &mut Kernel, plan: &Plan, family: Family, looks: 
     watch(kernel, plan, family, looks, |before, now, after| before.is_empty() || after.is_empty() || !now.is_empty());
 }
 
-/// Nobody goes by an uplink that he would take neither before nor after.
+/// Nobody goes by an uplink that he would take neither before nor after. What goes to name servers may be balanced between
+/// an uplink and its rule.
 fn straight(kernel: &mut Kernel, plan: &Plan, family: Family, looks: &[Look]) {
-    watch(kernel, plan, family, looks, |before, now, after| {
+    let looks: Vec<Look> = looks.iter().filter(|look| look.to.is_none()).cloned().collect();
+    watch(kernel, plan, family, &looks, |before, now, after| {
         now.iter().all(|way| before.contains(way) || after.contains(way))
     });
 }

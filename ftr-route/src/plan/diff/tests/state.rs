@@ -44,6 +44,8 @@ struct Line {
     /// None: no IPv6; true: by router advertisements.
     ipv6: Option<bool>,
     prefix6: bool,
+    /// Whether it has name servers: one that all have, and one of its own.
+    resolvers: bool,
 }
 
 /// How the device of an uplink is.
@@ -64,6 +66,8 @@ struct World {
     balanced: Option<BTreeMap<usize, u16>>,
     working: Vec<BTreeSet<usize>>,
     refused: BTreeSet<usize>,
+    /// The uplinks whose name servers are reached by them.
+    resolving: BTreeSet<usize>,
 }
 
 /// What is asked for, and whom it concerns.
@@ -123,8 +127,8 @@ impl Change {
 }
 
 prop_compose! {
-    fn line()(kind in prop_oneof![Just(Kind::Static), Just(Kind::Ppp), Just(Kind::Dhcp)], ipv6: Option<bool>, prefix6: bool) -> Line {
-        Line { kind, ipv6, prefix6 }
+    fn line()(kind in prop_oneof![Just(Kind::Static), Just(Kind::Ppp), Just(Kind::Dhcp)], ipv6: Option<bool>, prefix6: bool, resolvers: bool) -> Line {
+        Line { kind, ipv6, prefix6, resolvers }
     }
 }
 
@@ -170,8 +174,9 @@ prop_compose! {
         balanced in proptest::option::weighted(0.8, prop::collection::btree_map(0..MOST, 1u16..=256, 0..=MOST)),
         working in prop::collection::vec(prop::collection::btree_set(0..MOST, 0..=MOST), 3),
         refused in prop_oneof![3 => Just(BTreeSet::new()), 1 => prop::collection::btree_set(0..MOST, 0..2)],
+        resolving in prop::collection::btree_set(0..MOST, 0..=MOST),
     ) -> World {
-        World { seats, balanced, working, refused }
+        World { seats, balanced, working, refused, resolving }
     }
 }
 
@@ -215,7 +220,11 @@ impl Line {
         } else {
             String::new()
         };
-        format!("- {{interface: {}, {v4}{v6}{prefix}}}\n", self.name(i))
+        let both = |family: Family| servers(family, i).map(|server| format!("'{server}'")).join(", ");
+        let families = [Some(Family::V4), self.ipv6.map(|_| Family::V6)];
+        let all: Vec<String> = families.into_iter().flatten().map(both).collect();
+        let dns = if self.resolvers { format!(", dns: [{}]", all.join(", ")) } else { String::new() };
+        format!("- {{interface: {}, {v4}{v6}{prefix}{dns}}}\n", self.name(i))
     }
 
     const fn is_fixed(self, family: Family) -> bool {
@@ -233,6 +242,12 @@ fn on(family: Family, i: usize, host: u16) -> String {
         Family::V4 => format!("{n}.0.0.{host}"),
         Family::V6 => format!("2001:db8:{n}::{host}"),
     }
+}
+
+/// Name servers of uplink i: one that all uplinks have, and one of its own.
+fn servers(family: Family, i: usize) -> [IpAddr; 2] {
+    let own = on(family, i, 53);
+    [if family == Family::V4 { "9.9.9.9" } else { "2620:fe::fe" }, own.as_str()].map(|text| text.parse().unwrap())
 }
 
 fn index(i: usize) -> u32 {
@@ -261,6 +276,12 @@ impl Draft {
         config(&text)
     }
 
+    fn reached(&self, family: Family, world: &World, i: usize) -> Vec<IpAddr> {
+        let line = self.lines[i];
+        let has = line.resolvers && world.resolving.contains(&i) && (family == Family::V4 || line.ipv6.is_some());
+        if has { servers(family, i).to_vec() } else { Vec::new() }
+    }
+
     fn state(&self, family: Family, world: &World) -> State {
         let config = self.config();
         let mut found = Found::default();
@@ -279,9 +300,15 @@ impl Draft {
             policies: world.working.clone(),
             given_up: BTreeSet::new(),
             refused: world.refused.clone(),
+            resolvers: (0..self.lines.len()).map(|i| self.reached(family, world, i)).collect(),
             ..Goal::default()
         };
-        let looks = looks(&config, &states, &links);
+        let mut looks = looks(&config, &states, &links);
+        let those = self.lines.iter().enumerate().filter(|(_, line)| line.resolvers);
+        looks.extend(those.flat_map(|(i, _)| servers(family, i)).flat_map(|server| {
+            let bound = states.iter().flat_map(|state| state.addresses.iter().copied().map(Some)).chain([None]);
+            bound.map(move |source| Look { to: Some(server), source, ..Look::default() }).collect::<Vec<_>>()
+        }));
         let counts = (u32::try_from(self.lines.len()).unwrap(), u32::try_from(self.policies.len()).unwrap());
         State { desired: desired(&config, family, &states, &goal), looks, main, counts }
     }
@@ -334,7 +361,7 @@ fn looks(config: &Config, states: &[UplinkState], links: &[Link]) -> BTreeSet<Lo
     let sources: Vec<Option<IpAddr>> = addresses.chain([None]).collect();
     let mut looks = BTreeSet::new();
     for mark in marks {
-        looks.extend(sources.iter().map(|source| Look { mark, source: *source, device: None }));
+        looks.extend(sources.iter().map(|source| Look { mark, source: *source, ..Look::default() }));
     }
     for link in links {
         looks.insert(Look { device: Some((link.name.clone(), link.index)), ..Look::default() });
