@@ -11,6 +11,7 @@ mod hash;
 mod mark;
 mod planned;
 mod purpose;
+mod sets;
 mod text;
 mod translation;
 
@@ -63,7 +64,8 @@ fn explain(config: &Config, asked: &Explain) -> Result<Explanation, Failure> {
     };
     let (connection, unseen) = connection(&flow);
     let name = device.map(|link| link.name.as_str());
-    let origin = Origin { flow: &flow, device: name, connection: connection.as_ref(), failed: &failed };
+    let sets = sets::held(config, flow.to);
+    let origin = Origin { flow: &flow, device: name, connection: connection.as_ref(), failed: &failed, sets: &sets };
     let (mark, note) = match asked.mark {
         Some(value) => (Mark { value, whence: Whence::Given }, None),
         None => origin.mark(config),

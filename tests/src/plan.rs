@@ -116,6 +116,9 @@ pub struct Wish {
     /// Whether new connections may use it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_route: Option<bool>,
+    /// Its name servers.
+    #[serde(default)]
+    pub dns: Vec<String>,
 }
 
 /// One uplink with its provider.

@@ -63,6 +63,11 @@ impl Router {
         let rules = |arguments: &[&str]| run(self.command(lab, "ftr-rules")?.args(arguments));
         match self.firewall {
             Firewall::Iptables => {
+                // Without any it needs no ipset.
+                let sets = rules(&["--sets"])?;
+                if !sets.is_empty() {
+                    feed(lab.router.command("ipset").arg("restore"), &sets)?;
+                }
                 feed(&mut lab.router.command("iptables-restore"), &rules(&[])?)?;
                 if lab.ipv6 {
                     feed(&mut lab.router.command("ip6tables-restore"), &rules(&["-6"])?)?;

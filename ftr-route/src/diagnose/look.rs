@@ -5,7 +5,7 @@ pub(super) mod ini;
 mod network_manager;
 mod networkd;
 mod processes;
-mod program;
+pub(crate) mod program;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use std::net::IpAddr;
 
 use super::flow::Flow;
+use super::sets::Held;
 
 /// A mark, and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -43,6 +44,8 @@ pub(super) struct Origin<'a> {
     pub(super) connection: Option<&'a Connection>,
     /// Uplinks that are taken to be down.
     pub(super) failed: &'a [usize],
+    /// Which policies' sets hold the destination.
+    pub(super) sets: &'a Held,
 }
 
 impl Origin<'_> {
@@ -64,14 +67,21 @@ impl Origin<'_> {
                 None => return (nothing, None),
             }
         }
+        // What people wonder about where no policy is for it.
+        let mut skipped = None;
         for (k, policy) in config.policies.iter().enumerate() {
             let fits = |matching: &Match| self.comes_in(config, matching) && fits(matching, self.flow);
+            let held = self.sets.get(&k).copied().flatten();
             if policy.matching.as_ref().is_some_and(fits) {
+                if held == Some(false) {
+                    skipped = skipped.or_else(|| of_set(policy, held));
+                    continue;
+                }
                 let mark = Mark { value: numbering.policy_mark(k), whence: Whence::Policy(policy.name.clone()) };
-                return (mark, note.or_else(|| unknown(policy)));
+                return (mark, note.or_else(|| of_set(policy, held)).or(skipped));
             }
         }
-        (nothing, note)
+        (nothing, note.or(skipped))
     }
 
     /// Whether packets of an established connection take its mark over.
@@ -125,15 +135,22 @@ fn fits(matching: &Match, flow: &Flow) -> bool {
         && ports(&matching.dports, flow.dport)
 }
 
-/// What is taken for granted about a policy.
-fn unknown(policy: &Policy) -> Option<String> {
-    let set = policy.matching.as_ref()?.set.as_ref()?;
-    Some(format!("policy {}: the set {set} is taken to hold the destination", policy.name))
+/// What a policy depends on beside the configuration, and whether that is known.
+fn of_set(policy: &Policy, held: Option<bool>) -> Option<String> {
+    let set = policy.set()?;
+    let filled = if policy.of_names() { ", which a name server fills with the addresses of its domains," } else { "" };
+    let holds = match held {
+        Some(true) => "holds the destination now",
+        Some(false) => "does not hold the destination now",
+        None => "cannot be looked into, and is taken to hold the destination",
+    };
+    Some(format!("policy {}: its set {set}{filled} {holds}", policy.name))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Connection, Flow, Mark, Origin, Whence};
+    use super::of_set;
+    use super::{Connection, Flow, Held, Mark, Origin, Whence};
     use crate::plan::uplink_state::tests::{CONFIG, config};
     use ftr_core::config::Protocol;
     use ftr_netlink::{Flow as Tuple, Transport};
@@ -144,6 +161,7 @@ policies:
 - {name: wifi, match: {interface: wlan0}, uplinks: [ppp0]}
 - {name: bulk, match: {destination: 203.0.113.0/24, set: bulk}, uplinks: [ppp0]}
 - {name: by-hand, uplinks: [eth1]}
+- {name: video, match: {destination: 203.0.113.0/24, domains: video.example}, uplinks: [eth1]}
 - {name: own, match: {interface: self, destination: 198.51.100.9}, uplinks: [eth2]}
 ";
 
@@ -162,7 +180,11 @@ policies:
     }
 
     fn mark(flow: Flow, device: Option<&str>) -> (u32, String) {
-        let origin = Origin { flow: &flow, device, connection: None, failed: &[] };
+        mark_with(flow, device, &Held::new())
+    }
+
+    fn mark_with(flow: Flow, device: Option<&str>, sets: &Held) -> (u32, String) {
+        let origin = Origin { flow: &flow, device, connection: None, failed: &[], sets };
         let (mark, note) = origin.mark(&config(&with_policies()));
         let name = match mark.whence {
             Whence::Policy(name) => name,
@@ -179,9 +201,30 @@ policies:
         assert_eq!(mark(flow([8, 8, 8, 8], 22), Some("wlan0")), (5, "wifi".to_owned()));
         // What this host sends is for policies that say so, and what comes in from outside for none.
         assert_eq!(mark(flow([8, 8, 8, 8], 443), None).0, 0);
-        assert_eq!(mark(flow([198, 51, 100, 9], 22), None), (8, "own".to_owned()));
+        assert_eq!(mark(flow([198, 51, 100, 9], 22), None), (9, "own".to_owned()));
         assert_eq!(mark(flow([198, 51, 100, 9], 22), Some("eth0")).0, 0);
         assert_eq!(mark(flow([8, 8, 8, 8], 443), Some("eth1")).0, 0);
+    }
+
+    #[test]
+    fn a_policy_that_looks_into_a_set_depends_on_what_is_in_it() {
+        let told = |sets: &[(usize, Option<bool>)]| {
+            mark_with(flow([203, 0, 113, 1], 22), Some("eth0"), &sets.iter().copied().collect())
+        };
+        assert_eq!(told(&[(2, Some(true))]), (6, "bulk and a note".to_owned()));
+        assert_eq!(told(&[(2, None), (4, Some(true))]), (6, "bulk and a note".to_owned()));
+        assert_eq!(told(&[(2, Some(false)), (4, Some(true))]), (8, "video and a note".to_owned()));
+        assert_eq!(told(&[(2, Some(false)), (4, Some(false))]), (0, "Nothing and a note".to_owned()));
+        let text = config(&with_policies());
+        let line = |k: usize, held| of_set(&text.policies[k], held).unwrap();
+        assert_eq!(
+            line(2, None),
+            "policy bulk: its set bulk cannot be looked into, and is taken to hold the destination"
+        );
+        assert!(
+            line(4, Some(true))
+                .contains("ftr_video, which a name server fills with the addresses of its domains, holds")
+        );
     }
 
     fn of_connection(mark: u32, device: Option<&str>, failed: &[usize], text: &str) -> (Mark, Option<String>) {
@@ -189,7 +232,7 @@ policies:
         let transport = Transport::Ports { protocol: 6, source: 4000, destination: 443 };
         let tuple = Tuple { source: [10, 0, 0, 5].into(), destination: [8, 8, 8, 8].into(), transport };
         let connection = Connection { mark, original: tuple, reply: tuple };
-        Origin { flow: &flow, device, connection: Some(&connection), failed }.mark(&config(text))
+        Origin { flow: &flow, device, connection: Some(&connection), failed, sets: &Held::new() }.mark(&config(text))
     }
 
     #[test]

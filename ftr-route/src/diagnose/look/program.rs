@@ -12,7 +12,7 @@ const BOUNDS: Bounds = Bounds { time: Duration::from_secs(5), bytes: 16 << 20 };
 ///
 /// # Errors
 /// Why it did not print all of it, in its own words where it has some.
-pub(super) fn output(program: &str, arguments: &[&str]) -> Result<Option<String>, String> {
+pub(crate) fn output(program: &str, arguments: &[&str]) -> Result<Option<String>, String> {
     let mut command = match programs::system(program) {
         Ok(command) => command,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
