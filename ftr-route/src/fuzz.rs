@@ -7,7 +7,7 @@ use ftr_core::Family;
 use ftr_core::newest::Newest;
 use ftr_core::record::{Active, Record};
 
-pub use crate::diagnose::fuzz::{host_files, host_firewall};
+pub use crate::diagnose::fuzz::host_firewall;
 pub use crate::remembered::fuzz::sysctl_memory;
 
 /// The name of a target in `fuzz/`, and what it is.
@@ -20,6 +20,12 @@ pub const TARGETS: &[Target] = &[
     ("orders", orders),
     ("sysctl_memory", sysctl_memory),
 ];
+
+/// Files of sections and keys, the kernel's list of sockets, and leases.
+pub fn host_files(bytes: &[u8]) {
+    crate::diagnose::fuzz::host_files(bytes);
+    crate::leases::read_any(bytes);
+}
 
 /// Of all orders that wait, the newest of each family is carried out, with nothing flushed that no order named.
 pub fn orders(bytes: &[u8]) {

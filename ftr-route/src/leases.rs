@@ -106,6 +106,14 @@ impl Lease {
     }
 }
 
+/// Reads it as each client's file.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn read_any(bytes: &[u8]) {
+    resolvers::read_any(bytes);
+    let lease = Lease { file: String::new(), text: bytes.to_vec() };
+    assert!(!lease.names(IpAddr::from([192, 0, 2, 17])) || !bytes.is_empty());
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Lease, device, within};

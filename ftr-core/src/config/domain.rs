@@ -39,7 +39,7 @@ impl FromStr for Domain {
             return wrong("has letters that a name server does not know: write it as xn--…");
         }
         if text.starts_with("*.") {
-            return wrong("is meant with all names below it anyway: leave the *. out");
+            return wrong("begins with *., but a domain is meant with all names below it: leave the *. out");
         }
         let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
         let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';

@@ -35,6 +35,7 @@ impl Server {
         // To an address that the router has not got yet, it would forward the answer to another provider.
         command.arg("--dhcp-broadcast");
         command.arg(format!("--dhcp-option=option:router,{}", uplink.gateway()));
+        command.arg(format!("--dhcp-option-force=option:dns-server,10.{}.1.1", uplink.number));
         command.arg(match offer {
             // It has no shorter leases than two minutes.
             Some(address) => format!("--dhcp-range={address},{address},255.255.255.0,2m"),
