@@ -88,13 +88,13 @@ fn to_ask(servers: &[Server]) -> Vec<IpAddr> {
 
 fn lines(daemon: Forwarder, servers: &[IpAddr]) -> Vec<String> {
     let mut lines: Vec<String> = match daemon {
-        Forwarder::Unbound if !servers.is_empty() => vec!["forward-zone:".to_owned(), "\tname: \".\"".to_owned()],
+        Forwarder::Unbound if !servers.is_empty() => vec!["forward-zone:".to_owned(), "  name: \".\"".to_owned()],
         Forwarder::Resolved => vec!["[Resolve]".to_owned(), "Domains=~.".to_owned()],
         _ => Vec::new(),
     };
     let line = |server: &IpAddr| match daemon {
         Forwarder::Dnsmasq => format!("server={server}"),
-        Forwarder::Unbound => format!("\tforward-addr: {server}"),
+        Forwarder::Unbound => format!("  forward-addr: {server}"),
         Forwarder::Resolved => format!("DNS={server}"),
     };
     lines.extend(servers.iter().map(line));
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn each_daemon_has_words_of_its_own() {
-        let unbound = "forward-zone:\n\tname: \".\"\n\tforward-addr: 8.8.8.8\n\tforward-addr: 2001:db8::2";
+        let unbound = "forward-zone:\n  name: \".\"\n  forward-addr: 8.8.8.8\n  forward-addr: 2001:db8::2";
         assert_eq!(told(Forwarder::Unbound, OWN, &[1]), unbound);
         let resolved = "[Resolve]\nDomains=~.\nDNS=8.8.8.8\nDNS=2001:db8::2";
         assert_eq!(told(Forwarder::Resolved, OWN, &[1]), resolved);

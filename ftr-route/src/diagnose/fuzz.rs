@@ -53,7 +53,7 @@ pub fn host_firewall(bytes: &[u8]) {
 ///
 /// # Panics
 /// That is not so.
-pub fn host_files(bytes: &[u8]) {
+pub(crate) fn host_files(bytes: &[u8]) {
     let Some((kind, text)) = bytes.split_first() else { return };
     let text = String::from_utf8_lossy(text);
     if kind % 2 == 0 {

@@ -10,7 +10,22 @@ use std::process::Command;
 pub(crate) const PROGRAMS: [&str; 5] = ["ftr-monitor", "ftr-notify", "ftr-probe", "ftr-route", "ftr-rules"];
 
 /// How examples are tested that do not simply end with 0, by marks as in documents.
-const MARKED: [(&str, &str); 20] = [
+const MARKED: [(&str, &str); 26] = [
+    (
+        "ftr-route dns --for unbound > /etc/unbound/unbound.conf.d/ftr.conf && unbound-control reload",
+        "untested: the usual configuration has no name servers; scenarios play it",
+    ),
+    (
+        "ftr-route dns --for resolved > /etc/systemd/resolved.conf.d/ftr.conf && systemctl reload-or-restart systemd-resolved",
+        "untested: the usual configuration has no name servers; scenarios play it",
+    ),
+    ("ftr-route dns --for dnsmasq > /etc/ftr/servers", "tested exit=78"),
+    ("ftr-route dns --for dnsmasq --failed eth2", "tested exit=78"),
+    ("ftr-route dns --for dnsmasq -j", "tested exit=78"),
+    (
+        "ftr-rules --backend nft --dns dnsmasq > /etc/dnsmasq.d/ftr-domains.conf",
+        "untested: the usual configuration has no domains; scenarios play it",
+    ),
     (
         "ftr-route advertise --for networkd br0 > /etc/systemd/network/br0.network.d/ftr.conf && networkctl reload",
         "untested: no systemd runs in the lab, and the usual configuration deprecates no prefix",
