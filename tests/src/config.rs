@@ -83,7 +83,7 @@ fn uplink_line(uplink: &Uplink, ipv6: bool) -> String {
     keys.extend(uplink.wish.weight.map(|weight| format!("weight: {weight}")));
     keys.extend(uplink.wish.priority_group.map(|group| format!("priority_group: {group}")));
     keys.extend(uplink.wish.default_route.map(|eligible| format!("default_route: {eligible}")));
-    keys.extend((!uplink.wish.dns.is_empty()).then(|| format!("dns: [{}]", uplink.wish.dns.join(", "))));
+    keys.extend((!uplink.wish.dns.is_empty()).then(|| format!("dns: ['{}']", uplink.wish.dns.join("', '"))));
     format!("- {{{}}}\n", keys.join(", "))
 }
 
