@@ -17,7 +17,9 @@ use crate::snapshot::{Search, Snapshot};
 /// A name server of an uplink.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Server {
+    /// Where it is.
     address: IpAddr,
+    /// The uplink by which it is reached; of several that have it, one that works.
     uplink: InterfaceName,
     /// The uplink works; where none with a name server does, all are asked nevertheless.
     works: bool,

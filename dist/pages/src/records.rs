@@ -59,7 +59,7 @@ const RECORDS: [(&str, &str, &str); 6] = [
 ];
 
 /// What else is printed with -j: what prints it, the struct, and how it is printed.
-const ANSWERS: [(&str, &str, &str); 8] = [
+const ANSWERS: [(&str, &str, &str); 9] = [
     (
         "ftr-monitor status",
         "Status",
@@ -85,6 +85,7 @@ const ANSWERS: [(&str, &str, &str); 8] = [
         "An object for each uplink and family, which `ftr-route connections -j` prints.",
     ),
     ("ftr-route advertise", "Network", "One list of objects, which `ftr-route advertise -j` prints."),
+    ("ftr-route dns", "Server", "One list of objects, which `ftr-route dns -j` prints."),
 ];
 
 /// Where the structs of records are, and of what is kept with them.
@@ -97,11 +98,12 @@ const OF_RECORDS: [&str; 5] = [
 ];
 
 /// Where those of ftr-route's answers are. It has a struct for hazards of its own.
-const OF_ROUTE: [&str; 10] = [
+const OF_ROUTE: [&str; 11] = [
     "ftr-core/src/record/applied.rs",
     "ftr-core/src/record/reason.rs",
     "ftr-core/src/record/stamp.rs",
     "ftr-route/src/advertise.rs",
+    "ftr-route/src/dns.rs",
     "ftr-route/src/check.rs",
     "ftr-route/src/connections.rs",
     "ftr-route/src/diagnose/hazard.rs",
