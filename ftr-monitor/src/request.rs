@@ -56,7 +56,8 @@ impl Request {
     /// # Errors
     /// What is wrong with it, in words.
     pub(crate) fn read(line: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice(line).map_err(|error| format!("request: {}", ftr_tool::brief(&error.to_string())))
+        serde_json::from_slice(line)
+            .map_err(|error| format!("request: {}", sanitize(&ftr_tool::brief(&error.to_string()))))
     }
 
     /// The line to send.
