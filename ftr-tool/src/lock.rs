@@ -15,9 +15,12 @@ use crate::directory::Directory;
 
 /// How often a file that was replaced just then is opened anew.
 const ATTEMPTS: usize = 8;
-/// How long a program may take from fork to exec on a machine with much to do, and between two looks.
+/// How long a program may take from fork to exec on a machine with much to do.
 const STARTED: Duration = Duration::from_secs(2);
+/// Between two looks.
 const LOOK: Duration = Duration::from_millis(10);
+/// How long one is waited for of whom nothing is known.
+const UNSEEN: Duration = Duration::from_millis(100);
 /// Who can open it can lock it.
 const PRIVATE: Mode = Mode::from_bits_truncate(0o600);
 
@@ -60,10 +63,16 @@ impl Directory {
     /// # Errors
     /// As [`Directory::try_lock`].
     pub fn try_lock_after(&self, name: &str) -> io::Result<Option<Lock>> {
-        let end = Instant::now() + STARTED;
+        let begun = Instant::now();
         loop {
             let lock = self.try_lock(name)?;
-            if lock.is_some() || Instant::now() > end || !self.holder(name).is_some_and(is_dead) {
+            let patience = match self.holder(name) {
+                Some(process) if is_dead(process) => STARTED,
+                Some(_) => Duration::ZERO,
+                // It has let go just now, or cannot be seen from here.
+                None => UNSEEN,
+            };
+            if lock.is_some() || begun.elapsed() >= patience {
                 return Ok(lock);
             }
             // The kernel tells nobody of it, unless one waits for as long as it takes.

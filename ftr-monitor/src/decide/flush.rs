@@ -57,7 +57,8 @@ pub(super) fn next(health: &[Health], active: &[usize], policy: Policy) -> Optio
 fn owed_from(one: &Health, policy: Policy) -> Option<u64> {
     let died = policy.on_down && one.is_dead() && !one.given_up.done;
     let left = works(one) && one.given_up.left;
-    let delay = died.then(|| one.since.saturating_add(policy.delay));
+    // Without a delay at once: the record that decides may be older than the one that told of the death.
+    let delay = died.then(|| if policy.delay == 0 { 0 } else { one.since.saturating_add(policy.delay) });
     delay.or(left.then_some(0)).map(|from| from.max(one.given_up.ends()))
 }
 

@@ -206,6 +206,21 @@ fn what_was_put_off_is_given_up_when_the_time_has_come_if_it_is_dead_then() {
 }
 
 #[test]
+fn a_record_that_is_older_than_the_death_gives_up_as_well() {
+    let mut run = Run::new([""; 3], "");
+    run.handle(&ALL_UP);
+    run.restart();
+    // A single check of all uplinks tells of them in the order of the file, whenever each was over.
+    let checks = [("eth1", true, 5000), ("eth2", false, 6300), ("eth3", true, 5001)];
+    let said = checks
+        .into_iter()
+        .flat_map(|(name, up, mono)| run.decider.handle(&Record::Check(check(name, up, run.mono + mono))));
+    let given_up =
+        said.filter_map(|record| if let Record::Active(active) = record { Some(numbers(&active)) } else { None });
+    assert_eq!(given_up.collect::<Vec<_>>(), [[2]]);
+}
+
+#[test]
 fn with_a_delay_nothing_is_given_up_where_all_go_down_one_after_the_other() {
     let mut run = Run::new([""; 3], "routing: {flush_delay: 2s}");
     run.handle(&ALL_UP);
