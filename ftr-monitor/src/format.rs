@@ -1,5 +1,7 @@
 //! Records in words, for the log and for people who look on.
 
+use std::fmt::Write as _;
+
 use ftr_core::record::{Active, Check, Event, EventKind, Reason, Record};
 use ftr_core::{Family, InterfaceName};
 
@@ -87,4 +89,19 @@ const fn family(family: Family) -> &'static str {
 
 fn list(names: &[InterfaceName]) -> String {
     names.iter().map(InterfaceName::as_str).collect::<Vec<_>>().join(", ")
+}
+/// A time span in its two largest units: `3d4h`, `5m12s`, `8s`.
+pub(crate) fn short(millis: u64) -> String {
+    let seconds = millis / 1000;
+    let units = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
+    let Some(first) = units.iter().position(|(unit, _)| seconds >= *unit) else { return "0s".to_owned() };
+    let mut rest = seconds;
+    let mut text = String::new();
+    for (unit, letter) in units.iter().skip(first).take(2) {
+        if rest / unit > 0 {
+            let _ = write!(text, "{}{letter}", rest / unit);
+        }
+        rest %= unit;
+    }
+    text
 }

@@ -20,6 +20,7 @@ use crate::ask;
 use crate::decide::Decider;
 use crate::decide::health::Health;
 use crate::decide::uplink;
+use crate::format::short;
 use crate::memory::recall;
 use crate::request::Request;
 
@@ -376,22 +377,6 @@ fn table(status: &Status, difference: Option<&str>, colour: bool) -> String {
     }
     if let Some(difference) = difference {
         let _ = writeln!(text, "{}", sanitize(difference));
-    }
-    text
-}
-
-/// A time span in its two largest units: `3d4h`, `5m12s`, `8s`.
-fn short(millis: u64) -> String {
-    let seconds = millis / 1000;
-    let units = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
-    let Some(first) = units.iter().position(|(unit, _)| seconds >= *unit) else { return "0s".to_owned() };
-    let mut rest = seconds;
-    let mut text = String::new();
-    for (unit, letter) in units.iter().skip(first).take(2) {
-        if rest / unit > 0 {
-            let _ = write!(text, "{}{letter}", rest / unit);
-        }
-        rest %= unit;
     }
     text
 }

@@ -132,17 +132,12 @@ const fn to_float(millis: u64) -> f64 {
     clippy::cast_sign_loss,
     reason = "a float becomes the nearest number there is"
 )]
-const fn to_whole(millis: f64) -> u64 {
-    millis as u64
+const fn to_whole(number: f64) -> u64 {
+    number as u64
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a float becomes the nearest number there is"
-)]
 fn parts(flaps: f64) -> u32 {
-    (flaps * PARTS).round() as u32
+    u32::try_from(to_whole((flaps * PARTS).round())).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
