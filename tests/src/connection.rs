@@ -86,25 +86,31 @@ impl AsFd for Fresh {
 #[derive(Debug)]
 pub(crate) struct Lasting {
     socket: Socket,
-    heard: Vec<u8>,
     last_answer: Instant,
     next_word: Instant,
     seen: Held,
 }
 
 impl Lasting {
+    /// Connects, and waits for the server's first line: who is held on which uplink is known from the beginning.
     pub(crate) fn open(source: IpAddr, server: SocketAddr, now: Instant) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(server), Type::STREAM, Some(Protocol::TCP))?;
+        let mut socket = Socket::new(Domain::for_address(server), Type::STREAM, Some(Protocol::TCP))?;
         socket.bind(&SockAddr::from(SocketAddr::new(source, 0)))?;
-        let broke = socket
+        socket.set_read_timeout(Some(GREETING))?;
+        let mut heard = Vec::new();
+        let greeted = socket
             .connect_timeout(&SockAddr::from(server), Duration::from_secs(5))
-            .err()
-            .map(|error| (now, error.to_string()));
+            .and_then(|()| await_greeting(&mut socket, &mut heard));
         socket.set_nonblocking(true)?;
-        let now = Instant::now();
         let family = Family::of(server.ip());
-        let seen = Held { family, seen_as: None, longest_stall: Duration::ZERO, broke };
-        Ok(Self { socket, heard: Vec::new(), last_answer: now, next_word: now, seen })
+        let seen = Held {
+            family,
+            seen_as: greeting(&heard),
+            longest_stall: Duration::ZERO,
+            broke: greeted.err().map(|error| (now, error.to_string())),
+        };
+        let now = Instant::now();
+        Ok(Self { socket, last_answer: now, next_word: now, seen })
     }
 
     /// From now on it talks.
@@ -137,14 +143,10 @@ impl Lasting {
         loop {
             match self.socket.read(&mut words) {
                 Ok(0) => return Err(ErrorKind::ConnectionAborted.into()),
-                Ok(length) => {
+                Ok(_) => {
                     let stall = now.duration_since(self.last_answer);
                     self.seen.longest_stall = self.seen.longest_stall.max(stall);
                     self.last_answer = now;
-                    if self.seen.seen_as.is_none() {
-                        self.heard.extend_from_slice(words.get(..length).unwrap_or_default());
-                        self.seen.seen_as = greeting(&self.heard);
-                    }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
@@ -173,6 +175,17 @@ fn hear(socket: &mut Socket, heard: &mut Vec<u8>) -> Option<IpAddr> {
         heard.extend_from_slice(words.get(..length).unwrap_or_default());
     }
     greeting(heard)
+}
+
+fn await_greeting(socket: &mut Socket, heard: &mut Vec<u8>) -> io::Result<()> {
+    let mut words = [0_u8; 64];
+    while greeting(heard).is_none() {
+        match socket.read(&mut words)? {
+            0 => return Err(ErrorKind::ConnectionAborted.into()),
+            length => heard.extend_from_slice(words.get(..length).unwrap_or_default()),
+        }
+    }
+    Ok(())
 }
 
 /// The address in the server's first line, once that is whole.
