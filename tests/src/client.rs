@@ -19,6 +19,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::vec::IntoIter;
 
+/// The client woke so much later than it wanted to: it was not there to listen, and no line is to blame for that.
+const ABSENCE: Duration = Duration::from_millis(50);
+
 /// What the client does.
 #[derive(Debug, Clone)]
 pub struct Habit {
@@ -157,7 +160,9 @@ impl Work {
             }
             let wake = self.next_wake(if stopping { None } else { Some(next_start) });
             stopping |= self.wait(stop, wake)?;
-            self.advance(Instant::now());
+            let now = Instant::now();
+            self.excuse(wake.map_or(Duration::ZERO, |wake| now.saturating_duration_since(wake)));
+            self.advance(now);
         }
         Ok(())
     }
@@ -207,6 +212,14 @@ impl Work {
             stop.read()?;
         }
         Ok(told)
+    }
+
+    /// A machine that stands still for a moment holds up the client as well: that time counts as nobody's silence.
+    fn excuse(&mut self, absence: Duration) {
+        if absence >= ABSENCE {
+            self.lasting.iter_mut().for_each(|lasting| lasting.excuse(absence));
+            self.askers.iter_mut().for_each(|asker| asker.excuse(absence));
+        }
     }
 
     fn advance(&mut self, now: Instant) {

@@ -118,6 +118,11 @@ impl Lasting {
         (self.last_answer, self.next_word) = (now, now);
     }
 
+    /// So long nobody was there who could have heard an answer.
+    pub(crate) fn excuse(&mut self, absence: Duration) {
+        self.last_answer += absence;
+    }
+
     pub(crate) fn alive(&self) -> bool {
         self.seen.broke.is_none()
     }

@@ -77,17 +77,25 @@ pub(crate) struct Asker {
     socket: UdpSocket,
     ends: (IpAddr, SocketAddr),
     next_word: Instant,
+    last_answer: Option<Instant>,
     seen: Flow,
 }
 
 impl Asker {
     pub(crate) fn open(source: IpAddr, server: SocketAddr, now: Instant) -> io::Result<Self> {
-        let seen = Flow { family: Family::of(server.ip()), heard: Vec::new(), ended: Vec::new() };
-        Ok(Self { socket: connect(source, server)?, ends: (source, server), next_word: now, seen })
+        let family = Family::of(server.ip());
+        let seen = Flow { family, heard: Vec::new(), longest_stall: Duration::ZERO, ended: Vec::new() };
+        let (socket, ends) = (connect(source, server)?, (source, server));
+        Ok(Self { socket, ends, next_word: now, last_answer: None, seen })
     }
 
     pub(crate) const fn next_word(&self) -> Instant {
         self.next_word
+    }
+
+    /// So long nobody was there who could have heard an answer.
+    pub(crate) fn excuse(&mut self, absence: Duration) {
+        self.last_answer = self.last_answer.map(|last| last + absence);
     }
 
     /// Asks when due, hears the answers, and tells what was heard. Where the socket was ended it takes a new one, as
@@ -110,6 +118,9 @@ impl Asker {
                 Ok(length) => {
                     let text = words.get(..length).and_then(|words| std::str::from_utf8(words).ok());
                     self.seen.heard.extend(text.and_then(|text| text.parse().ok()).map(|source| (now, source)));
+                    let stall = self.last_answer.map_or(Duration::ZERO, |last| now.duration_since(last));
+                    self.seen.longest_stall = self.seen.longest_stall.max(stall);
+                    self.last_answer = Some(now);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if is_passing(&error) => {}

@@ -97,7 +97,7 @@ fn one(expectation: &Expectation, evidence: &Evidence) -> Result<()> {
             for flow in &report.flows {
                 let first = flow.heard.first().map(|(_, source)| *source);
                 let meant = first.is_some_and(|first| is_on(first, lab, uplinks.as_deref()));
-                let harmed = !flow.ended.is_empty() || flow.longest_stall() > stall.0;
+                let harmed = !flow.ended.is_empty() || flow.longest_stall > stall.0;
                 refuse(meant && flow.family.is_meant(*family) && harmed, || format!("{flow:?}"))?;
             }
             Ok(())

@@ -49,6 +49,8 @@ pub struct Flow {
     pub family: Family,
     /// When answers came, and the source address that the server saw.
     pub heard: Vec<(Instant, IpAddr)>,
+    /// The longest time between two answers.
+    pub longest_stall: Duration,
     /// When and why its socket was ended.
     pub ended: Vec<(Instant, String)>,
 }
@@ -58,16 +60,6 @@ impl Flow {
     #[must_use]
     pub fn seen_before(&self, event: Instant) -> Option<IpAddr> {
         self.heard.iter().rev().find(|(at, _)| *at < event).map(|(_, source)| *source)
-    }
-
-    /// The longest time between two answers.
-    #[must_use]
-    pub fn longest_stall(&self) -> Duration {
-        let times = self.heard.windows(2).map(|pair| match pair {
-            [(first, _), (second, _)] => second.duration_since(*first),
-            _ => Duration::ZERO,
-        });
-        times.max().unwrap_or_default()
     }
 }
 
