@@ -100,7 +100,8 @@ impl Attacker {
         while self.tally.forged + self.tally.repeated < count {
             self.overhear()?;
             let due = due(count, began.elapsed(), during);
-            self.burst(due.saturating_sub(self.tally.forged + self.tally.repeated))?;
+            let missing = due.saturating_sub(self.tally.forged + self.tally.repeated);
+            self.burst(missing.min(most(count, during)))?;
             next = (next + TICK).max(Instant::now());
             thread::sleep(next.saturating_duration_since(Instant::now()));
         }
@@ -161,6 +162,12 @@ impl Attacker {
             self.answers.drain(..self.answers.len().saturating_sub(REMEMBERED));
         }
     }
+}
+
+/// How many are sent at once at the most. After a time in which nobody ran, all that should have been sent meanwhile would
+/// fill the queue of whoever reads it, and true answers with it.
+fn most(count: u64, during: Duration) -> u64 {
+    4 * due(count, TICK, during).max(1)
 }
 
 /// How many of `count` packets, spread evenly over `during`, should have been sent by now.

@@ -4,11 +4,11 @@
 //! guess. The port that a name server is asked from is soon guessed, so it knows that one, and says of each query that
 //! nobody listens, quoting no more than the ports.
 
-use super::due;
 use super::forgery::{
     self, ECHO_HEADER, ECHO_REPLY, ECHO_REQUEST, Echo, IP_HEADER, TIME_EXCEEDED, UNREACHABLE, header, message, packet,
     seal,
 };
+use super::{due, most};
 use crate::error::{Context, Result};
 use crate::namespace::Namespace;
 use crate::plan::{TARGETS, Uplink};
@@ -74,7 +74,7 @@ pub fn slander(
                     sent += 1;
                 }
             }
-            let due = due(count, began.elapsed(), during);
+            let due = due(count, began.elapsed(), during).min(sent + most(count, during));
             while sent < due {
                 if let Some(own) = &own {
                     say(&mouth, &router, &lie(own, uplink.gateway(), &mut random))?;
