@@ -52,8 +52,12 @@ impl Stretch {
 
     /// How long it is by now.
     pub(crate) fn elapsed(&self) -> Duration {
-        let lost = lost().saturating_sub(self.lost);
-        self.began.elapsed().saturating_sub(lost)
+        self.began.elapsed().saturating_sub(self.lost())
+    }
+
+    /// How long the machine has stood still in it.
+    pub(crate) fn lost(&self) -> Duration {
+        lost().saturating_sub(self.lost)
     }
 }
 

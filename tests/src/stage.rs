@@ -2,7 +2,7 @@
 
 use crate::client::Client;
 use crate::datagrams::Answerer;
-use crate::deadline::wait_for;
+use crate::deadline::{Stretch, wait_for};
 use crate::dhcp::Lease;
 use crate::error::{LabError, Result, malformed};
 use crate::expect::{Mark, Marks};
@@ -57,6 +57,8 @@ pub(crate) struct Stage {
     pub(crate) breaks: Vec<Mark>,
     /// When something last happened to an uplink, or the watching began.
     since: Instant,
+    /// What has passed since then.
+    stretch: Stretch,
     /// When the step that is under way began to do something to an uplink.
     begun: Option<Instant>,
     signalled: BTreeMap<String, u32>,
@@ -106,6 +108,7 @@ impl Stage {
             marks: Marks::new(),
             breaks: Vec::new(),
             since: Instant::now(),
+            stretch: Stretch::begin(),
             begun: None,
             signalled: BTreeMap::new(),
             log_read: 0,
@@ -128,6 +131,7 @@ impl Stage {
     /// From now on records may tell what happens to an uplink, even before the deed is done and has its mark.
     fn begin(&mut self) {
         self.since = Instant::now();
+        self.stretch = Stretch::begin();
         self.begun = Some(self.since);
     }
 
@@ -232,16 +236,17 @@ impl Stage {
     }
 
     pub(crate) fn judged(&mut self, judgement: &Judgement, within: Span) -> Result<()> {
-        let since = self.since;
+        let (since, stretch) = (self.since, self.stretch);
         let watch = self.watch.as_mut().ok_or_else(|| LabError::Unexpected("nothing watches yet".to_owned()))?;
-        let so = |seen: &Seen| seen.at <= since + within.0 && judgement.is(&seen.check);
+        let in_time = |seen: &Seen| seen.at <= since + within.0 + stretch.lost();
+        let so = |seen: &Seen| in_time(seen) && judgement.is(&seen.check);
         // Whether a record said so, and the last one, for the reader of a failure.
         let observe = || {
             watch.runs()?;
             let all = watch.so_far().into_iter().filter(|seen| seen.at >= since && judgement.concerns(&seen.check));
             Ok(all.fold((false, None), |(said, _), seen| (said || so(&seen), Some(seen.check))))
         };
-        let left = (since + within.0).saturating_duration_since(Instant::now());
+        let left = within.0.saturating_sub(stretch.elapsed());
         wait_for(&format!("{judgement:?}"), left, observe, |(said, _)| *said).map(drop)
     }
 
