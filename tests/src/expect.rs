@@ -1,5 +1,6 @@
 //! Holds what the client and a watching `ftr-probe` saw against what the scenario expects.
 
+use crate::deadline::Stretch;
 use crate::error::{LabError, Result};
 use crate::expectation::Expectation;
 use crate::family::Family;
@@ -29,6 +30,8 @@ pub(crate) struct Mark {
     pub begun: Instant,
     /// From here on it is in force: what is expected `after` the step begins here.
     pub done: Instant,
+    /// What has passed since then.
+    pub stretch: Stretch,
 }
 
 impl Mark {
@@ -85,7 +88,7 @@ fn one(expectation: &Expectation, evidence: &Evidence) -> Result<()> {
             let counts = |attempt: &&Attempt| attempt.family.is_meant(*family) && !is_lost(attempt);
             let failed = |from| report.failed(from, end).filter(counts).count();
             let count = failed(from);
-            let late = settled.map_or(0, |Span(settled)| failed(from + settled));
+            let late = settled.map_or(0, |Span(settled)| failed(from + settled + lost(marks, after.as_deref())));
             refuse(late > 0, || format!("{late} began later"))?;
             refuse(at_most.is_some_and(|most| count > most), || format!("{count} failed"))
         }
@@ -106,7 +109,8 @@ fn one(expectation: &Expectation, evidence: &Evidence) -> Result<()> {
             let event = mark(marks, report, Some(after))?;
             let all: Vec<&Held> = held_on(report, lab, Some(std::slice::from_ref(uplink)), *family).collect();
             refuse(all.is_empty(), || "no connection was held there".to_owned())?;
-            let in_time = |held: &&Held| held.broke.as_ref().is_some_and(|(at, _)| *at <= event + within.0);
+            let end = event + within.0 + lost(marks, Some(after));
+            let in_time = |held: &&Held| held.broke.as_ref().is_some_and(|(at, _)| *at <= end);
             refuse(!all.iter().all(in_time), || format!("{all:?}"))
         }
         Expectation::Moved { uplink, family, after, within } => {
@@ -116,7 +120,8 @@ fn one(expectation: &Expectation, evidence: &Evidence) -> Result<()> {
             let meant = |flow: &&Flow| flow.family.is_meant(*family) && flow.seen_before(event).is_some_and(on);
             let flows: Vec<&Flow> = report.flows.iter().filter(meant).collect();
             refuse(flows.is_empty(), || "no flow was there".to_owned())?;
-            flows.into_iter().try_for_each(|flow| moved(flow, event, within.0, on))
+            let within = within.0 + lost(marks, Some(after));
+            flows.into_iter().try_for_each(|flow| moved(flow, event, within, on))
         }
         Expectation::Used { uplinks, family, after, within } => {
             let from = mark(marks, report, after.as_deref())?;
@@ -125,9 +130,10 @@ fn one(expectation: &Expectation, evidence: &Evidence) -> Result<()> {
         Expectation::Spread { family, count, p } => spread(report, lab, *family, *count, *p),
         Expectation::Checks { uplink, family, up, reason, after, until, settled } => {
             let from = mark(marks, report, after.as_deref())? + settled.map_or(Duration::ZERO, |Span(settled)| settled);
+            let strict = settled.map_or(from, |_| from + lost(marks, after.as_deref()));
             let end = until.as_deref().map_or(Ok(Instant::now()), |until| Ok(named(marks, until)?.begun))?;
             let all = Judgement { uplink, family: *family, up: *up, reason: reason.as_deref() };
-            say(&all, evidence.checks.iter().filter(|seen| seen.at >= from && seen.at < end))
+            say(&all, evidence.checks.iter().filter(|seen| seen.at >= from && seen.at < end), strict)
         }
         Expectation::Foreign(most) => {
             for uplink in &lab.uplinks {
@@ -139,10 +145,12 @@ fn one(expectation: &Expectation, evidence: &Evidence) -> Result<()> {
     }
 }
 
-fn say<'a>(all: &Judgement, seen: impl Iterator<Item = &'a Seen>) -> Result<()> {
-    let checks: Vec<&Check> = seen.map(|seen| &seen.check).filter(|check| all.concerns(check)).collect();
+/// There are such records, and from `strict` on all say so.
+fn say<'a>(all: &Judgement, seen: impl Iterator<Item = &'a Seen>, strict: Instant) -> Result<()> {
+    let checks: Vec<&Seen> = seen.filter(|seen| all.concerns(&seen.check)).collect();
     refuse(checks.is_empty(), || "there is none".to_owned())?;
-    let others: Vec<&&Check> = checks.iter().filter(|check| !all.is(check)).collect();
+    let strictly = checks.iter().filter(|seen| seen.at >= strict).map(|seen| &seen.check);
+    let others: Vec<&Check> = strictly.filter(|check| !all.is(check)).collect();
     refuse(!others.is_empty(), || format!("{} of {} say otherwise: {others:?}", others.len(), checks.len()))
 }
 
@@ -201,6 +209,11 @@ fn mark(marks: &Marks, report: &Report, name: Option<&str>) -> Result<Instant> {
         Some(name) => Ok(named(marks, name)?.done),
         None => Ok(report.attempts.first().map_or_else(Instant::now, |first| first.began)),
     }
+}
+
+/// How long the machine has stood still since a step: nobody settled or moved meanwhile.
+fn lost(marks: &Marks, name: Option<&str>) -> Duration {
+    name.and_then(|name| marks.get(name)).map_or(Duration::ZERO, |mark| mark.stretch.lost())
 }
 
 fn named(marks: &Marks, name: &str) -> Result<Mark> {

@@ -118,7 +118,8 @@ impl Stage {
 
     pub(crate) fn mark(&mut self, name: String) {
         let done = Instant::now();
-        self.marks.insert(name, Mark { begun: self.begun.take().unwrap_or(done), done });
+        let begun = self.begun.take().unwrap_or(done);
+        self.marks.insert(name, Mark { begun, done, stretch: Stretch::begin() });
     }
 
     /// Marks a step that may have lost packets of connections under way.
