@@ -1,11 +1,15 @@
 //! Breaks the uplinks of a lab and mends them.
 
+use crate::deadline::wait_for;
 use crate::error::{LabError, Result};
 use crate::fault::{self, Fault};
 use crate::ipv6;
 use crate::lab::Lab;
 use crate::plan::{Kind, Uplink};
 use std::time::Duration;
+
+/// How long the router's kernel may take to hear of a cable that is out.
+const HEARS_WITHIN: Duration = Duration::from_secs(5);
 
 impl Lab {
     /// Breaks an uplink.
@@ -36,6 +40,21 @@ impl Lab {
         }
         self.faults.entry(device.to_owned()).or_default().push(fault);
         Ok(())
+    }
+
+    /// Waits until the router's kernel has taken note of a fault that it hears of by itself. A worker of the kernel takes
+    /// routes out of use when the cable is out, a moment later: until then connections are sent into the dead line.
+    ///
+    /// # Errors
+    /// When it takes no note.
+    pub(crate) fn noticed(&self, device: &str, fault: Fault) -> Result<()> {
+        // The cable of a macvlan device leads to the switch, and stays in.
+        if fault != Fault::Carrier || self.uplink(device)?.wish.kind == Kind::Macvlan {
+            return Ok(());
+        }
+        let shown = || self.router.ip(&format!("link show dev {device}"));
+        wait_for(&format!("{device} to lose its carrier"), HEARS_WITHIN, shown, |shown| !shown.contains("state UP"))
+            .map(drop)
     }
 
     /// Mends everything that was broken on an uplink.

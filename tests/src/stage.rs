@@ -143,6 +143,7 @@ impl Stage {
         }
         self.begin();
         self.lab.fail(uplink, fault)?;
+        self.lab.noticed(uplink, fault)?;
         self.mark_break(uplink);
         Ok(())
     }
