@@ -93,7 +93,8 @@ fn a_mute_server_blocks_neither_input_nor_the_end() -> Tested {
     let asked = Instant::now();
     kill(Pid::from_raw(i32::try_from(child.id())?), Signal::SIGTERM)?;
     let status = child.wait()?;
-    assert!(asked.elapsed() < Duration::from_millis(200), "{:?}", asked.elapsed());
+    // The server would be waited for half a minute.
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
     assert_eq!(status.code(), Some(75));
     assert!(told.next()?.contains(": not delivered: "));
     Ok(())
