@@ -2,6 +2,7 @@
 
 use ftr_lab::by_hand;
 use ftr_lab::client::{Client, Habit};
+use ftr_lab::deadline::wait_for;
 use ftr_lab::error::{Result, malformed};
 use ftr_lab::fault::Fault;
 use ftr_lab::lab::Lab;
@@ -47,6 +48,16 @@ fn watch(lab: &Lab, habit: &Habit) -> Result<Report> {
 fn answered(lab: &Lab, device: &str, target: &str) -> Result<usize> {
     let text = lab.router.sh(&format!("ping -I {device} -c 10 -i 0.02 -W 0.3 -n {target} || true"))?;
     Ok(text.lines().filter(|line| line.contains("bytes from")).count())
+}
+
+/// Waits until both ends of a cable are in use again: the kernel sees to that in the background, and sends nothing before.
+fn linked(lab: &Lab, device: &str) -> Result<()> {
+    let provider = &lab.provider(device)?.space;
+    let states = || {
+        let ours = lab.router.sh(&format!("cat /sys/class/net/{device}/operstate"))?;
+        Ok(ours + &provider.sh("cat /sys/class/net/access/operstate")?)
+    };
+    wait_for(&format!("{device} to be in use"), Duration::from_secs(5), states, |states| states == "up\nup\n").map(drop)
 }
 
 fn connections_spread_and_tell_their_uplink() -> Result<()> {
@@ -128,6 +139,7 @@ fn each_fault_holds_for_ipv6() -> Result<()> {
         assert_eq!(answered(&lab, "eth1", "2001:db8:f::6")?, far, "far target under {fault}");
         assert_eq!(answered(&lab, "eth1", "8.8.8.8")?, ipv4, "IPv4 under {fault}");
         lab.mend("eth1")?;
+        linked(&lab, "eth1")?;
         if matches!(fault, Fault::AdminDown | Fault::Deleted) {
             by_hand::restore(&lab, lab.uplink("eth1")?)?;
         }
@@ -182,6 +194,7 @@ fn a_device_deleted_comes_back_under_another_number() -> Result<()> {
     assert!(number(&lab).is_err());
     lab.mend("eth1")?;
     assert_ne!(number(&lab)?, before);
+    linked(&lab, "eth1")?;
     lab.router.sh("ping -c 1 -W 1 1.0.0.1")?;
     Ok(())
 }
