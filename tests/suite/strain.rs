@@ -103,7 +103,8 @@ fn hostile_packets_arrive_and_follow_the_requests() -> Result<()> {
     let tally = hostile::attack(provider, lab.uplink("eth1")?, 40_000, 2 * SECOND, 1)?;
     let arrived = counter(&lab, "eth1", "rx_packets")? - before;
     assert!((40_000..40_100).contains(&arrived), "{arrived} packets");
-    assert!((10..=20).contains(&tally.overheard), "{tally}");
+    // Of the pings of two seconds; fewer where starting them takes its time.
+    assert!((3..=20).contains(&tally.overheard), "{tally}");
     assert!(tally.repeated > 100, "{tally}");
     lab.fail("eth1", Fault::Silent)?;
     let provider = &lab.provider("eth1")?.space;
