@@ -191,6 +191,19 @@ impl Pair {
             .map_err(|error| LabError::Unexpected(format!("{error}\n{}", self.told())))
     }
 
+    /// Waits until both know that none of their uplinks works, and one has the addresses.
+    ///
+    /// # Errors
+    /// [`LabError::Late`].
+    pub fn despairs(&self) -> Result<()> {
+        let [a, b] = &self.members;
+        let seen = || Ok((self.holder()?, a.readiness()?, b.readiness()?));
+        let so = |(holder, a, b): &(Option<Side>, Readiness, Readiness)| holder.is_some() && !a.works && !b.works;
+        wait_for("both routers to have no uplink", SETTLES_WITHIN, seen, so)
+            .map(drop)
+            .map_err(|error| LabError::Unexpected(format!("{error}\n{}", self.told())))
+    }
+
     /// The established connections of the LAN that a router knows, with their marks.
     ///
     /// # Errors

@@ -123,13 +123,17 @@ fn nothing_moves_without_need() -> Result<()> {
     for uplink in ["eth1", "eth2"] {
         pair.lab.fail(uplink, Fault::Silent)?;
     }
-    thread::sleep(Duration::from_secs(4));
-    let holder = pair.holder()?;
-    assert!(holder.is_some(), "nobody has the addresses");
+    pair.despairs()?;
+    thread::sleep(Duration::from_secs(1));
+    assert!(pair.holder()?.is_some(), "nobody has the addresses");
     for uplink in ["eth1", "eth2"] {
         pair.lab.mend(uplink)?;
     }
-    assert_eq!(Some(pair.settle()?), holder);
+    // Each router checks one of its uplinks every half second. The one in reserve may find out as much earlier that they
+    // are back, and is the better one until the other does; then nothing moves any more.
+    let holder = pair.settle()?;
+    thread::sleep(Duration::from_secs(2));
+    assert!(pair.holds(holder)?, "{}", pair.told());
     nobody_broke(&client.finish()?, &pair)
 }
 
