@@ -6,10 +6,10 @@ use ftr_lab::ipv6;
 use ftr_lab::namespace::{Namespace, run};
 use ftr_lab::program;
 use ftr_lab::teardown;
-use ftr_netlink::{Error, Rtnetlink};
+use ftr_netlink::{Error, Lookup, RouteKind, Rtnetlink};
 use std::fmt::Write as _;
 use std::fs;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -70,6 +70,8 @@ impl Host {
         host.providers.ip(&plugs(shape))?;
         // The kernel tells of carriers a little later, and takes no IPv6 gateway of a device that has none yet.
         wait_for("all carriers", CARRIERS_WITHIN, || host.carriers(), |count| *count == usize::from(shape.uplinks))?;
+        // And it puts IPv6 addresses into use later still.
+        wait_for("all IPv6 addresses", CARRIERS_WITHIN, || host.is_at_home(), |all| *all)?;
         host.configure(&configuration(shape))?;
         Ok(host)
     }
@@ -78,6 +80,17 @@ impl Host {
     fn carriers(&self) -> Result<usize> {
         let links = self.requests()?.links().map_err(|error| netlink(&error))?;
         Ok(links.iter().filter(|link| link.name.starts_with("eth") && link.flags.has_carrier()).count())
+    }
+
+    /// Whether packets to any of its IPv6 addresses are for it.
+    fn is_at_home(&self) -> Result<bool> {
+        let mut requests = self.requests()?;
+        let mut is_own = |text: String| {
+            let address = text.parse::<IpAddr>();
+            let way = address.map(|address| requests.lookup(&Lookup::to(address)));
+            way.is_ok_and(|way| way.is_ok_and(|way| way.kind == RouteKind::Local))
+        };
+        Ok((1..=self.shape.uplinks).all(|number| is_own(format!("2001:db8:{number}::2"))))
     }
 
     /// Writes the configuration.
