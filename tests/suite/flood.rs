@@ -172,7 +172,6 @@ fn beside(name: &str, flood: Flood) -> Result<()> {
     // What changes the active set is told, at the rate at which decisions are made.
     let decisions = u64::from(FAILOVERS) * LINES_OF_ONE;
     assert!(lines.0 <= decisions + LINES * lines.1, "{} lines in {} s:\n{}", lines.0, lines.1, monitor.log());
-    assert!(took <= Duration::from_secs(1), "it ended after {took:?}");
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use ftr_lab::error::{Context, LabError, Result, malformed};
 use ftr_lab::namespace::Namespace;
 use ftr_lab::process;
 use ftr_lab::program::{self, Daemon};
+use ftr_lab::router::STOPS_WITHIN;
 use ftr_lab::teardown;
 use nix::sys::signal::Signal;
 use nix::time::{ClockId, clock_gettime};
@@ -169,23 +170,23 @@ impl Monitor {
         Ok(monitor)
     }
 
-    /// Ends it as an administrator does; how long that took.
+    /// Ends it as an administrator does, and it has to end in time; how long that took.
     pub(crate) fn terminate(&self) -> Result<Duration> {
         let began = Instant::now();
         program::send(self.pid, Signal::SIGTERM)?;
-        self.ended()?;
+        self.ended(STOPS_WITHIN)?;
         Ok(began.elapsed())
     }
 
     /// Ends it without warning.
     pub(crate) fn kill(&self) -> Result<()> {
         program::send(self.pid, Signal::SIGKILL)?;
-        self.ended()
+        self.ended(PATIENCE)
     }
 
-    fn ended(&self) -> Result<()> {
+    fn ended(&self, within: Duration) -> Result<()> {
         let mut daemon = self.daemon.lock().map_err(|_| LabError::Unexpected("another thread panicked".to_owned()))?;
-        daemon.ended(PATIENCE).map(drop)
+        daemon.ended(within).map(drop)
     }
 }
 
