@@ -24,9 +24,9 @@ const VICTIM: &str = "eth2";
 /// How many calls there are.
 const CALLS: u8 = 48;
 
-/// A connection of a healthy uplink that was silent for longer has stalled: longer than a machine that others share may stand
+/// A connection of a healthy uplink that was silent for longer has stalled: longer than a machine that others share often stands
 /// still.
-const STALL: Duration = Duration::from_millis(1500);
+const STALL: Duration = Duration::from_secs(1);
 
 /// How long the uplink stays dead after that was found out.
 const DEAD: Duration = Duration::from_secs(3);
