@@ -44,15 +44,20 @@ pub(crate) fn socket_name(namespace: u64) -> String {
 /// It does not answer in time, or what answers is not the monitor.
 pub(crate) fn ask(request: &Request) -> io::Result<Option<String>> {
     let end = Instant::now() + if matches!(request, Request::Reload { .. }) { LONG_PATIENCE } else { PATIENCE };
-    reach(request)?.map(|monitor| read(monitor, end)).transpose()
+    reach(request)?.map(|monitor| read(&monitor, end, 4096)).transpose()
 }
 
-/// Follows the monitor of this network namespace: what it says from now on; none if there is none.
+/// Follows the monitor of this network namespace: its answer, and the connection on which it says what happens from then on;
+/// none if there is none.
 ///
 /// # Errors
-/// It cannot be asked, or what listens is not the monitor.
-pub(crate) fn follow() -> io::Result<Option<UnixStream>> {
-    reach(&Request::Follow {})
+/// It does not answer in time, or what answers is not the monitor.
+pub(crate) fn follow() -> io::Result<Option<(String, UnixStream)>> {
+    let Some(monitor) = reach(&Request::Follow {})? else { return Ok(None) };
+    // A byte at a time: what comes behind the answer is for whoever reads on.
+    let answer = read(&monitor, Instant::now() + PATIENCE, 1)?;
+    monitor.set_nonblocking(false)?;
+    Ok(Some((answer, monitor)))
 }
 
 /// Connects to the monitor, and says what is wanted.
@@ -106,11 +111,11 @@ fn connected(path: &Path) -> io::Result<UnixStream> {
     Ok(UnixStream::from(socket))
 }
 
-/// Reads a line, or all there is.
-fn read(mut monitor: UnixStream, end: Instant) -> io::Result<String> {
+/// Reads a line, or all there is, so many bytes at once.
+fn read(mut monitor: &UnixStream, end: Instant, at_once: usize) -> io::Result<String> {
     monitor.set_nonblocking(true)?;
     let late = || io::Error::new(ErrorKind::TimedOut, "the monitor does not answer");
-    let (mut text, mut chunk) = (Vec::new(), [0; 4096]);
+    let (mut text, mut chunk) = (Vec::new(), vec![0; at_once]);
     loop {
         let left = end.checked_duration_since(Instant::now()).ok_or_else(late)?;
         ready::wait(&mut [PollFd::new(monitor.as_fd(), PollFlags::POLLIN)], Some(left))?;

@@ -9,6 +9,7 @@ use ftr_core::{Exit, duration};
 use ftr_tool::cli::{Common, Failure, answer, say};
 use ftr_tool::programs;
 use ftr_tool::run::{Bounds, finish};
+use serde::de::DeserializeOwned;
 
 use crate::ask::ask;
 use crate::program::Program;
@@ -46,7 +47,7 @@ pub(crate) fn reload(common: &Common, options: &ReloadOptions) -> Result<Exit, F
 
 /// Has the monitor do something, and says what it has answered.
 pub(crate) fn run(common: &Common, request: &Request) -> Result<Exit, Failure> {
-    let (text, said): (String, Answer) = exchange(request)?;
+    let (text, said, ()): (String, Answer, ()) = exchange("monitor", || asked(request))?;
     if common.json {
         answer(&format!("{}\n", sanitize(text.trim_end())))?;
     } else if matches!(said.exit(), Exit::Yes | Exit::No) {
@@ -58,24 +59,35 @@ pub(crate) fn run(common: &Common, request: &Request) -> Result<Exit, Failure> {
     Ok(said.exit())
 }
 
-/// Asks, and reads the answer.
-fn exchange<T: serde::de::DeserializeOwned>(request: &Request) -> Result<(String, T), Failure> {
-    let unavailable = |error: io::Error| Failure::new(Exit::Unavailable, format!("monitor: {error}"));
+/// Asks, and reads the answer; what comes with it is given on. `what` stands before an error.
+///
+/// # Errors
+/// Exit 69: no monitor runs, or it does not answer as this version does.
+pub(crate) fn exchange<T: DeserializeOwned, C>(
+    what: &str,
+    ask: impl Fn() -> io::Result<Option<(String, C)>>,
+) -> Result<(String, T, C), Failure> {
+    let unavailable = |why: &str| Failure::new(Exit::Unavailable, format!("{what}: {why}"));
     for _ in 0..ATTEMPTS {
-        let text = ask(request).map_err(unavailable)?;
-        let text =
-            text.ok_or_else(|| Failure::new(Exit::Unavailable, "monitor: ftr-monitor is not running; see `status`"))?;
+        let answered = ask().map_err(|error| unavailable(&error.to_string()))?;
+        let (text, carried) = answered.ok_or_else(|| unavailable("ftr-monitor is not running; see `status`"))?;
         if let Ok(said) = serde_json::from_str(&text) {
-            return Ok((text, said));
+            return Ok((text, said, carried));
         }
     }
-    let reason = "the one that runs is of a former version, or has no time: restart it (systemctl restart ftr-monitor)";
-    Err(Failure::new(Exit::Unavailable, format!("monitor: {reason}")))
+    Err(unavailable(
+        "the one that runs is of a former version, or has no time: restart it (systemctl restart ftr-monitor)",
+    ))
+}
+
+/// The answer, with which nothing else comes.
+fn asked(request: &Request) -> io::Result<Option<(String, ())>> {
+    Ok(ask(request)?.map(|text| (text, ())))
 }
 
 /// What ftr-route would do for the file, with the uplinks that carry new connections now.
 fn commands() -> Result<String, Failure> {
-    let (_, status): (_, Status) = exchange(&Request::Status {})?;
+    let (_, status, ()): (_, Status, ()) = exchange("monitor", || asked(&Request::Status {}))?;
     let Some(running) = &status.configuration else { return Ok(String::new()) };
     let mut text = String::new();
     for family in [4, 6] {

@@ -8,7 +8,9 @@ use ftr_core::record::Record;
 use ftr_tool::Input;
 use ftr_tool::cli::{Common, Failure, answer, say};
 
+use crate::control::exchange;
 use crate::decide_command::wait_for_input;
+use crate::request::Answer;
 use crate::{ask, format, tool};
 
 /// Runs until the monitor ends, or the output's reader goes away.
@@ -37,9 +39,11 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
 /// Follows the monitor of this network namespace, for a command of this name.
 ///
 /// # Errors
-/// Exit 69: there is none, or it does not answer.
+/// Exit 69: there is none, or it does not answer; else the exit code of its answer, which says why it refuses.
 pub(crate) fn begin(command: &str) -> Result<UnixStream, Failure> {
-    let unavailable = |why: String| Failure::new(Exit::Unavailable, format!("{command}: {why}"));
-    let monitor = ask::follow().map_err(|error| unavailable(format!("the monitor: {error}")))?;
-    monitor.ok_or_else(|| unavailable("ftr-monitor is not running".to_owned()))
+    let (_, said, monitor): (_, Answer, _) = exchange(command, ask::follow)?;
+    match said.exit() {
+        Exit::Yes => Ok(monitor),
+        refused => Err(Failure::new(refused, format!("{command}: {}", said.lines().collect::<Vec<_>>().join("; ")))),
+    }
 }

@@ -13,17 +13,15 @@ pub(crate) struct Followers {
 }
 
 impl Followers {
-    /// Takes one more; gives it back where there are too many.
-    ///
-    /// # Errors
-    /// There is no room for this one.
-    pub(crate) fn admit(&mut self, stream: UnixStream) -> Result<(), UnixStream> {
+    /// Whether one more may follow.
+    pub(crate) fn has_room(&mut self) -> bool {
         self.all.retain_mut(is_there);
-        if self.all.len() >= MOST {
-            return Err(stream);
-        }
+        self.all.len() < MOST
+    }
+
+    /// Takes one more.
+    pub(crate) fn admit(&mut self, stream: UnixStream) {
         self.all.push(stream);
-        Ok(())
     }
 
     /// Tells all of them. Nobody is waited for: one who has gone, or has not read for so long that no room is left, is told
@@ -62,7 +60,11 @@ mod tests {
     fn follow(followers: &mut Followers) -> (bool, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
-        (followers.admit(ours).is_ok(), theirs)
+        let has_room = followers.has_room();
+        if has_room {
+            followers.admit(ours);
+        }
+        (has_room, theirs)
     }
 
     #[test]

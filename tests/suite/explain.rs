@@ -75,9 +75,9 @@ fn host(round: usize) -> Result<Namespace> {
         space.sysctl(&format!("net/ipv4/conf/{name}/rp_filter"), "0")?;
     }
     // The kernel puts links into use in the background, and addresses of IPv6 after them.
-    let links = "ip -br link show up | grep -c ' UP '";
+    let carriers = "ip -br link show up | grep -c ' UP '";
     let addresses = "ip -6 route show table local type local | grep -c 2001:db8:";
-    let used = || space.sh(&format!("{links}; {addresses}; true"));
+    let used = || space.sh(&format!("{carriers}; {addresses}; true"));
     let all = format!("{}\n{}\n", 2 * devices().count(), devices().count());
     deadline::wait_for("all links to be in use", Duration::from_secs(5), used, |used| *used == all)?;
     Ok(space)

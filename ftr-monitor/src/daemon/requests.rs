@@ -1,6 +1,7 @@
 //! Answers those who ask the monitor, and does what they want where they may.
 
 use std::io::Write;
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, SystemTime};
 
 use ftr_core::{Exit, Family};
@@ -39,7 +40,7 @@ impl Daemon {
         match request {
             Request::Status {} => serde_json::to_string(&self.status()).map(|text| text + "\n").unwrap_or_default(),
             Request::Reload { .. } => self.preview().line(),
-            // One that is followed gives no answer.
+            // Answered where its connection is kept.
             Request::Follow {} => String::new(),
             Request::Confirm {} => self.confirm(&who).line(),
             Request::CheckNow {} => self.check_now(&who, now).line(),
@@ -51,11 +52,18 @@ impl Daemon {
         }
     }
 
+    /// The answer comes first, and behind it all that happens from now on.
     fn follow(&mut self, asker: Asker) {
-        if let Err(mut stream) = self.followers.admit(asker.into_stream()) {
-            let answer = Answer::new(Exit::Again, ["too many follow already"]).line();
-            // One that has gone away needs none.
-            let _ = stream.write_all(answer.as_bytes());
+        let tell = |stream: &mut UnixStream, exit, word| {
+            // One that has gone away needs no answer, and is let go at the first event.
+            let _ = stream.write_all(Answer::new(exit, [word]).line().as_bytes());
+        };
+        let mut stream = asker.into_stream();
+        if self.followers.has_room() {
+            tell(&mut stream, Exit::Yes, "what happens is told from now on");
+            self.followers.admit(stream);
+        } else {
+            tell(&mut stream, Exit::Again, "too many follow already");
         }
     }
 
