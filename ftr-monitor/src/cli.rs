@@ -92,7 +92,11 @@ enum Task {
     Check,
     /// Show the uplinks of the running monitor, and what works against them
     #[command(arg = verbose("Show addresses, gateways, the time of the last check, and the processes too"))]
-    Status,
+    Status {
+        /// Print metrics in the text format of Prometheus
+        #[arg(long)]
+        prometheus: bool,
+    },
     /// Print what happens while it happens: state, roles, addresses, hazards, quotas; -j prints the event records
     ///
     /// It ends with 69 when the monitor ends.
@@ -134,6 +138,7 @@ fn no_config() -> Arg {
 fn refuse(cli: &Cli) -> Result<(), Failure> {
     let why = match &cli.task {
         Task::Decide if cli.common.json => "decide: -j: records are JSON with and without it",
+        Task::Status { prometheus: true } if cli.common.json => "status: --prometheus and -j: one or the other",
         Task::Init { .. } if cli.common.source.config.is_some() => {
             "init: -c: no configuration is read; the file to write is named without it"
         }
@@ -154,7 +159,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Exit, Failure> {
         Task::Hooks(options) => hooks::run(common, *options),
         Task::Init { detect, file } => init::run(common, *detect, file.as_deref()),
         Task::Check => check::run(common),
-        Task::Status => status::show(common),
+        Task::Status { prometheus } => status::command::show(common, *prometheus),
         Task::Follow => follow::run(common),
         Task::Reload(options) => control::reload(common, options),
         Task::Confirm => control::run(common, &Request::Confirm {}),

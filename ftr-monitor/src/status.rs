@@ -2,27 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io;
 use std::net::IpAddr;
 
 use ftr_core::config::Uplink;
 use ftr_core::record::{Hazard, Held, Reason, Stamp};
 use ftr_core::sanitize::sanitize;
-use ftr_core::{Config, Exit, InterfaceName};
-use ftr_tool::cli::{self, Common, Failure, colour};
+use ftr_core::{Config, InterfaceName};
 use ftr_tool::running::Running;
-use ftr_tool::{brief, clock};
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::ask;
 use crate::decide::Decider;
 use crate::decide::health::Health;
 use crate::decide::uplink;
 use crate::format::short;
-use crate::memory::recall;
-use crate::request::Request;
 
 /// How wide a line for people is, in characters.
 const COLUMNS: usize = 80;
@@ -214,70 +207,9 @@ pub(crate) fn uplinks(decider: &Decider, config: &Config, started: u64, now: u64
     decider.health().map(one).collect()
 }
 
-/// `ftr-monitor status`: 0 all up, 1 degraded, 69 not running.
-pub(crate) fn show(common: &Common) -> Result<Exit, Failure> {
-    let answer =
-        ask::ask(&Request::Status {}).map_err(|error| Failure::new(Exit::Unavailable, format!("status: {error}")))?;
-    let mut status: Status = match answer {
-        Some(answer) => serde_json::from_str(&answer).map_err(|error| {
-            let error = brief(&error.to_string());
-            Failure::new(Exit::Io, format!("status: the monitor's answer is not understood: {error}"))
-        })?,
-        None => remembered(common)?,
-    };
-    let difference = difference(&status, common);
-    status.file_differs = difference.as_ref().ok().map(Option::is_some);
-    let mut text = match (common.quiet, common.json) {
-        (true, _) => String::new(),
-        (false, true) => format!("{}\n", sanitize(&json(&status)?)),
-        (false, false) => table(&status, difference.ok().flatten().as_deref(), colour(&std::io::stdout())),
-    };
-    if common.verbose && !common.quiet && !common.json {
-        text.push_str(&details(&status));
-    }
-    cli::answer(&text)?;
-    Ok(if status.is_well() { Exit::Yes } else { Exit::No })
-}
-
-/// What the latest cycle of `ftr-monitor once` knew, where single cycles do what a daemon would do.
-fn remembered(common: &Common) -> Result<Status, Failure> {
-    let away = || Failure::new(Exit::Unavailable, "status: ftr-monitor is not running");
-    // Whoever has no configuration is told first that nothing runs.
-    let config = common.source.load().map_err(|_| away())?;
-    let (memory, events) =
-        recall(&config).ok().flatten().filter(|(memory, _)| memory.is_of_cycles()).ok_or_else(away)?;
-    let at = clock::now();
-    let decider = Decider::new(&config, Some(memory)).in_zone(&config, TimeZone::system());
-    Ok(Status {
-        uplinks: uplinks(&decider, &config, 0, at.mono),
-        at,
-        pid: 0,
-        children: Vec::new(),
-        hazards: Vec::new(),
-        events_waiting: events.len(),
-        events_dropped: 0,
-        configuration: None,
-        file_differs: None,
-        trial_ends_ms: None,
-        more: BTreeMap::new(),
-    })
-}
-
-fn json(status: &Status) -> Result<String, Failure> {
-    serde_json::to_string(status).map_err(|error| Failure::new(Exit::Bug, format!("status: {error}")))
-}
-
-/// What there is to say of the file that the monitor has read, or of another that the command line names, beside what
-/// runs.
-///
-/// # Errors
-/// That cannot be known.
-fn difference(status: &Status, common: &Common) -> io::Result<Option<String>> {
-    let running = status.configuration.as_ref().ok_or(io::ErrorKind::NotFound)?;
-    match &common.source.config {
-        Some(file) => running.difference_of_file(file),
-        None => running.difference_of_own_file(),
-    }
+/// As one object.
+fn json(status: &Status) -> serde_json::Result<String> {
+    serde_json::to_string(status)
 }
 
 /// All that there is to say of it, for the log.
@@ -381,7 +313,9 @@ fn table(status: &Status, difference: Option<&str>, colour: bool) -> String {
     text
 }
 
+pub(crate) mod command;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod prometheus;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use ftr_core::{Config, Exit, Family};
 use ftr_netlink::{Route, Rule, Write};
 use ftr_tool::cli::{Common, Failure, say};
+use ftr_tool::running::Running;
 
 use crate::answer::{TOOL, answer_commands};
 use crate::cli::Clear;
@@ -21,7 +22,9 @@ use crate::remembered::Remembered;
 
 /// Takes away rules first, so that look-ups go to the host's own routes again, then routes, and puts sysctls back.
 pub(crate) fn run(config: &Config, common: &Common, families: &[Family], clear: Clear) -> Result<Exit, Failure> {
-    if let Some(who) = following::who() {
+    // Its ftr-route may be about to be started anew.
+    let monitor = || Running::here().map(|running| format!("ftr-monitor (process {}) is at work", running.process()));
+    if let Some(who) = following::who().or_else(monitor) {
         let message = format!("{who} and would put it all back: stop it first (systemctl stop ftr-monitor)");
         if !clear.dry.dry_run {
             return Err(Failure::new(Exit::Again, format!("{message}; nothing was changed")));

@@ -76,6 +76,12 @@ impl Running {
         (command.trim_end() == "ftr-monitor" && running.namespace == namespace).then_some(running)
     }
 
+    /// Its process number.
+    #[must_use]
+    pub const fn process(&self) -> u32 {
+        self.pid
+    }
+
     /// The file that it has read.
     #[must_use]
     pub fn file(&self) -> &Path {

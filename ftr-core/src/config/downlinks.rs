@@ -33,7 +33,10 @@ pub(super) fn read(root: &mut Section<'_>, uplinks: &[Uplink]) -> Downlinks {
             if taken.contains(&name) {
                 section.wrong(
                     key,
-                    format!("{name} is used already, allowed: each device once, as an uplink, in lan or in dmz"),
+                    format!(
+                        "{name} is used already, allowed: each device once, as an uplink, in lan or in dmz; for two networks \
+                         on one cable make another device (ip link add link {name} type macvlan, or type vlan)"
+                    ),
                 );
             }
             taken.push(name);

@@ -1,5 +1,6 @@
 //! The answer of whatever listens where the monitor should.
 
+use super::prometheus::metrics;
 use super::{Status, json, sanitize, table};
 
 /// Nothing in an answer reaches the terminal as a control character, and what is read, written and read again is the same.
@@ -20,5 +21,7 @@ pub fn status(bytes: &[u8]) {
     let text = table(&status, Some("a\u{1b}[2J"), false);
     assert!(!text.contains(|one: char| one.is_control() && one != '\n'), "{text:?}");
     assert!(text.lines().count() <= 2 * status.uplinks.len() + status.hazards.len() + 10, "{text:?}");
-    let _ = status.is_well();
+    let metrics = metrics(&status);
+    assert!(metrics.lines().all(|line| line.starts_with("# ") || line.starts_with("ftr_")), "{metrics:?}");
+    assert!(!metrics.contains(|one: char| one.is_control() && one != '\n'), "{metrics:?}");
 }
