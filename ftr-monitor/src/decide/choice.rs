@@ -25,6 +25,11 @@ impl Choice {
     pub(crate) fn active(&self) -> Vec<usize> {
         self.shares.iter().map(|(uplink, _)| *uplink).collect()
     }
+
+    /// Who takes the connections of a policy; none where it is not in force, or none of its uplinks is usable.
+    pub(crate) fn first_of(&self, policy: usize) -> Option<usize> {
+        self.policies.get(policy)?.as_ref()?.first().copied()
+    }
 }
 
 /// An uplink, as far as it matters here.

@@ -86,7 +86,9 @@ impl Decider {
         let policies = self.policies.iter().enumerate().map(|(k, policy)| {
             let usable = |i: usize| health.get(i).is_some_and(|one| one.up() != Some(false));
             let hold = policy.delay.map_or(self.hold, |delay| self.hold.with_delay(delay));
-            let preference = |i: usize| health.get(i).map(|one| one.preference(hold, now));
+            let carries = self.last.get(&family.number()).and_then(|last| last.first_of(k));
+            let preference =
+                |i: usize| health.get(i).map(|one| one.preference(hold, now).of_member(carries == Some(i)));
             self.timetable.is_in_force(k).then(|| choice::of_policy(&policy.uplinks, usable, preference))
         });
         (Choice { shares, failed, policies: policies.collect() }, canaries)

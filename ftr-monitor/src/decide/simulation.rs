@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use fastrand::Rng;
 use ftr_core::Family;
-use ftr_core::record::{Event, EventKind, Record};
+use ftr_core::record::{Active, Event, EventKind, Record};
 
 use super::Decider;
 use super::fixture::config;
@@ -225,9 +225,9 @@ fn unsound(decider: &Decider) -> Option<String> {
     None
 }
 
-/// Returns that nobody needed, where there are too many in an hour.
+/// Returns that nobody needed, where there are too many in an hour; and moves of policies.
 fn restless(said: &[Record]) -> Vec<String> {
-    let mut returns: BTreeMap<(Family, &str), Vec<u64>> = BTreeMap::new();
+    let mut returns: BTreeMap<(Family, &str, &str), Vec<u64>> = BTreeMap::new();
     let actives: Vec<_> = said
         .iter()
         .filter_map(|record| if let Record::Active(active) = record { Some(active) } else { None })
@@ -235,12 +235,15 @@ fn restless(said: &[Record]) -> Vec<String> {
     for family in [Family::V4, Family::V6] {
         let of_family: Vec<_> = actives.iter().filter(|active| active.family == family).collect();
         for two in of_family.windows(2) {
+            for (policy, uplink) in moved(two[0], two[1]) {
+                returns.entry((family, policy, uplink)).or_default().push(two[1].at.mono);
+            }
             let (before, after) = (&two[0].uplinks, &two[1].uplinks);
             if before.iter().all(|share| two[1].failed.contains(&share.uplink)) {
                 continue;
             }
             for share in after.iter().filter(|share| before.iter().all(|other| other.uplink != share.uplink)) {
-                returns.entry((family, share.uplink.as_str())).or_default().push(two[1].at.mono);
+                returns.entry((family, "all", share.uplink.as_str())).or_default().push(two[1].at.mono);
             }
         }
     }
@@ -250,8 +253,19 @@ fn restless(said: &[Record]) -> Vec<String> {
     };
     let too_many = returns.iter().filter(|(_, times)| worst(times) > RETURNS);
     too_many
-        .map(|((family, uplink), times)| format!("{family} {uplink}: {} returns in an hour", worst(times)))
+        .map(|((family, what, uplink), times)| format!("{family} {what} {uplink}: {} returns in an hour", worst(times)))
         .collect()
+}
+
+/// The policies that leave an uplink which works, and where they go.
+fn moved<'a>(before: &'a Active, after: &'a Active) -> Vec<(&'a str, &'a str)> {
+    let before: Vec<_> = before.policies.iter().flatten().collect();
+    let moved = after.policies.iter().flatten().filter_map(|policy| {
+        let left = before.iter().find(|one| one.policy == policy.policy)?.uplinks.first()?;
+        let taken = policy.uplinks.first().filter(|taken| *taken != left)?;
+        (!after.failed.contains(left)).then_some((policy.policy.as_str(), taken.as_str()))
+    });
+    moved.collect()
 }
 
 fn seeds() -> std::ops::Range<u64> {
