@@ -3,6 +3,7 @@
 mod calendar;
 mod choice;
 mod damping;
+mod departures;
 mod election;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use calendar::Calendar;
 use choice::Choice;
 use damping::Rule;
+use departures::Departures;
 use health::{Change, Health};
 use hours::Timetable;
 use jiff::tz::TimeZone;
@@ -69,6 +71,8 @@ pub(crate) struct Decider {
     last: BTreeMap<u8, Choice>,
     /// When that was last looked at.
     looked: BTreeMap<u8, u64>,
+    /// Whose connections policies have given up of late.
+    departures: BTreeMap<u8, Departures>,
 }
 
 /// What outlives a restart, where it is still true (same boot, same network namespace, same configuration).
@@ -126,6 +130,7 @@ impl Decider {
             latest: 0,
             last: BTreeMap::new(),
             looked: BTreeMap::new(),
+            departures: BTreeMap::new(),
         }
     }
 
@@ -314,6 +319,7 @@ impl Decider {
             self.memory.owed.clear();
             self.last.clear();
             self.looked.clear();
+            self.departures.clear();
             self.first = None;
             self.latest = mono;
         }

@@ -40,7 +40,9 @@ impl Decider {
             }
         }
         let given_up = flush::due(health, (&before, &active), self.flush, at.mono);
-        if given_up.is_empty() && last == Some(&chosen) {
+        let departures = self.departures.entry(number).or_default();
+        let departed = departures.due(&self.policies, health, (last, &chosen), at.mono);
+        if given_up.is_empty() && departed.is_empty() && last == Some(&chosen) {
             return None;
         }
         let rescued = active.iter().any(|&i| health.get(i).is_some_and(|one| one.up() == Some(true)));
@@ -50,7 +52,7 @@ impl Decider {
             _ => cause.to_owned(),
         };
         let mut record = Active { reason, ..self.record(at, family, &chosen) };
-        self.move_policies(last, &chosen, &mut record);
+        self.give_up_of_policies(&departed, &mut record);
         let health = self.memory.uplinks.get_mut(&number)?;
         // What nobody has confirmed is asked for once more, unless it carries connections again that nobody wants to lose.
         let owed = self.memory.owed.entry(number).or_default();
@@ -94,22 +96,13 @@ impl Decider {
         (Choice { shares, failed, policies: policies.collect() }, canaries)
     }
 
-    /// Has policies give up the connections that are to go with them to a better uplink. What is dead is given up anyway, and
-    /// what is drained may end.
-    fn move_policies(&self, last: Option<&Choice>, chosen: &Choice, record: &mut Active) {
-        let health = self.memory.uplinks.get(&record.family.number()).map_or(&[][..], Vec::as_slice);
-        let first = |choice: &Choice, k: usize| choice.policies.get(k)?.as_ref()?.first().copied();
-        for (k, policy) in self.policies.iter().enumerate().filter(|(_, policy)| policy.moves_all) {
-            let Some((before, now)) = last.and_then(|last| Some((first(last, k)?, first(chosen, k)?))) else {
-                continue;
-            };
-            let place = |uplink: usize| policy.uplinks.iter().position(|one| *one == uplink);
-            let works = |one: &Health| one.up() == Some(true) && !one.leaves_in_peace(record.at.mono);
-            if place(now) < place(before) && health.get(before).is_some_and(works) {
-                let mut stated = record.policies.iter_mut().flatten();
-                if let Some(stated) = stated.find(|stated| stated.policy == policy.name) {
-                    stated.flush = names(&self.uplinks, &[before]);
-                }
+    /// Has policies give up their connections over these uplinks.
+    fn give_up_of_policies(&self, departed: &[(usize, usize)], record: &mut Active) {
+        for &(k, uplink) in departed {
+            let Some(policy) = self.policies.get(k) else { continue };
+            let mut stated = record.policies.iter_mut().flatten();
+            if let Some(stated) = stated.find(|stated| stated.policy == policy.name) {
+                stated.flush.extend(names(&self.uplinks, &[uplink]));
             }
         }
     }

@@ -75,11 +75,14 @@ impl Decider {
             let health = self.last.get(&number).and_then(|_| self.memory.uplinks.get(&number));
             let health = health.map_or(&[][..], Vec::as_slice);
             let active = self.last.get(&number).map(super::Choice::active).unwrap_or_default();
-            let flush = flush::next(health, &active, self.flush).map(|(due, i)| (due, i, What::GivenUp));
+            let departures = self.departures.get(&number).filter(|_| !health.is_empty());
+            let flush = flush::next(health, &active, self.flush).into_iter();
+            let flush =
+                flush.chain(departures.and_then(super::Departures::next)).map(|(due, i)| (due, i, What::GivenUp));
             let moments = health.iter().enumerate().flat_map(move |(i, one)| {
                 self.moments(i, one).filter(move |(due, _)| *due > looked).map(move |(due, what)| (due, i, what))
             });
-            flush.into_iter().chain(moments).map(move |(due, i, what)| (family, due, i, what))
+            flush.chain(moments).map(move |(due, i, what)| (family, due, i, what))
         })
     }
 
