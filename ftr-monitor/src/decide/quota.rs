@@ -15,6 +15,8 @@ use super::calendar::Calendar;
 const TOLD: [u8; 3] = [75, 95, 100];
 /// A wall clock that has gone back so far, in milliseconds, is not believed: hosts without a battery begin in 1970.
 const BACKWARDS: i64 = 86_400_000;
+/// For so long, in milliseconds, such a clock has to go on before it is believed all the same: somebody has set it right.
+const DOUBTED_MS: u64 = 3_600_000;
 /// So much of a quota, in percent of it, may be lost when everything is killed.
 const GRAIN: u64 = 100;
 
@@ -40,6 +42,45 @@ struct Used {
     told: u8,
     /// The latest time of the wall clock, in milliseconds since 1970.
     latest: i64,
+    /// The first day of the period before this one: a clock that was wrong goes back there.
+    former: String,
+    /// What was used in that.
+    former_bytes: u64,
+    /// When this one began (`mono`), if in this boot.
+    began: Option<u64>,
+    /// Since when (`mono`) the wall clock is not believed; none while it is.
+    doubted: Option<u64>,
+}
+
+impl Used {
+    /// Takes the period that the wall clock tells. Whether it is another one.
+    fn turn(&mut self, period: String, now: i64, mono: u64) -> bool {
+        let is_behind = now < self.latest.saturating_sub(BACKWARDS);
+        self.doubted = is_behind.then(|| self.doubted.filter(|since| *since <= mono).unwrap_or(mono));
+        let is_recent = |since: u64| mono.saturating_sub(since) < DOUBTED_MS;
+        let is_former = self.former == period;
+        let is_undone = is_behind && is_former && self.began.is_some_and(is_recent);
+        if !is_undone && self.doubted.is_some_and(is_recent) {
+            return false;
+        }
+        self.latest = if is_behind { now } else { self.latest.max(now) };
+        self.doubted = None;
+        // Within a day it may be a clock that is set by seconds at midnight.
+        if self.period == period || (self.period > period && !is_behind) {
+            return false;
+        }
+        let before = std::mem::replace(&mut self.period, period);
+        (self.bytes, self.former, self.former_bytes) = if is_undone || (is_former && !is_behind) {
+            (self.bytes.saturating_add(self.former_bytes), String::new(), 0)
+        } else if is_behind {
+            // What was counted of late belongs here, and there again if the clock returns.
+            (self.bytes, before, 0)
+        } else {
+            (0, before, self.bytes)
+        };
+        self.began = Some(mono);
+        true
+    }
 }
 
 /// What has changed.
@@ -73,7 +114,9 @@ impl Meter {
         if self.usage.boot != boot {
             self.usage.boot = boot;
             // Counters of devices begin anew.
-            self.usage.uplinks.values_mut().for_each(|used| used.counter = used.counter.map(|_| 0));
+            for used in self.usage.uplinks.values_mut() {
+                (used.counter, used.doubted, used.began) = (used.counter.map(|_| 0), None, None);
+            }
         }
     }
 
@@ -91,18 +134,17 @@ impl Meter {
         // A device that was made anew counts from 0.
         let more = before.map_or(0, |before| if count >= before { count - before } else { count });
         let mut news = None;
-        if now >= used.latest.saturating_sub(BACKWARDS) {
-            let period = calendar.period(quota, at)?.to_string();
-            used.latest = used.latest.max(now);
-            if used.period < period {
-                news = (used.told == 100).then_some(News::Renewed);
-                *used = Used { period, bytes: 0, told: 0, ..used.clone() };
-                self.unwritten = true;
-            }
-        }
+        let period = calendar.period(quota, at)?.to_string();
+        let is_new = used.turn(period, now, at.mono);
         used.bytes = used.bytes.saturating_add(more);
         let percent = u128::from(used.bytes) * 100 / u128::from(quota.bytes.max(1));
         let reached = TOLD.into_iter().rev().find(|told| percent >= u128::from(*told)).unwrap_or(0);
+        if is_new || reached < used.told {
+            // A new period, or a larger quota.
+            news = (used.told == 100 && reached < 100).then_some(News::Renewed);
+            used.told = used.told.min(reached);
+            self.unwritten = true;
+        }
         if reached > used.told {
             news = Some(News::Used(used.told, reached));
             used.told = reached;
@@ -203,6 +245,70 @@ mod tests {
         take(&mut meter, 400, "1970-01-01T00:00:10.000Z");
         take(&mut meter, 500, TODAY);
         assert_eq!(used(&meter), 400);
+    }
+
+    fn take_at(meter: &mut Meter, count: u64, time: &str, mono: u64) -> Option<News> {
+        let at = Stamp { time: time.to_owned(), mono };
+        meter.take(&"wwan0".parse().unwrap(), count, &at, &Calendar::new(TimeZone::UTC))
+    }
+
+    const HOUR: u64 = 3_600_000;
+
+    #[test]
+    fn a_jump_of_the_clock_that_is_undone_loses_no_count() {
+        let mut meter = meter(1000);
+        take_at(&mut meter, 100, TODAY, 0);
+        take_at(&mut meter, 300, TODAY, 1);
+        take_at(&mut meter, 310, "2036-11-04T12:00:00.000Z", 2);
+        assert_eq!(used(&meter), 10);
+        take_at(&mut meter, 330, TODAY, 3);
+        assert_eq!(used(&meter), 230);
+        assert_eq!(take_at(&mut meter, 340, "2026-12-01T00:00:00.000Z", 4), None);
+        assert_eq!(used(&meter), 10, "the next period begins in its time");
+        let november = "2026-11-28T12:00:00.000Z";
+        take_at(&mut meter, 400, "2026-12-05T12:00:00.000Z", 2 * HOUR);
+        for mono in [3 * HOUR, 5 * HOUR] {
+            take_at(&mut meter, 400, november, mono);
+            assert_eq!(used(&meter), 70, "a clock that is wrong later has nothing to do with that");
+        }
+        take_at(&mut meter, 410, "2026-12-05T12:00:00.000Z", 5 * HOUR);
+        assert_eq!(used(&meter), 80);
+    }
+
+    #[test]
+    fn a_clock_that_stays_set_back_is_believed_after_an_hour() {
+        let mut meter = meter(1000);
+        take_at(&mut meter, 100, "2036-11-04T12:00:00.000Z", 0);
+        take_at(&mut meter, 300, "2036-11-04T12:00:00.000Z", 1);
+        take_at(&mut meter, 310, TODAY, 2);
+        take_at(&mut meter, 320, "2026-11-04T12:59:00.000Z", HOUR);
+        assert_eq!(take_at(&mut meter, 330, "2026-11-04T13:00:00.000Z", HOUR + 2), None);
+        assert_eq!(used(&meter), 230, "all of it was used of late");
+        take_at(&mut meter, 340, "2026-12-01T00:00:00.000Z", HOUR + 3);
+        assert_eq!(used(&meter), 10);
+    }
+
+    #[test]
+    fn a_clock_of_1970_that_is_set_after_hours_ends_no_period() {
+        let mut meter = meter(1000);
+        take_at(&mut meter, 100, TODAY, 0);
+        take_at(&mut meter, 300, TODAY, 1);
+        take_at(&mut meter, 400, "1970-01-01T00:00:10.000Z", 2);
+        take_at(&mut meter, 500, "1970-01-01T02:00:10.000Z", 2 * HOUR);
+        take_at(&mut meter, 600, TODAY, 2 * HOUR + 1);
+        assert_eq!(used(&meter), 500);
+    }
+
+    #[test]
+    fn a_quota_that_is_raised_is_told_of_anew() {
+        let mut before = meter(1000);
+        take(&mut before, 0, TODAY);
+        assert_eq!(take(&mut before, 1000, TODAY), Some(News::Used(0, 100)));
+        let mut raised = meter(2000);
+        raised.go_on(before);
+        assert_eq!(take(&mut raised, 1010, TODAY), Some(News::Renewed));
+        assert_eq!(take(&mut raised, 1500, TODAY), Some(News::Used(0, 75)));
+        assert_eq!(take(&mut raised, 2000, TODAY), Some(News::Used(75, 100)));
     }
 
     #[test]
