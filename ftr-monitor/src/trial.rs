@@ -144,9 +144,13 @@ type Read = Result<(Config, String), Problems>;
 fn decide(read: Read, remembered: Option<Trial>, now: Duration) -> (Read, Option<Trial>) {
     let Some(mut trial) = remembered else { return (read, None) };
     match &read {
+        // A file that is another one by now confirms nothing: it has the term of the one before, as with a reload.
+        Ok((_, text)) if trial.due().is_some_and(|due| now < due) => {
+            trial.try_instead(text);
+            return (read, Some(trial));
+        }
         // Somebody has written another one since.
         Ok((_, text)) if !trial.is_of(text) => return (read, None),
-        Ok(_) if trial.due().is_some_and(|due| now < due) => return (read, Some(trial)),
         _ => {}
     }
     let Ok(config) = Config::parse(&trial.file, &trial.before) else { return (read, None) };
@@ -194,6 +198,9 @@ mod tests {
         let mut trial = Trial::new(Path::new("/f"), &text(2), &text(1), END).unwrap();
         assert_eq!(started(&text(2), &trial, END / 2), (2, Some(false)));
         assert_eq!(started(&text(2), &trial, END), (1, Some(true)));
+        assert_eq!(started(&text(3), &trial, END / 2), (3, Some(false)), "another file is no confirmation");
+        let (_, instead) = decide(read(&text(3)), Some(trial.clone()), END / 2);
+        assert_eq!(started(&text(3), &instead.unwrap(), END), (1, Some(true)), "nor has anybody confirmed that one");
         assert_eq!(started("uplinks: [", &trial, END / 2), (1, Some(true)), "the file is no longer what was tried");
         trial.reject();
         assert_eq!((trial.due(), started(&text(2), &trial, END / 2)), (None, (1, Some(true))));
