@@ -20,7 +20,7 @@ use ftr_tool::{Input, Signals, clock, ready};
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::Signal;
 
-use crate::{follow, tool};
+use crate::{follow, tool, trial};
 use process::Process;
 use queue::Queue;
 
@@ -78,7 +78,12 @@ pub(crate) fn run(common: &Common, options: HookOptions) -> Result<Exit, Failure
 
 /// The configuration, with those hooks alone that are to be run.
 fn configuration(common: &Common, options: HookOptions) -> Result<Config, Failure> {
-    let mut config = common.source.load()?;
+    // Who follows the monitor goes by what that goes by, which is not the file where nobody has confirmed it.
+    let mut config = if options.follow {
+        trial::start(&common.source.file()?, clock::since_boot())?.config
+    } else {
+        common.source.load()?
+    };
     config.hooks.retain(|hook| hook.privileged == options.privileged);
     Ok(config)
 }

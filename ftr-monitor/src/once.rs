@@ -9,7 +9,7 @@ use ftr_core::record::{Event, Record};
 use ftr_core::{Config, Exit};
 use ftr_tool::cli::{Common, Failure, answer, say};
 use ftr_tool::run::{Bounds, finish};
-use ftr_tool::{Input, assigned, configuration};
+use ftr_tool::{Input, assigned, clock};
 use jiff::tz::TimeZone;
 
 use crate::decide::Decider;
@@ -19,6 +19,7 @@ use crate::memory::{recall, remember};
 use crate::privilege;
 use crate::program::Program;
 use crate::starter::Starter;
+use crate::trial::{self, Start};
 use crate::{state, tool};
 
 /// How long a program may take that asks nobody in the internet, or, as the notifier, gives up after some seconds.
@@ -29,7 +30,11 @@ const LONGEST: usize = 16 << 20;
 /// Prepares, probes every uplink once, decides, routes, notifies. Says what changed, so nothing where nothing did.
 /// 0: all uplinks are up, 1: any is down.
 pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
-    let (mut config, text) = configuration::load_with_text(&common.source.file()?)?;
+    let Start { mut config, text, trial } = trial::start(&common.source.file()?, clock::since_boot())?;
+    if trial.is_some_and(|trial| trial.is_rejected()) && !common.quiet {
+        let file = config.file.display();
+        say(tool::NAME, &format!("once: {file}: nobody has confirmed it, so the configuration before is used"));
+    }
     if let Err(error) = assigned::assign(&mut config) {
         say(tool::NAME, &format!("once: tables and marks follow the file anew: {error}"));
     }
