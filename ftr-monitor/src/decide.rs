@@ -141,6 +141,12 @@ impl Decider {
         self
     }
 
+    /// From now on hours and quotas are those of this zone.
+    pub(crate) fn move_to(&mut self, zone: TimeZone) {
+        self.timetable.move_to(Calendar::new(zone.clone()));
+        self.zone = zone;
+    }
+
     /// The same, going on from what was used of quotas before; in this boot.
     pub(crate) fn with_usage(mut self, usage: Usage, boot: String) -> Self {
         self.meter.recall(usage, boot);

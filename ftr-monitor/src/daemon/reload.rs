@@ -7,6 +7,7 @@ use ftr_core::config::{Problems, Reader};
 use ftr_core::{Config, Exit};
 use ftr_tool::running::Running;
 use ftr_tool::{clock, configuration};
+use jiff::tz::TimeZone;
 
 use super::Daemon;
 use super::taken::{Taken, Wish};
@@ -31,6 +32,7 @@ impl Daemon {
 
     /// Reads the file, and takes what it says where it is in order. Whether a change is on its way then.
     pub(super) fn reload(&mut self, wish: &Wish, now: Duration) -> (Answer, bool) {
+        self.supervisor.move_to(zone_of_host());
         let taken = match self.read_anew(wish.is_signal) {
             Ok(taken) => taken,
             Err(answer) => {
@@ -196,6 +198,13 @@ const STAYS: &str = "the configuration stays as it was";
 
 fn refused(problems: &Problems) -> Answer {
     Answer::new(Exit::Config, problems.lines().into_iter().chain([STAYS.to_owned()]))
+}
+
+/// The zone that the host has now, which may be another one than at the start.
+fn zone_of_host() -> TimeZone {
+    // Else it is what it was some minutes ago.
+    jiff::tz::reset_system_time_zone_cache();
+    TimeZone::system()
 }
 
 /// The key by which all tables or marks would be others.

@@ -32,6 +32,11 @@ impl Timetable {
         Self { uplinks, policies, calendar, now, next: None }
     }
 
+    /// From the next look on local time is that of another zone.
+    pub(crate) fn move_to(&mut self, calendar: Calendar) {
+        self.calendar = calendar;
+    }
+
     /// Looks at the clock. The uplink whose time has come or is over; the first one where it is about a policy.
     pub(crate) fn look(&mut self, at: &Stamp) -> Option<usize> {
         if self.uplinks.iter().chain(&self.policies).all(Vec::is_empty) {

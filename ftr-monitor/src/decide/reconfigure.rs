@@ -70,6 +70,7 @@ mod tests {
     use crate::decide::fixture::{check, config};
     use ftr_core::Config;
     use ftr_core::record::{Active, Record, Stamp};
+    use jiff::tz::TimeZone;
     use std::path::Path;
 
     fn of(uplinks: &[&str]) -> Config {
@@ -129,6 +130,20 @@ mod tests {
         }
         let records = decider.reconfigure(&of(&["eth1", "eth2", "eth3"]), &at(10));
         assert_eq!(sets(records)[0][0], ["eth1*1", "eth2*1", "eth3*1"], "they were 1, 2, 3");
+    }
+
+    #[test]
+    fn hours_are_of_the_zone_that_the_host_has_by_then() {
+        let config = config([", active: 00:00-01:00", "", ""], "");
+        let mut decider = Decider::new(&config, None);
+        for uplink in ["eth1", "eth2", "eth3"] {
+            decider.handle(&Record::Check(check(uplink, true, 0)));
+        }
+        // Shortly after the beginning of 1970.
+        let at = check("eth1", true, 10).at;
+        assert_eq!(sets(decider.reconfigure(&config, &at))[0][0], ["eth1*1", "eth2*2", "eth3*3"]);
+        decider.move_to(TimeZone::fixed(jiff::tz::offset(2)));
+        assert_eq!(sets(decider.reconfigure(&config, &at))[0][0], ["eth2*2", "eth3*3"]);
     }
 
     #[test]

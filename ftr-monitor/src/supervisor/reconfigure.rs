@@ -6,6 +6,7 @@ use std::time::Duration;
 use ftr_core::Config;
 use ftr_core::config::Uplink;
 use ftr_core::record::{Event, EventKind, Stamp};
+use jiff::tz::TimeZone;
 
 use super::Supervisor;
 use super::incoming::{Change, Incoming};
@@ -39,6 +40,11 @@ impl Supervisor {
         self.changing = Some(now + WHOLE);
         self.pace.change_urgently();
         self.change();
+    }
+
+    /// From now on local time is that of this zone.
+    pub(crate) fn move_to(&mut self, zone: TimeZone) {
+        self.decider.move_to(zone);
     }
 
     fn tell_change(&mut self, change: &Change<'_>, at: &Stamp) {
