@@ -85,9 +85,17 @@ fn asked(request: &Request) -> io::Result<Option<(String, ())>> {
     Ok(ask(request)?.map(|text| (text, ())))
 }
 
+/// How things are.
+///
+/// # Errors
+/// As [`exchange`].
+pub(crate) fn status() -> Result<Status, Failure> {
+    exchange("monitor", || asked(&Request::Status {})).map(|(_, status, ())| status)
+}
+
 /// What ftr-route would do for the file, with the uplinks that carry new connections now.
 fn commands() -> Result<String, Failure> {
-    let (_, status, ()): (_, Status, ()) = exchange("monitor", || asked(&Request::Status {}))?;
+    let status = status()?;
     let Some(running) = &status.configuration else { return Ok(String::new()) };
     let mut text = String::new();
     for family in [4, 6] {

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use crate::program::Program;
 use crate::request::Request;
 use crate::starter::Starter;
+use crate::status::UplinkStatus;
 use crate::{control, tool};
 
 /// How long ftr-route may count, and how much it may say.
@@ -71,10 +72,10 @@ pub(crate) fn run(common: &Common, drain: &Drain) -> Result<Exit, Failure> {
     let (config, text) = configuration::load_with_text(&common.source.file()?)?;
     let file = absolute(&config.file).unwrap_or_else(|_| config.file.clone());
     let (starter, _) = Starter::new(&config, &text, &file)?;
-    let family: Vec<&str> = family.map(|family| if family.number() == 6 { "-6" } else { "-4" }).into_iter().collect();
+    let options: Vec<&str> = family.map(|family| if family.number() == 6 { "-6" } else { "-4" }).into_iter().collect();
     let mut last = None;
     loop {
-        let left = count(&starter, &uplink, &family)?;
+        let left = count(&starter, &uplink, &options)?;
         if last != Some(left) && !common.quiet {
             let connections = if left == 1 { "connection is" } else { "connections are" };
             say(tool::NAME, &format!("drain: {uplink}: {left} {connections} left"));
@@ -82,9 +83,20 @@ pub(crate) fn run(common: &Common, drain: &Drain) -> Result<Exit, Failure> {
         if left == 0 {
             return Ok(Exit::Yes);
         }
+        // A monitor that is started again still knows of the drain.
+        if control::status().is_ok_and(|status| has_ended(&status.uplinks, &uplink, family)) {
+            say(tool::NAME, &format!("drain: {uplink}: is no longer drained"));
+            return Ok(Exit::No);
+        }
         last = Some(left);
         ready::wait(&mut [], Some(LOOK)).map_err(|error| Failure::new(Exit::Bug, format!("poll: {error}")))?;
     }
+}
+
+/// Whether the uplink takes new connections again, in a family that is asked for.
+fn has_ended(uplinks: &[UplinkStatus], uplink: &str, family: Option<Family>) -> bool {
+    let is_asked_for = |one: &UplinkStatus| family.is_none_or(|family| family.number() == one.family);
+    uplinks.iter().any(|one| one.uplink.as_str() == uplink && is_asked_for(one) && !one.drained)
 }
 
 /// How many connections an uplink has, in all families that are asked for.
@@ -95,6 +107,11 @@ fn count(starter: &Starter, uplink: &str, family: &[&str]) -> Result<u64, Failur
         command.stdin(Stdio::null()).stdout(Stdio::piped());
     });
     let ended = child.and_then(|child| finish(child, b"", BOUNDS)).map_err(|error| failed(error.to_string()))?;
+    if ended.status.code() == Some(77) {
+        let what =
+            "drain: ftr-route connections: the capability CAP_NET_ADMIN is missing, so nobody waits; the drain goes on";
+        return Err(Failure::new(Exit::NotPermitted, what));
+    }
     if !ended.status.success() {
         return Err(failed(format!("ended with {}", ended.status)));
     }
@@ -114,7 +131,31 @@ fn sum(answer: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::sum;
+    use super::{has_ended, sum};
+    use crate::decide::Decider;
+    use crate::decide::fixture::{check, config};
+    use crate::status;
+    use ftr_core::Family;
+    use ftr_core::record::Record;
+
+    #[test]
+    fn a_drain_ends_in_each_family_for_itself() {
+        let ipv6 = ", ip6: '2001:db8::2', gateway6: '2001:db8::1'";
+        let config = config([ipv6, "", ""], "");
+        let mut decider = Decider::new(&config, None);
+        for uplink in ["eth1", "eth2", "eth3"] {
+            decider.handle(&Record::Check(check(uplink, true, 1000)));
+        }
+        let at = check("eth1", true, 2000).at;
+        decider.drain(0, &[Family::V4, Family::V6], Some(3000), &at);
+        decider.undrain(0, &[Family::V6], &at);
+        let ended = |uplink: &str, family: Option<Family>, now: u64| {
+            has_ended(&status::uplinks(&decider, &config, 0, now), uplink, family)
+        };
+        assert!(!ended("eth1", Some(Family::V4), 2999) && ended("eth1", Some(Family::V4), 3000));
+        assert!(ended("eth1", Some(Family::V6), 2000) && ended("eth1", None, 2000));
+        assert!(ended("eth2", None, 2000) && !ended("eth9", None, 2000));
+    }
 
     #[test]
     fn connections_of_both_families_are_added() {
