@@ -1,6 +1,7 @@
 //! The commands that change what the running monitor does: each is one request to it.
 
 use std::io;
+use std::path::{Path, absolute};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -37,12 +38,31 @@ pub(crate) struct ReloadOptions {
 
 /// Has the configuration read anew, or says what that would bring.
 pub(crate) fn reload(common: &Common, options: &ReloadOptions) -> Result<Exit, Failure> {
+    if let Some(file) = &common.source.config {
+        expect_own_file(file)?;
+    }
     let confirm_ms = options.confirm.map(|term| u64::try_from(term.as_millis()).unwrap_or(u64::MAX));
     let exit = run(common, &Request::Reload { dry_run: options.dry_run, confirm_ms })?;
     if options.dry_run && exit == Exit::Yes && !common.json && !common.quiet {
         answer(&commands()?)?;
     }
     Ok(exit)
+}
+
+/// The monitor reads the file that it was started with, and no other.
+fn expect_own_file(named: &Path) -> Result<(), Failure> {
+    let Some(running) = status()?.configuration else { return Ok(()) };
+    if is_same_file(named, running.file()) {
+        return Ok(());
+    }
+    let (own, named) = (running.file().display(), named.display());
+    Err(Failure::new(Exit::Usage, format!("reload: {named}: the monitor runs with {own}, and reads no other file")))
+}
+
+/// Whether both paths lead to one file; one that is gone is told by its name.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let whole = |path: &Path| path.canonicalize().or_else(|_| absolute(path)).unwrap_or_else(|_| path.to_owned());
+    whole(one) == whole(other)
 }
 
 /// Has the monitor do something, and says what it has answered.
@@ -109,7 +129,7 @@ fn commands() -> Result<String, Failure> {
     Ok(text)
 }
 
-fn apply(file: &std::path::Path, family: u8, uplinks: &[&str]) -> Result<String, Failure> {
+fn apply(file: &Path, family: u8, uplinks: &[&str]) -> Result<String, Failure> {
     let failed = |error: io::Error| Failure::new(Exit::Unavailable, format!("ftr-route apply -n: {error}"));
     // Those that the file no longer has carry nothing then.
     let known = ftr_tool::configuration::load(file)?;
@@ -119,4 +139,19 @@ fn apply(file: &std::path::Path, family: u8, uplinks: &[&str]) -> Result<String,
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let ended = command.spawn().and_then(|child| finish(child, b"", BOUNDS)).map_err(failed)?;
     Ok(String::from_utf8_lossy(&ended.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_same_file;
+    use std::path::Path;
+
+    #[test]
+    fn a_file_is_the_same_by_whichever_path() {
+        let (here, other) = (Path::new("src/control.rs"), Path::new("src/../src/control.rs"));
+        assert!(is_same_file(here, &here.canonicalize().unwrap()) && is_same_file(here, other));
+        assert!(!is_same_file(here, Path::new("src/drain.rs")));
+        assert!(is_same_file(Path::new("/nowhere/a"), Path::new("/nowhere/a")));
+        assert!(!is_same_file(Path::new("/nowhere/a"), Path::new("/nowhere/b")));
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ftr_core::config::{Problems, Reader};
+use ftr_core::config::{Problems, Reader, Uplink};
 use ftr_core::{Config, Exit};
 use ftr_tool::running::Running;
 use ftr_tool::{clock, configuration};
@@ -151,7 +151,7 @@ impl Daemon {
     fn told(&self, taken: &Taken) -> Vec<String> {
         let mut lines = taken.lines.clone();
         lines.extend(change::numbers(&self.config, &taken.config));
-        if !reads_the_same(&self.config, &taken.config, Reader::Rules) {
+        if !reads_the_same(&as_of_rules(&self.config), &as_of_rules(&taken.config), Reader::Rules) {
             lines.push(
                 "the firewall: load the rules of ftr-rules again, `ftr-rules --diff` shows what it lacks".to_owned(),
             );
@@ -218,6 +218,12 @@ fn renumbering(before: &Config, after: &Config) -> Option<&'static str> {
     }
 }
 
+/// Without what no rule of a firewall goes by.
+fn as_of_rules(config: &Config) -> Config {
+    let uplinks = config.uplinks.iter().map(|uplink| Uplink { weight: 1, quota: None, ..uplink.clone() });
+    Config { uplinks: uplinks.collect(), base_priority: 0, ..config.clone() }
+}
+
 /// Whether both are the same to a program.
 fn reads_the_same(before: &Config, after: &Config, reader: Reader) -> bool {
     let part = |config: &Config| Config {
@@ -227,4 +233,24 @@ fn reads_the_same(before: &Config, after: &Config, reader: Reader) -> bool {
         ..config.as_read_by(reader)
     };
     part(before) == part(after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{as_of_rules, reads_the_same};
+    use crate::decide::fixture::config;
+    use ftr_core::config::Reader::Rules;
+
+    #[test]
+    fn the_firewall_is_to_be_loaded_again_for_what_it_goes_by_alone() {
+        let before = as_of_rules(&config([""; 3], ""));
+        let is_same =
+            |end: &str, more: &str| reads_the_same(&before, &as_of_rules(&config([end, "", ""], more)), Rules);
+        assert!(is_same(", quota: {bytes: 50GB, period: month}", ""));
+        assert!(is_same("", "base_priority: 31000"));
+        let mut heavier = config([""; 3], "");
+        heavier.uplinks[0].weight = 7;
+        assert!(reads_the_same(&before, &as_of_rules(&heavier), Rules));
+        assert!(!is_same(", nat: none", ""));
+    }
 }
