@@ -8,21 +8,27 @@ use crate::instance::{Desk, Instance, Renewed};
 use crate::log::Log;
 use crate::memory::{recall, remember};
 use crate::request::Request;
+use crate::trial::Trial;
 use fastrand::Rng;
 use ftr_core::Config;
 use ftr_core::config::Log as Settings;
 use ftr_core::record::Record;
 use ftr_tool::hostile::{Hostile, damaged};
 use ftr_tool::running::{Running, namespace};
-use ftr_tool::{Directory, run_path};
+use ftr_tool::{Directory, assigned, run_path};
+use nix::unistd::geteuid;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Unless `FTR_HOSTILE_LAYOUTS` says otherwise: each takes some milliseconds.
-const LAYOUTS: u32 = 2500;
+const LAYOUTS: u32 = 2000;
 /// Says to the process that is started by the test that it is that one.
 const SEED: &str = "FTR_HOSTILE_SEED_INSIDE";
+/// The configuration that is on trial.
+const TRIED: &str = "/etc/ftr/ftr.yaml";
 
 #[test]
 fn hostile_contents_and_layouts_change_nothing_of_others() {
@@ -48,18 +54,19 @@ fn within(seed: u64) {
     let config = config([""; 3], "");
     let own = namespace().unwrap();
     let (lock, told) = (format!("monitor-{own}.lock"), format!("running-{own}.json"));
-    let names = ["monitor.json", &lock, &socket_name(own), &told, "ftr.log", "ftr.log.1", "ftr.log.2"];
-    let next = ["monitor.json", &told].map(|name| format!("{name}.next"));
-    let names: Vec<String> = names.into_iter().map(str::to_owned).chain(next).collect();
-    let [known, running] = samples(&config, &told);
-    let (mut believed, mut claimed) = (0, 0);
+    let (tried, numbered) = (format!("trial-{own}.json"), format!("numbers-{own}.json"));
+    let kept = ["monitor.json", &told, &tried, &numbered];
+    let names = [&lock, &socket_name(own), "ftr.log", "ftr.log.1", "ftr.log.2"];
+    let names = names.into_iter().chain(kept).map(str::to_owned);
+    let names: Vec<String> = names.chain(kept.map(|name| format!("{name}.next"))).collect();
+    let samples = samples(&config, kept);
+    let (mut believed, mut claimed, mut recalled) = (0, 0, 0);
     let layouts = std::env::var("FTR_HOSTILE_LAYOUTS").map_or(LAYOUTS, |count| count.parse().unwrap());
     for layout in 0..layouts {
         hostile
-            .lay(&names, &mut rng, |rng, name| match name {
-                "monitor.json" => damaged(rng, &known),
-                name if *name == told => damaged(rng, &running),
-                _ => b"rubbish".to_vec(),
+            .lay(&names, &mut rng, |rng, name| {
+                let sample = kept.iter().zip(&samples).find(|(kept, _)| **kept == name);
+                sample.map_or_else(|| b"rubbish".to_vec(), |(_, sample)| damaged(rng, sample))
             })
             .unwrap();
         let begin = Instant::now();
@@ -75,6 +82,13 @@ fn within(seed: u64) {
                 decider.handle(&Record::Check(check(uplink, rng.bool(), 1000)));
             }
         }
+        // It holds a configuration, with programs that root would run.
+        if let Ok(Some(_)) = Trial::recall(Path::new(TRIED)) {
+            recalled += 1;
+            let owner = fs::symlink_metadata(run_path().join(&tried)).unwrap().uid();
+            assert!([0, geteuid().as_raw()].contains(&owner), "a configuration of user {owner} is believed");
+        }
+        let _ = assigned::assign(&mut config.clone());
         claimed += u32::from(serve(&config, &mut rng));
         write_log(&mut rng);
         assert!(begin.elapsed() < Duration::from_secs(5), "it waits for something");
@@ -82,13 +96,13 @@ fn within(seed: u64) {
     }
     // Else nothing would be shown.
     assert!(
-        believed > layouts / 100 && claimed > layouts / 2,
-        "{believed} memories were believed, {claimed} times we were the monitor"
+        believed > layouts / 100 && recalled > layouts / 100 && claimed > layouts / 2,
+        "{believed} memories and {recalled} trials were believed, {claimed} times we were the monitor"
     );
 }
 
-/// A memory and a description of a monitor as they ought to be.
-fn samples(config: &Config, told: &str) -> [Vec<u8>; 2] {
+/// What a monitor keeps, in files of these names, as it ought to be.
+fn samples(config: &Config, kept: [&str; 4]) -> [Vec<u8>; 4] {
     let directory = Directory::make(&run_path()).unwrap();
     let mut decider = Decider::new(config, None);
     for (uplink, up) in [("eth1", true), ("eth2", false), ("eth3", true)] {
@@ -96,7 +110,11 @@ fn samples(config: &Config, told: &str) -> [Vec<u8>; 2] {
     }
     remember(config, decider.memory(), std::iter::empty()).unwrap();
     Running::this(config).unwrap().publish().unwrap();
-    ["monitor.json", told].map(|name| directory.read(name, 1 << 20).unwrap())
+    Trial::new(Path::new(TRIED), "tried", "before", Duration::ZERO).unwrap().remember().unwrap();
+    let mut config = config.clone();
+    config.assign(None);
+    assigned::remember(&config).unwrap();
+    kept.map(|name| directory.read(name, 1 << 20).unwrap())
 }
 
 /// What a monitor does; whether it could.

@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use ftr_core::Config;
 use ftr_core::config::{MAX_FILE, Problems};
+use ftr_tool::cli::say;
 use ftr_tool::{Directory, brief, configuration, run_path, running};
 use serde::{Deserialize, Serialize};
+
+use crate::tool;
 
 /// The longest file that is read, in bytes. In JSON a character of the text may take six.
 const LONGEST: u64 = 6 * MAX_FILE + 16 * 1024;
@@ -52,11 +55,12 @@ impl Trial {
     /// The one that is remembered for this file, this boot and this network namespace.
     ///
     /// # Errors
-    /// There is one, and it is not to be believed.
+    /// There is one, and it is not to be believed: it holds a configuration, with programs that are run and files that are
+    /// written, and whoever may write the run directory may do less than root.
     pub(crate) fn recall(file: &Path) -> io::Result<Option<Self>> {
         let (boot, namespace) = (running::boot()?, running::namespace()?);
         let name = name(namespace);
-        let text = match Directory::open(&run_path()).and_then(|directory| directory.read(&name, LONGEST)) {
+        let text = match Directory::open(&run_path()).and_then(|directory| directory.read_own(&name, LONGEST)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             read => read?,
         };
@@ -126,13 +130,17 @@ pub(crate) struct Start {
     pub(crate) trial: Option<Trial>,
 }
 
-/// Reads the file, or takes the text before where that on trial was not confirmed in time, or has become wrong.
+/// Reads the file, or takes the text before where that on trial was not confirmed in time, or has become wrong. What is not
+/// to be believed is told of, and ignored.
 ///
 /// # Errors
 /// All problems of the file.
 pub(crate) fn start(file: &Path, now: Duration) -> Result<Start, Problems> {
     let read = configuration::load_with_text(file);
-    let remembered = std::path::absolute(file).and_then(|file| Trial::recall(&file)).ok().flatten();
+    let remembered = std::path::absolute(file).and_then(|file| Trial::recall(&file)).unwrap_or_else(|error| {
+        say(tool::NAME, &format!("what was to be confirmed is not believed: {error}"));
+        None
+    });
     let (result, trial) = decide(read, remembered, now);
     let (config, text) = result?;
     Ok(Start { config, text, trial })

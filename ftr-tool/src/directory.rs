@@ -117,6 +117,17 @@ impl Directory {
         read().map_err(|error| self.at(name, &error))
     }
 
+    /// The same of a file that only root or we ourselves may have written: what it says is done with all that we may do, and
+    /// the owner of the directory may do less.
+    ///
+    /// # Errors
+    /// As [`Directory::read`], or it belongs to somebody else.
+    pub fn read_own(&self, name: &str, limit: u64) -> io::Result<Vec<u8>> {
+        let owners = [0, geteuid().as_raw()];
+        let read = || plain::read(self.checked_for(name, OFlag::O_RDONLY, Some(&owners))?, limit);
+        read().map_err(|error| self.at(name, &error))
+    }
+
     /// Writes a file in one step: a reader finds the old one or the new one, never half of one. The old one, whatever it
     /// is, is not written to.
     ///
@@ -213,15 +224,20 @@ impl Directory {
 
     /// Opens a file that exists, and refuses all that is not to be believed.
     pub(crate) fn checked(&self, name: &str, flags: OFlag) -> io::Result<File> {
+        let owners = [0, geteuid().as_raw(), self.owner];
+        // Nobody but those who own it, or have owned it, has put anything into a directory that is root's now: the service
+        // may have left files behind. They are believed as little as in a directory of its own.
+        let owners = (self.owner != 0 || !self.is_exclusive).then_some(owners.as_slice());
+        self.checked_for(name, flags, owners)
+    }
+
+    /// The same, where it may belong to these alone; none given: to anybody.
+    fn checked_for(&self, name: &str, flags: OFlag, owners: Option<&[u32]>) -> io::Result<File> {
         let file = self.open_at(name, flags, Mode::empty()).map_err(|errno| match errno {
             Errno::ELOOP => refused("is a symbolic link, not a regular file".to_owned()),
             Errno::ENXIO => refused("is a socket or a dead device, not a regular file".to_owned()),
             errno => errno.into(),
         })?;
-        let owners = [0, geteuid().as_raw(), self.owner];
-        // Nobody but those who own it, or have owned it, has put anything into a directory that is root's now: the service
-        // may have left files behind. They are believed as little as in a directory of its own.
-        let owners = (self.owner != 0 || !self.is_exclusive).then_some(owners.as_slice());
         plain::objection(&fstat(&file)?, owners).map_or(Ok(file), |reason| Err(refused(reason)))
     }
 

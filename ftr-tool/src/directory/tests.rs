@@ -78,6 +78,28 @@ fn what_is_no_file_of_ours_is_not_read_and_never_waited_for() {
 }
 
 #[test]
+fn what_the_owner_of_the_directory_has_written_is_not_our_own() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let scene = Scene::new("own");
+    let give = |path: &PathBuf, owner| std::os::unix::fs::chown(path, Some(owner), None).unwrap();
+    fs::write(scene.run.join("file"), "theirs").unwrap();
+    give(&scene.run.join("file"), 65_533);
+    // Also where the directory is root's by now, and the file was left behind.
+    for owner in [65_533, 0] {
+        give(&scene.run, owner);
+        assert_eq!(scene.open().read("file", 64).unwrap(), b"theirs");
+        let error = scene.open().read_own("file", 64).unwrap_err();
+        assert!(error.to_string().contains("belongs to user 65533"), "{error}");
+        assert_eq!(scene.open().read_own("other", 64).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+    give(&scene.run, 65_533);
+    scene.open().write_private("file", b"ours").unwrap();
+    assert_eq!(scene.open().read_own("file", 64).unwrap(), b"ours");
+}
+
+#[test]
 fn writing_replaces_whatever_is_in_the_way_and_changes_nothing_else() {
     for (what, set) in TRAPS {
         for trapped in [&["file"][..], &["file.next"], &["file", "file.next"]] {
