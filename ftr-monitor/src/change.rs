@@ -10,8 +10,11 @@ use serde_json::{Map, Value};
 const LONGEST: usize = 60;
 /// How the paths of common tests begin.
 const TESTS: &str = "tests.";
+/// Sections whose values are not told: mail addresses, names of users, and arguments of programs, which may be tokens. What
+/// is told reaches logs and mails.
+const SECRET: [&str; 2] = ["email", "hooks"];
 
-/// A line for each difference; none where both mean the same, whatever their comments. Passwords are not told.
+/// A line for each difference; none where both mean the same, whatever their comments. Secrets are not told.
 pub(crate) fn lines(before: &Config, after: &Config) -> Vec<String> {
     let mut lines = Vec::new();
     compare("", &before.effective(), &after.effective(), &mut lines);
@@ -86,8 +89,16 @@ fn compare(path: &str, before: &Value, after: &Value, lines: &mut Vec<String>) {
                 compare_parts(&path, of(before, wanted).as_ref(), of(after, wanted).as_ref(), lines);
             }
         }
-        _ => lines.push(format!("{path}: {} -> {}", shown(before), shown(after))),
+        _ => lines.push(difference(path, Some(before), Some(after))),
     }
+}
+
+fn difference(path: &str, before: Option<&Value>, after: Option<&Value>) -> String {
+    if path.split('.').next().is_some_and(|section| SECRET.contains(&section)) {
+        return format!("{path}: another value");
+    }
+    let text = |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), shown);
+    format!("{path}: {} -> {}", text(before), text(after))
 }
 
 fn compare_parts(path: &str, before: Option<&Value>, after: Option<&Value>, lines: &mut Vec<String>) {
@@ -96,9 +107,8 @@ fn compare_parts(path: &str, before: Option<&Value>, after: Option<&Value>, line
         (Some(before), Some(after)) => compare(path, before, after, lines),
         (None, Some(after)) if is_whole(after) => lines.push(format!("{path}: added")),
         (Some(before), None) if is_whole(before) => lines.push(format!("{path}: removed")),
-        (None, Some(after)) => lines.push(format!("{path}: nothing -> {}", shown(after))),
-        (Some(before), None) => lines.push(format!("{path}: {} -> nothing", shown(before))),
         (None, None) => {}
+        (before, after) => lines.push(difference(path, before, after)),
     }
 }
 
@@ -174,6 +184,21 @@ email: {send: true, sender: a@example.com, recipients: [b@example.com],
         let turned = TEXT.replace(lines[1], "X").replace(lines[2], lines[1]).replace('X', lines[2]);
         assert_eq!(super::lines(&config(TEXT), &config(&turned)), ["uplinks: another order"]);
         assert_eq!(changes(&[("password: one", "password: two")]), ["email: another password"]);
+    }
+
+    #[test]
+    fn who_gets_mails_and_what_programs_are_told_is_nobodys_business() {
+        let port = ("user_name: u,", "user_name: SECRET, port: 587,");
+        assert_eq!(
+            changes(&[port, ("b@example.com", "SECRET@example.com")]),
+            [
+                "email.recipients: another value",
+                "email.smtp_parameters.port: another value",
+                "email.smtp_parameters.user_name: another value"
+            ]
+        );
+        let hooks = "hooks: [{on: up, run: [/bin/hook, SECRET]}]\nemail";
+        assert_eq!(changes(&[("email", hooks)]), ["hooks: another value"]);
     }
 
     #[test]

@@ -32,7 +32,10 @@ pub(crate) fn event(event: &Event) -> String {
         EventKind::Prefix => format!("{uplink} has prefix {to} now, had {}", word(&event.from)),
         EventKind::Drain => format!("{uplink} is {to}"),
         EventKind::Quota => format!("{uplink} has used {to} of its quota"),
-        EventKind::Config => format!("{uplink} {}: {to}", event.description),
+        EventKind::Config => {
+            let what = event.to.as_ref().map(|to| format!(": {to}")).unwrap_or_default();
+            format!("{uplink} {}{what}", event.description)
+        }
         EventKind::Hazard | EventKind::Unknown(_) => {
             format!("{uplink}: {} {} -> {to}", event.kind, word(&event.from))
         }

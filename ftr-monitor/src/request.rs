@@ -66,9 +66,10 @@ impl Request {
         format!("{}\n", serde_json::to_string(self).unwrap_or_default())
     }
 
-    /// Whether it changes what the monitor does. Others are answered whoever asks.
+    /// Whether it is for those alone who may change what the monitor does. Others are answered whoever asks. A dry run of a
+    /// reload tells what stands in a file that strangers may not read.
     pub(crate) const fn is_change(&self) -> bool {
-        !matches!(self, Self::Status {} | Self::Follow {} | Self::Reload { dry_run: true, .. })
+        !matches!(self, Self::Status {} | Self::Follow {})
     }
 }
 
@@ -130,6 +131,7 @@ mod tests {
     #[test]
     fn only_questions_are_everybodys() {
         assert!(!Request::Status {}.is_change() && !Request::Follow {}.is_change() && Request::CheckNow {}.is_change());
+        assert!(Request::Reload { dry_run: true, confirm_ms: None }.is_change(), "it tells what stands in the file");
     }
 
     #[test]

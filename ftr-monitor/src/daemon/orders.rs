@@ -46,8 +46,8 @@ impl Daemon {
                     records.put(line.into_bytes());
                 }
             }
-            Order::Tell(line) => {
-                let slow = self.followers.tell(&line);
+            Order::Tell { line, public } => {
+                let slow = self.followers.tell(&line, &public);
                 if slow > 0 {
                     let entry = format!("{slow} of those who follow did not read, and are told no more");
                     self.log.write(&Entry::warning(entry));

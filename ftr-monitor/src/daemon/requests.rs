@@ -30,10 +30,11 @@ impl Daemon {
         asker.answer(&text);
     }
 
-    /// The answer to a request, one arm each. What changes something is for those who may.
+    /// The answer to a request, one arm each. What changes something is for those who may, and so is what is read anew for
+    /// it: others are refused before.
     fn respond(&mut self, peer: Option<Peer>, request: &Request, now: Duration) -> String {
         if request.is_change() && !peer.is_some_and(Peer::may_change) {
-            let who = format!("only root and members of the group {GROUP} may change what the monitor does");
+            let who = format!("only root and members of the group {GROUP} may ask the monitor for that");
             return Answer::new(Exit::NotPermitted, [who]).line();
         }
         let who = peer.map(Peer::text).unwrap_or_default();
@@ -58,10 +59,11 @@ impl Daemon {
             // One that has gone away needs no answer, and is let go at the first event.
             let _ = stream.write_all(Answer::new(exit, [word]).line().as_bytes());
         };
+        let is_stranger = !asker.peer.is_some_and(Peer::may_change);
         let mut stream = asker.into_stream();
         if self.followers.has_room() {
             tell(&mut stream, Exit::Yes, "what happens is told from now on");
-            self.followers.admit(stream);
+            self.followers.admit(stream, is_stranger);
         } else {
             tell(&mut stream, Exit::Again, "too many follow already");
         }

@@ -30,8 +30,8 @@ pub(crate) enum Order {
     Announce(Announcement),
     /// A line for those who read our standard output.
     Print(String),
-    /// A line for those who follow.
-    Tell(String),
+    /// A line for those who follow, and what strangers among them are told instead.
+    Tell { line: String, public: String },
     /// From now on programs are started with the configuration that was taken last.
     Adopt,
     /// Have what is known written, and tell when it is.

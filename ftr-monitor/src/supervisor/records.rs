@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ftr_core::record::{Applied, Event, Record};
+use ftr_core::record::{Applied, Event, EventKind, Record};
 
 use super::Supervisor;
 use super::hazards::News;
@@ -21,7 +21,9 @@ impl Supervisor {
     /// Tells those of an event whom nobody waits for.
     fn happened(&mut self, event: &Event) {
         self.children.happened(event);
-        self.waiting.extend(Record::Event(event.clone()).line().ok().map(Order::Tell));
+        let line = |event: Event| Record::Event(event).line().ok();
+        let lines = line(event.clone()).zip(line(public(event)));
+        self.waiting.extend(lines.map(|(line, public)| Order::Tell { line, public }));
     }
 
     pub(super) fn record(&mut self, program: Program, line: &[u8], record: Record, now: Duration) {
@@ -134,5 +136,26 @@ impl Supervisor {
                 _ => {}
             }
         }
+    }
+}
+
+/// An event as everybody may know it: without what stands in a configuration that strangers may not read.
+fn public(event: &Event) -> Event {
+    let told = event.to.clone().filter(|_| event.kind != EventKind::Config);
+    Event { to: told, ..event.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::public;
+    use ftr_core::record::{Event, EventKind, Stamp};
+    use std::time::{Duration, SystemTime};
+
+    #[test]
+    fn what_a_configuration_says_is_not_everybodys() {
+        let at = Stamp::new(SystemTime::UNIX_EPOCH, Duration::ZERO);
+        let event = |kind| Event { to: Some("down".to_owned()), ..Event::new(1, kind, at.clone()) };
+        assert_eq!(public(&event(EventKind::Config)).to, None);
+        assert_eq!(public(&event(EventKind::State)), event(EventKind::State));
     }
 }
