@@ -5,6 +5,8 @@ use std::os::unix::net::UnixStream;
 
 /// How many there may be.
 const MOST: usize = 16;
+/// How many of them may be strangers: the other places are left to those who may change what the monitor does.
+const MOST_STRANGERS: usize = MOST / 2;
 
 /// All of them.
 #[derive(Debug, Default)]
@@ -19,13 +21,14 @@ struct Follower {
 }
 
 impl Followers {
-    /// Whether one more may follow.
-    pub(crate) fn has_room(&mut self) -> bool {
+    /// Whether one more may follow. A stranger is one who may change nothing.
+    pub(crate) fn has_room(&mut self, is_stranger: bool) -> bool {
         self.all.retain_mut(|follower| is_there(&mut follower.stream));
-        self.all.len() < MOST
+        let strangers = self.all.iter().filter(|follower| follower.is_stranger).count();
+        self.all.len() < MOST && !(is_stranger && strangers >= MOST_STRANGERS)
     }
 
-    /// Takes one more. A stranger is one who may change nothing.
+    /// Takes one more.
     pub(crate) fn admit(&mut self, stream: UnixStream, is_stranger: bool) {
         self.all.push(Follower { stream, is_stranger });
     }
@@ -62,14 +65,14 @@ fn is_there(stream: &mut UnixStream) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Followers, MOST};
+    use super::{Followers, MOST, MOST_STRANGERS};
     use std::io::Read;
     use std::os::unix::net::UnixStream;
 
     fn follow(followers: &mut Followers, is_stranger: bool) -> (bool, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
-        let has_room = followers.has_room();
+        let has_room = followers.has_room(is_stranger);
         if has_room {
             followers.admit(ours, is_stranger);
         }
@@ -121,5 +124,15 @@ mod tests {
         assert!(!follow(&mut followers, false).0);
         there.pop();
         assert!(follow(&mut followers, false).0);
+    }
+
+    #[test]
+    fn strangers_leave_places_to_those_who_may_change_something() {
+        let mut followers = Followers::default();
+        let mut there: Vec<_> = (0..MOST_STRANGERS).map(|_| follow(&mut followers, true)).collect();
+        assert!(there.iter().all(|(admitted, _)| *admitted));
+        assert!(!follow(&mut followers, true).0);
+        there.push(follow(&mut followers, false));
+        assert!(there.last().is_some_and(|(admitted, _)| *admitted));
     }
 }

@@ -61,7 +61,7 @@ impl Daemon {
         };
         let is_stranger = !asker.peer.is_some_and(Peer::may_change);
         let mut stream = asker.into_stream();
-        if self.followers.has_room() {
+        if self.followers.has_room(is_stranger) {
             tell(&mut stream, Exit::Yes, "what happens is told from now on");
             self.followers.admit(stream, is_stranger);
         } else {
