@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::quote;
 
-/// The section that has the password, and addresses of people.
-const SECRET: &str = "email";
+/// Sections with secrets: the password and addresses of people, arguments of programs.
+const SECRET: [&str; 2] = ["email", "hooks"];
 
 /// A step from a node of the file to one below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl NodePath {
 
     /// Whether it leads to where secrets stand.
     pub(super) fn is_secret(&self) -> bool {
-        matches!(self.0.first(), Some(Step::Key(key) | Step::Again { key, .. }) if key == SECRET)
+        matches!(self.0.first(), Some(Step::Key(key) | Step::Again { key, .. }) if SECRET.contains(&key.as_str()))
     }
 
     /// Whether a key of ours on the way has this name.

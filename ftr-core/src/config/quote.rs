@@ -33,9 +33,10 @@ pub(super) fn value(value: &Value) -> String {
     }
 }
 
-/// Whether a value may be repeated: whether it looks like one word.
+/// Whether a value may be repeated: whether it looks like one word, and has no password as a URL may have (`//user:…@`).
 pub(super) fn is_told(text: &str) -> bool {
-    shown(text, LONGEST_VALUE, |byte| byte.is_ascii_alphanumeric() || b"_.:/@%[]+-".contains(&byte))
+    let names_user = text.split_once("//").is_some_and(|(_, rest)| rest.contains('@'));
+    !names_user && shown(text, LONGEST_VALUE, |byte| byte.is_ascii_alphanumeric() || b"_.:/@%[]+-".contains(&byte))
 }
 
 /// What the YAML parser says, without what it quotes.
@@ -89,7 +90,9 @@ mod tests {
         for text in ["192.0.2.300", "[2001:db8::1]:99999", "tcp://host:80/x", "1.5%", "5060-"] {
             assert_eq!(shown(text), format!("{text:?}"));
         }
-        for text in ["a b", "eth0 password:x", "PASSWORD=x", "\u{1b}[2J", "my-secret", "a;id"] {
+        for text in
+            ["a b", "eth0 password:x", "PASSWORD=x", "\u{1b}[2J", "my-secret", "a;id", "http://admin:x@192.0.2.1/"]
+        {
             assert!(shown(text).starts_with("a text of "), "{text}");
         }
     }

@@ -40,6 +40,19 @@ fn what_could_be_a_secret_is_not_repeated() {
     ] {
         texts.push(format!("{MODERN}email: {flow}\n"));
     }
+    for run in [
+        "{on: up, run: Bearer-SECRET}",
+        "{on: up, run: [SECRET]}",
+        "{on: SECRET, run: /bin/hook}",
+        "{on: up, run: /bin/hook, timeout: SECRET}",
+        "{on: up, run: /bin/hook, SECRET: 1}",
+        "SECRET",
+    ] {
+        texts.push(format!("{MODERN}hooks: [{run}]\n"));
+    }
+    for target in ["http://admin:SECRET@192.0.2.1/", "'tcp://SECRET@192.0.2.1:80'", "ftp://a:SECRET@h"] {
+        texts.push(MODERN.replacen("198.51.100.1,", &format!("{target},"), 1));
+    }
     for file in [
         "root:SECRET:19000:0:99999:7:::\n",
         "password=SECRET\n",
