@@ -207,6 +207,27 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_kind_that_says_nothing_of_the_active_set_leaves_it_as_it_was() {
+        let weather = Event { active: Vec::new(), ..change(2, "weather".into(), None, Some("rain")) };
+        let message = mail(vec![event(1), weather.clone()]);
+        assert_eq!(message.subject, "ftr router1: eth2 down (no-answer), weather rain; eth1, eth3 carry traffic");
+        assert!(message.body.contains("\nNew connections go by eth1 and eth3.\n"), "{message:?}");
+        let message = mail(vec![weather]);
+        assert!(message.subject.ends_with("eth2 weather rain") && !message.body.contains("connections"), "{message:?}");
+    }
+
+    #[test]
+    fn a_state_of_a_later_version_is_told_in_its_word() {
+        let melted = change(2, EventKind::State, Some("down"), Some("melted"));
+        let message = mail(vec![event(1), melted]);
+        assert_eq!(message.subject, "ftr router1: eth2 melted; eth1, eth3 carry traffic");
+        assert!(
+            message.body.starts_with("eth2 (Provider 2) is melted since 2026-11-01 10:00:02+00:00.\n\n"),
+            "{message:?}"
+        );
+    }
+
+    #[test]
     fn what_was_left_out_is_counted() {
         let message = of_events("router1", &Batch { events: vec![event(9)], left_out: 7 }, str::to_owned);
         assert!(message.body.contains("7 older events are left out"));

@@ -46,6 +46,10 @@ fn state(summary: &Summary<'_>) -> Vec<String> {
         let why = explained(last).map(|why| format!("  {why}"));
         return [format!("{title} is DOWN since {since}.")].into_iter().chain(why).collect();
     }
+    if !says(last, "up") {
+        // Of a later version.
+        return vec![format!("{title} is {} since {since}.", short(last.to.as_deref().unwrap_or("unknown")))];
+    }
     let down = Duration::from_secs(last.at.mono.saturating_sub(first.at.mono) / 1000);
     let line = match (says(first, "down"), last.from.as_deref()) {
         (true, _) => format!("{title} is up again since {since}, after {} down.", humantime::format_duration(down)),

@@ -36,10 +36,10 @@ fn change(summary: &Summary<'_>) -> String {
     let mut words: Vec<String> = Vec::new();
     if let Some((first, last)) = summary.ends(EventKind::State) {
         let reason = |event: &Event| event.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
-        words.push(match (says(first, "down"), says(last, "down")) {
-            (_, true) => format!("down{}", reason(last)),
-            (true, false) => format!("down{} and up again", reason(first)),
-            (false, false) => "up".to_owned(),
+        words.push(match (says(first, "down"), last.to.as_deref()) {
+            (_, Some("down")) => format!("down{}", reason(last)),
+            (true, Some("up")) => format!("down{} and up again", reason(first)),
+            (_, other) => short(other.unwrap_or("unknown")),
         });
     } else if let Some((_, last)) = summary.ends(EventKind::Role) {
         words.push(short(last.to.as_deref().unwrap_or("out of use")));

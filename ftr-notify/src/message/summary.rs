@@ -89,7 +89,9 @@ pub(super) fn name(event: &Event) -> String {
 ///
 /// An uplink that is down carries new connections only when no uplink is up: then all are tried.
 pub(super) fn active_set(events: &[Event], summaries: &[Summary<'_>], family: Family) -> Option<(Vec<String>, bool)> {
-    let last = events.iter().rfind(|event| event.family == Some(family))?;
+    // One of a later kind may say nothing of it.
+    let tells = |event: &Event| !(matches!(event.kind, EventKind::Unknown(_)) && event.active.is_empty());
+    let last = events.iter().rfind(|event| event.family == Some(family) && tells(event))?;
     let works = !last
         .active
         .iter()
