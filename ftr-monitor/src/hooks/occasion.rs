@@ -1,16 +1,21 @@
 //! What an event is to those who wait for one.
 
-use ftr_core::Config;
+use std::net::IpAddr;
+
 use ftr_core::config::Occasion;
 use ftr_core::record::{Event, EventKind};
+use ftr_core::{Config, Prefix};
 
-/// What hooks are run for when this event comes.
+/// What hooks are run for when this event comes; nothing where it says what no event of this version does.
 pub(super) fn of(event: &Event, config: &Config) -> Vec<Occasion> {
+    if !is_sound(event) {
+        return Vec::new();
+    }
     match event.kind {
         EventKind::State if event.to.as_deref() == Some("down") => {
             std::iter::once(Occasion::Down).chain(is_last(event, config).then_some(Occasion::AllDown)).collect()
         }
-        EventKind::State => vec![Occasion::Up],
+        EventKind::State if event.to.as_deref() == Some("up") => vec![Occasion::Up],
         EventKind::Role => vec![Occasion::Active],
         EventKind::Address => vec![Occasion::Address],
         EventKind::Gateway => vec![Occasion::Gateway],
@@ -19,7 +24,22 @@ pub(super) fn of(event: &Event, config: &Config) -> Vec<Occasion> {
         EventKind::Config => vec![Occasion::Config],
         EventKind::Quota => vec![Occasion::Quota],
         // What people do themselves they know.
-        EventKind::Drain | EventKind::Unknown(_) => Vec::new(),
+        EventKind::State | EventKind::Drain | EventKind::Unknown(_) => Vec::new(),
+    }
+}
+
+/// Whether the values are of the form that those of this kind have: programs of root are told them, and whoever sends the
+/// event may do less.
+fn is_sound(event: &Event) -> bool {
+    let all = |fits: fn(&str) -> bool| [&event.from, &event.to].into_iter().flatten().all(|value| fits(value));
+    match event.kind {
+        EventKind::State => all(|word| ["up", "down"].contains(&word)),
+        EventKind::Role => all(|word| ["routing", "standby"].contains(&word)),
+        EventKind::Hazard => all(|word| ["present", "gone"].contains(&word)),
+        EventKind::Address | EventKind::Gateway => all(|value| value.parse::<IpAddr>().is_ok()),
+        EventKind::Prefix => all(|value| value.split(", ").all(|prefix| prefix.parse::<Prefix>().is_ok())),
+        EventKind::Quota => all(|value| value.strip_suffix('%').unwrap_or(value).parse::<u16>().is_ok()),
+        EventKind::Config | EventKind::Drain | EventKind::Unknown(_) => true,
     }
 }
 
@@ -61,5 +81,22 @@ mod tests {
         assert_eq!(occasions("prefix", "2001:db8:1::/56", ""), [Occasion::Prefix]);
         assert_eq!(occasions("quota", "75", ""), [Occasion::Quota]);
         assert_eq!(occasions("weather", "rain", ""), []);
+    }
+
+    #[test]
+    fn what_no_event_of_the_kind_says_is_no_occasion() {
+        let harm = "-o/etc/x; $(id)";
+        for kind in ["state", "role", "hazard", "address", "gateway", "prefix", "quota"] {
+            assert_eq!(occasions(kind, harm, ""), [], "{kind}");
+        }
+        assert_eq!(occasions("state", "melted", ""), []);
+        for (kind, to, occasion) in [
+            ("address", "192.0.2.7", Occasion::Address),
+            ("gateway", "2001:db8::1", Occasion::Gateway),
+            ("prefix", "2001:db8:1::/56, 2001:db8:2::/56", Occasion::Prefix),
+            ("quota", "100%", Occasion::Quota),
+        ] {
+            assert_eq!(occasions(kind, to, ""), [occasion], "{kind}");
+        }
     }
 }
