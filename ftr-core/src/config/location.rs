@@ -40,6 +40,13 @@ pub(super) fn found(text: &str, mut problems: Vec<Problem>) -> Vec<Problem> {
     problems
 }
 
+/// Where a second document begins, of which no configuration has one.
+pub(super) fn second_document(text: &str) -> Option<Location> {
+    let events = Parser::new_from_str(text).map_while(Result::ok);
+    let mut begins = events.filter(|(event, _)| matches!(event, Event::DocumentStart(_)));
+    begins.nth(1).map(|(_, span)| location(span))
+}
+
 /// The nodes of a text.
 #[derive(Default)]
 struct Nodes {

@@ -7,6 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess,
 use serde_yaml::value::{Tag, TaggedValue};
 use serde_yaml::{Mapping, Value};
 
+use super::location;
 use super::path::{Location, NodePath};
 use super::problem::Problem;
 use super::quote;
@@ -16,6 +17,7 @@ use super::scalar::key_text;
 pub(super) fn parse(text: &str, problems: &mut Vec<Problem>) -> Result<Value, Problem> {
     let invalid = |error: serde_yaml::Error| {
         let location = error.location().map(|location| Location::at(location.line(), location.column()));
+        let location = location.or_else(|| location::second_document(text));
         Problem { location, ..Problem::new(NodePath::default(), format!("not valid YAML: {}", quote::parser(&error))) }
     };
     // It refuses a mapping with a key twice. If nothing else is wrong, the text is right for the second look.

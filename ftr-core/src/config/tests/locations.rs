@@ -87,3 +87,13 @@ fn a_terminal_shows_the_line_of_each_problem() {
     assert!(drawn.contains("\n16 | email: {smtp_parameters: {port: …}}\n"), "{drawn}");
     assert!(parse(&text).unwrap_err().drawn(true).contains("\u{1b}[1;31m^^^\u{1b}[0m\n"));
 }
+
+#[test]
+fn a_second_document_is_told_of_where_it_begins() {
+    let lines = problems(&format!("---\n{MODERN}---\n{MODERN}"));
+    assert_eq!(lines.len(), 1);
+    assert!(
+        lines[0].starts_with("f:17:1: not valid YAML: ") && lines[0].contains("more than one document"),
+        "{lines:#?}"
+    );
+}
