@@ -140,3 +140,32 @@ fn the_core_uses_nothing_that_reaches_outside() {
     let used: BTreeSet<&str> = core.dependencies.iter().map(|dependency| dependency.name.as_str()).collect();
     assert!(used.is_subset(&PURE.into()), "{used:?}");
 }
+
+/// The archive of a release is no checkout, and a package is made of it nevertheless.
+#[test]
+fn a_source_without_git_has_a_version_and_a_time() -> std::io::Result<()> {
+    let scripts = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts"));
+    let copy = std::env::temp_dir().join(format!("ftr-source-{}", std::process::id()));
+    fs::create_dir(&copy)?;
+    std::os::unix::fs::symlink(scripts, copy.join("scripts"))?;
+    fs::write(copy.join("Cargo.toml"), "[workspace.package]\nversion = \"0.2.0\"\n")?;
+    let told = |script: &str, epoch: &str, changelog: &str| -> std::io::Result<String> {
+        fs::write(copy.join("CHANGELOG.md"), changelog)?;
+        let output = Command::new(copy.join(script)).env("SOURCE_DATE_EPOCH", epoch).output()?;
+        assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let released = "## 0.2.0 - 2026-01-31\n\n## 0.1.0 - 2025-12-24\n";
+    let before = "## Unreleased\n\n## 0.1.0 - 2025-12-24\n";
+    let seen = [
+        told("scripts/version", "", released)?,
+        told("scripts/time", "", released)?,
+        told("scripts/version", "", before)?,
+        told("scripts/version", "86400", before)?,
+    ];
+    let first = told("scripts/time", "", "## Unreleased\n")?;
+    fs::remove_dir_all(&copy)?;
+    assert_eq!(seen, ["0.2.0-1", "1769817600", "0.2.0~20251224000000-1", "0.2.0~19700102000000-1"]);
+    assert!(first.parse::<u64>().is_ok_and(|time| time > 1_769_817_600), "{first}");
+    Ok(())
+}
