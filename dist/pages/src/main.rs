@@ -43,6 +43,22 @@ ftr\-monitor(8), ftr\-notify(8), ftr\-probe(8), ftr\-route(8), ftr\-rules(8), ip
 iptables\-restore(8), ftr(7), ftr\-records(5), ftr.yaml(5)
 "#;
 
+/// What `ftr-rules(8)` has beside: how its rules are there after a boot.
+const AT_BOOT: &str = r#".SH "LOADING AT BOOT"
+ftr\-rules loads nothing. The service ftr\-rules does, by ftr\-rules\-load: at every boot before a device carries packets (systemctl
+enable ftr\-rules), and after a change of the configuration by systemctl reload ftr\-rules. Where ftr\-rules \-\-diff finds no
+difference it does nothing, and stopping it takes nothing away. The loader has the exit codes below: 69 where neither nft(8) nor
+iptables\-restore(8) is installed, 74 where one of them has refused to load. Its settings are environment variables, as by
+systemctl edit ftr\-rules:
+.TP
+FTR_RULES_BACKEND
+nft or iptables; otherwise nft where it is installed
+.TP
+FTR_RULES_TABLES
+a list of mangle, nat and filter with spaces between them; otherwise mangle and nat, and filter too where the configuration has the
+key firewall
+"#;
+
 /// `ftr(7)`: what no single program's page can say.
 const OVERVIEW: &str = include_str!("../ftr.7");
 
@@ -113,6 +129,9 @@ fn man(command: &Command, pages: &mut BTreeMap<PathBuf, Vec<u8>>) -> io::Result<
     if let Some(examples) = command.get_after_help() {
         text.extend_from_slice(verbatim("EXAMPLES", &examples.to_string()).as_bytes());
     }
+    if command.get_name() == "ftr-rules" {
+        text.extend_from_slice(AT_BOOT.as_bytes());
+    }
     text.extend_from_slice(COMMON.as_bytes());
     pages.insert(Path::new("man").join(page.get_filename()), text);
     for subcommand in command.get_subcommands() {
@@ -182,6 +201,17 @@ mod tests {
             let found = std::fs::read(dist().join(&file)).unwrap_or_default();
             let same = String::from_utf8_lossy(&found) == String::from_utf8_lossy(&text);
             assert!(same, "{} is out of date: cargo run -p ftr-pages", file.display());
+        }
+    }
+
+    #[test]
+    fn the_page_of_the_rules_tells_of_the_boot() {
+        let pages = pages().unwrap();
+        let text = String::from_utf8_lossy(&pages[Path::new("man/ftr-rules.8")]);
+        let boot = text.split(".SH ").find(|section| section.starts_with("\"LOADING AT BOOT\"")).unwrap();
+        let loader = std::fs::read_to_string(dist().join("libexec/ftr-rules-load")).unwrap();
+        for setting in ["FTR_RULES_BACKEND", "FTR_RULES_TABLES"] {
+            assert!(boot.contains(setting) && loader.contains(setting), "{setting}");
         }
     }
 
