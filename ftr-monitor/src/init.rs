@@ -32,7 +32,7 @@ pub(crate) fn run(common: &Common, detected: bool, file: Option<&Path>) -> Resul
     }
     if detected {
         say(tool::NAME, "next, when it says what this router has:");
-        for command in next(file) {
+        for command in next(file, Services::here()) {
             say(tool::NAME, &format!("  {command}"));
         }
     } else if let Some(file) = file.filter(|_| common.verbose) {
@@ -62,17 +62,54 @@ fn detected_text() -> Result<String, Failure> {
     }
 }
 
+/// What starts services on a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Services {
+    Systemd,
+    OpenRc,
+    Procd,
+    /// Whoever wants the daemon starts it.
+    None,
+}
+
+impl Services {
+    /// What runs here, as `scripts/install` finds it out.
+    fn here() -> Self {
+        let known = [
+            ("/run/systemd/system", Self::Systemd),
+            ("/etc/rc.common", Self::Procd),
+            ("/sbin/openrc-run", Self::OpenRc),
+            ("/usr/sbin/openrc-run", Self::OpenRc),
+        ];
+        known.into_iter().find(|(path, _)| Path::new(path).exists()).map_or(Self::None, |(_, services)| services)
+    }
+
+    /// Loads the firewall rules and starts the daemon, now and at every boot.
+    const fn start(self) -> [&'static str; 2] {
+        match self {
+            Self::Systemd => ["sudo systemctl enable --now ftr-rules", "sudo systemctl enable --now ftr-monitor"],
+            Self::OpenRc => [
+                "sudo rc-update add ftr-rules boot; sudo rc-service ftr-rules start",
+                "sudo rc-update add ftr-monitor; sudo rc-service ftr-monitor start",
+            ],
+            Self::Procd => [
+                "/etc/init.d/ftr-rules enable; /etc/init.d/ftr-rules start",
+                "/etc/init.d/ftr-monitor enable; /etc/init.d/ftr-monitor start",
+            ],
+            Self::None => ["sudo ftr-rules --backend nft | sudo nft -f -", "sudo ftr-monitor run"],
+        }
+    }
+}
+
 /// The commands that lead from the new file to a router that is online. Services look for it at the usual place.
-fn next(file: Option<&Path>) -> Vec<String> {
+fn next(file: Option<&Path>, services: Services) -> Vec<String> {
     let usual = Path::new(USUAL);
     let place = match file {
         Some(file) if file == usual => None,
         Some(file) => Some(format!("sudo install -m 640 -g ftr {} {USUAL}", quoted(&file.display().to_string()))),
         None => Some(format!("sudo ftr-monitor init --detect {USUAL}")),
     };
-    let rest =
-        ["sudo ftr-monitor check", "sudo systemctl enable --now ftr-rules", "sudo systemctl enable --now ftr-monitor"];
-    place.into_iter().chain(rest.map(str::to_owned)).collect()
+    place.into_iter().chain(["sudo ftr-monitor check".to_owned()]).chain(services.start().map(str::to_owned)).collect()
 }
 
 /// Writes it to a file that is not there yet.
@@ -99,14 +136,14 @@ fn mode(file: &Path) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{mode, next};
+    use super::{Services, mode, next};
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt as _;
     use std::path::Path;
 
     #[test]
     fn the_next_commands_are_three_where_the_file_is_where_services_look() {
-        let usual = next(Some(Path::new("/etc/ftr/ftr.yaml")));
+        let usual = next(Some(Path::new("/etc/ftr/ftr.yaml")), Services::Systemd);
         assert_eq!(
             usual,
             [
@@ -115,9 +152,19 @@ mod tests {
                 "sudo systemctl enable --now ftr-monitor"
             ]
         );
-        let elsewhere = next(Some(Path::new("/root/my file")));
+        let elsewhere = next(Some(Path::new("/root/my file")), Services::Systemd);
         assert_eq!(elsewhere[0], "sudo install -m 640 -g ftr '/root/my file' /etc/ftr/ftr.yaml");
-        assert_eq!(next(None)[0], "sudo ftr-monitor init --detect /etc/ftr/ftr.yaml");
+        assert_eq!(next(None, Services::Systemd)[0], "sudo ftr-monitor init --detect /etc/ftr/ftr.yaml");
+    }
+
+    #[test]
+    fn without_systemd_they_are_those_of_the_other_system() {
+        for services in [Services::OpenRc, Services::Procd, Services::None] {
+            let commands = next(Some(Path::new("/etc/ftr/ftr.yaml")), services);
+            assert_eq!((commands.len(), commands[0].as_str()), (3, "sudo ftr-monitor check"), "{services:?}");
+            assert!(!commands.concat().contains("systemctl"), "{commands:?}");
+            assert!(commands[1].contains("ftr-rules") && commands[2].contains("ftr-monitor"), "{commands:?}");
+        }
     }
 
     #[test]
