@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Parser, Subcommand, value_parser};
 use ftr_core::Exit;
-use ftr_tool::cli::{Common, Failure, verbose};
+use ftr_tool::cli::{Common, Failure, no_remarks, verbose};
 
 use crate::control::ReloadOptions;
 use crate::daemon::options::RunOptions;
@@ -59,7 +59,7 @@ enum Task {
     #[command(arg = verbose("Print the active set too, which every cycle decides anew"))]
     Once,
     /// Filter: check records in, active and event records out
-    #[command(arg = verbose("Say what is decided in words too, on standard error"), arg = no_json())]
+    #[command(arg = verbose("Say what is decided in words too, on standard error"), arg = no_remarks(), arg = no_json())]
     Decide,
     /// Run the hooks of the configuration for the event records that come in on standard input
     ///
@@ -100,6 +100,7 @@ enum Task {
     /// Print what happens while it happens: state, roles, addresses, hazards, quotas; -j prints the event records
     ///
     /// It ends with 69 when the monitor ends.
+    #[command(arg = no_remarks())]
     Follow,
     /// Have the running monitor read its configuration anew, without losing a connection
     ///
@@ -170,6 +171,25 @@ pub(crate) fn run(cli: &Cli) -> Result<Exit, Failure> {
         }
         Task::Trust(named) => {
             control::run(common, &Request::Trust { uplink: named.uplink.clone(), family: named.family() })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::{CommandFactory as _, Parser as _};
+
+    #[test]
+    fn the_help_of_what_prints_in_any_case_does_not_say_otherwise() {
+        let mut command = Cli::command();
+        command.build();
+        for name in ["decide", "follow"] {
+            let help = command.find_subcommand_mut(name).unwrap().render_help().to_string();
+            assert!(help.contains("Print no remarks") && !help.contains("no answer"), "{help}");
+            for line in [["ftr-monitor", "-q", name], ["ftr-monitor", name, "-q"]] {
+                assert!(Cli::try_parse_from(line).unwrap().common.quiet, "{line:?}");
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ftr_core::config::Protocol;
 use ftr_core::number::whole32;
 use ftr_core::{Config, Exit};
-use ftr_tool::cli::{Common, Failure, verbose};
+use ftr_tool::cli::{Common, Failure, no_remarks, verbose};
 use ftr_tool::completion::{uplinks, uplinks_and};
 
 const EXAMPLES: &str = "\
@@ -163,10 +163,10 @@ pub(crate) enum Command {
         uplinks: Vec<String>,
     },
     /// Print what a daemon has to say in router advertisements now
-    #[command(long_about = ADVERTISE, after_help = ADVERTISE_EXAMPLES)]
+    #[command(long_about = ADVERTISE, after_help = ADVERTISE_EXAMPLES, arg = no_remarks())]
     Advertise(Advertise),
     /// Print the name servers of the uplinks that work, for a daemon that asks them
-    #[command(long_about = DNS, after_help = DNS_EXAMPLES)]
+    #[command(long_about = DNS, after_help = DNS_EXAMPLES, arg = no_remarks())]
     Dns(Dns),
     /// Take away all that was put into the kernel, and nothing else
     #[command(long_about = CLEAR, arg = verbose(CHANGES))]
@@ -322,6 +322,19 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_what_prints_in_any_case_does_not_say_otherwise() {
+        let mut command = Cli::command();
+        command.build();
+        for name in ["advertise", "dns"] {
+            let help = command.find_subcommand_mut(name).unwrap().render_help().to_string();
+            assert!(help.contains("Print no remarks") && !help.contains("no answer"), "{help}");
+            for line in [["ftr-route", "-q", name, "--for", "dnsmasq"], ["ftr-route", name, "-q", "--for", "dnsmasq"]] {
+                assert!(Cli::try_parse_from(line).unwrap().common.quiet, "{line:?}");
+            }
+        }
     }
 
     #[test]

@@ -97,6 +97,16 @@ pub fn verbose(help: &'static str) -> Arg {
     Arg::new("verbose").short('v').long("verbose").action(ArgAction::SetTrue).help(help)
 }
 
+/// The flag `-q` of a command that is there to print, and does so with it as well.
+#[must_use]
+pub fn no_remarks() -> Arg {
+    Arg::new("quiet")
+        .short('q')
+        .long("quiet")
+        .action(ArgAction::SetTrue)
+        .help("Print no remarks, only errors and the answer")
+}
+
 const USUAL_FILES: [&str; 2] = ["/etc/ftr/ftr.yaml", "/etc/fault_tolerant_router.conf"];
 
 /// Why a tool stops: the exit code, and what it says on stderr.
