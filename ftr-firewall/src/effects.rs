@@ -1,8 +1,10 @@
 //! What the rules of a firewall do, as far as it matters to routing.
 
+use std::collections::BTreeSet;
+
 use ftr_core::{Family, Prefix};
 
-/// What rules do to marks, to source addresses, and to the path of packets.
+/// What rules do to marks, to source addresses, and to the path of packets, and the filters that drop what they do not admit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effects {
     /// The rules that change marks.
@@ -11,6 +13,27 @@ pub struct Effects {
     pub translations: Vec<Translation>,
     /// The rules that hand connections to the kernel's fast path.
     pub offloads: Vec<Offload>,
+    /// The chains that every packet to this host, or through it, has to pass.
+    pub filters: Vec<Filter>,
+}
+
+/// A chain that the kernel has every packet pass which comes to this host, or goes through it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Who shows it: `iptables`, `ip6tables`, `nft inet`.
+    pub program: String,
+    /// Its table.
+    pub table: String,
+    /// Its chain.
+    pub chain: String,
+    /// The packets that it is for; none for both families.
+    pub family: Option<Family>,
+    /// Its policy is to drop.
+    pub drops: bool,
+    /// Its last rule drops or refuses whatever comes to it.
+    pub ends_in_drop: bool,
+    /// The chains that people and programs have made in the same table; of iptables only.
+    pub beside: BTreeSet<String>,
 }
 
 /// A rule that changes the mark of packets or connections.

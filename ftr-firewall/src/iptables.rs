@@ -1,9 +1,11 @@
 //! What `iptables-save` prints (iptables-extensions(8): MARK, CONNMARK, TPROXY, SNAT).
 
+use std::collections::BTreeSet;
+
 use ftr_core::number::whole32;
 use ftr_core::{Family, Prefix, shell};
 
-use crate::effects::{Effects, Holder, MarkSet, Offload, Translation, Value};
+use crate::effects::{Effects, Filter, Holder, MarkSet, Offload, Translation, Value};
 
 /// A line that says something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +38,7 @@ pub fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
 
 /// Adds what the rules do; `program` is `iptables` or `ip6tables`.
 pub fn read(text: &str, program: &str, family: Family, into: &mut Effects) {
+    into.filters.extend(filters(text, program, family));
     let mut table = "";
     for line in lines(text) {
         let (chain, rest) = match line {
@@ -65,6 +68,44 @@ pub fn read(text: &str, program: &str, family: Family, into: &mut Effects) {
             into.sets.push(MarkSet { program, table, chain, family: Some(family), input, on, bits, value });
         }
     }
+}
+
+/// The chains of the table filter that packets to this host, or through it, pass.
+fn filters(text: &str, program: &str, family: Family) -> Vec<Filter> {
+    let (mut filters, mut beside): (Vec<Filter>, BTreeSet<String>) = <_>::default();
+    let mut table = "";
+    for line in lines(text) {
+        match line {
+            Line::Table(name) => table = name,
+            _ if table != "filter" => {}
+            Line::Chain(chain @ ("INPUT" | "FORWARD"), Some(policy)) => filters.push(Filter {
+                program: program.to_owned(),
+                table: table.to_owned(),
+                chain: chain.to_owned(),
+                family: Some(family),
+                drops: policy == "DROP",
+                ..Filter::default()
+            }),
+            Line::Chain(chain, _) => _ = beside.insert(chain.to_owned()),
+            Line::Rule(chain, rest) => {
+                if let Some(filter) = filters.iter_mut().find(|filter| filter.chain == chain) {
+                    filter.ends_in_drop = takes_all(rest);
+                }
+            }
+        }
+    }
+    for filter in &mut filters {
+        filter.beside.clone_from(&beside);
+    }
+    filters
+}
+
+/// Whether a rule drops or refuses whatever comes to it; only a comment may stand before.
+fn takes_all(rule: &str) -> bool {
+    let words = words(rule);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let rest = if let ["-m", "comment", "--comment", _, rest @ ..] = words.as_slice() { rest } else { &words };
+    matches!(rest, ["-j", "DROP" | "REJECT", ..])
 }
 
 /// The word behind an option that is not negated.
@@ -204,6 +245,23 @@ COMMIT
         assert_eq!(effects.sets[4].chain, "KUBE-MARK-MASQ");
         let inputs: Vec<_> = effects.sets.iter().map(|set| set.input.as_deref()).collect();
         assert_eq!(inputs[..3], [None, Some("eth1"), None]);
+    }
+
+    #[test]
+    fn chains_that_drop_what_they_do_not_admit() {
+        let seen = |text: &str| -> Vec<(String, bool, bool)> {
+            let filters = read(text).filters;
+            filters.into_iter().map(|filter| (filter.chain, filter.drops, filter.ends_in_drop)).collect()
+        };
+        let of = |chain: &str, drops, ends| (chain.to_owned(), drops, ends);
+        let policies =
+            "*nat\n:INPUT DROP [0:0]\nCOMMIT\n*filter\n:INPUT DROP [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT DROP [0:0]\n";
+        assert_eq!(seen(policies), [of("INPUT", true, false), of("FORWARD", false, false)]);
+        let rules = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:own - [0:0]\n-A INPUT -i lo -j ACCEPT\n\
+                     -A INPUT -m comment --comment \"the rest\" -j REJECT --reject-with icmp-port-unreachable\n\
+                     -A FORWARD -j DROP\n-A FORWARD -i eth1 -j DROP\n-A own -j DROP\n";
+        assert_eq!(seen(rules), [of("INPUT", false, true), of("FORWARD", false, false)]);
+        assert!(read(rules).filters.iter().all(|filter| filter.beside.contains("own")));
     }
 
     #[test]

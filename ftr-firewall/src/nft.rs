@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
-use crate::effects::{Effects, Holder, MarkSet, Offload, Translation, Value};
+use crate::effects::{Effects, Filter, Holder, MarkSet, Offload, Translation, Value};
 
 /// The whole, whose objects are still text.
 #[derive(Deserialize)]
@@ -25,10 +25,17 @@ pub fn read(text: &str, into: &mut Effects) -> Result<(), String> {
     for object in listing.nftables {
         // One after the other: as a tree, a rule takes ten times the room of its text.
         let object: Json = serde_json::from_str(object.get()).map_err(|error| error.to_string())?;
+        into.filters.extend(object.get("chain").and_then(filter));
         let Some(rule) = object.get("rule") else { continue };
         let word = |key| rule.get(key).and_then(Json::as_str).unwrap_or_default();
         let (family, table, chain) = (word("family"), word("table"), word("chain"));
         let statements = rule.get("expr").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+        let program = format!("nft {family}");
+        let stands_in =
+            |filter: &&mut Filter| (filter.program == program) && filter.table == table && filter.chain == chain;
+        if let Some(filter) = into.filters.iter_mut().find(stands_in) {
+            filter.ends_in_drop = takes_all(statements);
+        }
         let translates = |statement: &Json| ["snat", "masquerade"].iter().any(|key| statement.get(key).is_some());
         if statements.iter().any(translates) {
             let output =
@@ -50,7 +57,7 @@ pub fn read(text: &str, into: &mut Effects) -> Result<(), String> {
                 into.offloads.push(Offload { place: format!("nft {place}"), remedy });
             }
             into.sets.extend(statement.get("mangle").into_iter().flat_map(marking).map(|(on, bits, value)| MarkSet {
-                program: format!("nft {family}"),
+                program: program.clone(),
                 table: table.to_owned(),
                 chain: chain.to_owned(),
                 family: of(family),
@@ -62,6 +69,29 @@ pub fn read(text: &str, into: &mut Effects) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// A chain that packets to this host, or through it, pass. Those of `iptables-nft` are known by their names.
+fn filter(chain: &Json) -> Option<Filter> {
+    let word = |key| chain.get(key).and_then(Json::as_str).unwrap_or_default();
+    let (family, table, name) = (word("family"), word("table"), word("name"));
+    let of_iptables = table == "filter" && ["INPUT", "FORWARD"].contains(&name);
+    let passed = word("type") == "filter" && ["input", "forward"].contains(&word("hook"));
+    (passed && !of_iptables && ["inet", "ip", "ip6"].contains(&family)).then(|| Filter {
+        program: format!("nft {family}"),
+        table: table.to_owned(),
+        chain: name.to_owned(),
+        family: of(family),
+        drops: word("policy") == "drop",
+        ..Filter::default()
+    })
+}
+
+/// Whether a rule drops or refuses whatever comes to it.
+fn takes_all(statements: &[Json]) -> bool {
+    let is = |statement: &Json, keys: &[&str]| keys.iter().any(|key| statement.get(key).is_some());
+    let Some((last, before)) = statements.split_last() else { return false };
+    is(last, &["drop", "reject"]) && before.iter().all(|statement| is(statement, &["counter", "log"]))
 }
 
 /// What a packet has to have there (`kind` and its key or field) for the rule to be for it, where it is one thing.
@@ -231,6 +261,32 @@ mod tests {
         assert_eq!(seen(&format!(r#"{leaves}, {comes}, {{"snat": {{"addr": "1.0.0.2"}}}}"#)), [(eth1, source)]);
         assert_eq!(seen(&leaves.replace("==", "!=").replace("}}}", "}}}, {\"masquerade\": null}")).len(), 0);
         assert_eq!(seen(r#"{"masquerade": null}"#), [(network, None)]);
+    }
+
+    #[test]
+    fn chains_that_drop_what_they_do_not_admit() {
+        let chain = |family: &str, table: &str, name: &str, hook: &str, policy: &str| {
+            let place = format!(r#""family": "{family}", "table": "{table}", "name": "{name}""#);
+            format!(r#"{{"chain": {{{place}, "type": "filter", "hook": "{hook}", "prio": 0, "policy": "{policy}"}}}}"#)
+        };
+        let rule = |chain: &str, statements: &str| {
+            let place = format!(r#""family": "inet", "table": "f", "chain": "{chain}""#);
+            format!(r#"{{"rule": {{{place}, "handle": 1, "expr": [{statements}]}}}}"#)
+        };
+        let objects = [
+            chain("inet", "f", "in", "input", "drop"),
+            chain("inet", "f", "through", "forward", "accept"),
+            chain("inet", "f", "out", "output", "drop"),
+            chain("ip", "filter", "INPUT", "input", "drop"),
+            chain("bridge", "f", "in", "input", "drop"),
+            r#"{"chain": {"family": "inet", "table": "f", "name": "own"}}"#.to_owned(),
+            rule("through", r#"{"counter": {"packets": 1, "bytes": 60}}, {"reject": {"type": "icmpx"}}"#),
+            rule("in", r#"{"match": {"op": "==", "left": {"meta": {"key": "iif"}}, "right": "lo"}}, {"drop": null}"#),
+        ];
+        let mut effects = Effects::default();
+        super::read(&format!(r#"{{"nftables": [{}]}}"#, objects.join(",")), &mut effects).unwrap();
+        let seen: Vec<_> = effects.filters.iter().map(|it| (it.chain.as_str(), it.drops, it.ends_in_drop)).collect();
+        assert_eq!(seen, [("in", true, false), ("through", false, true)]);
     }
 
     #[test]

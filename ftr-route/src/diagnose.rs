@@ -17,6 +17,7 @@ mod networkd;
 mod networks;
 mod owner;
 pub(crate) mod rules;
+mod second_filter;
 mod sysctls;
 mod translated;
 
@@ -115,6 +116,7 @@ fn evaluate(config: &Config, seen: &[Snapshot], facts: &HostFacts) -> Vec<Hazard
     let rules: Vec<_> = seen.iter().flat_map(|snapshot| &snapshot.rules).collect();
     hazards.extend(marks::evaluate(config, &numbering, &rules, &facts.firewall.effects.sets));
     hazards.extend(firewall::evaluate(config, &numbering, &families, facts.firewall, &facts.networks));
+    hazards.extend(second_filter::evaluate(config, &families, &facts.firewall.effects.filters));
     hazards.extend(delegated.unwrap_or_default());
     hazards.extend(features::evaluate(&families, &facts.features));
     hazards.extend(networkd::evaluate(facts.networkd.as_ref()));

@@ -57,6 +57,8 @@ pub(crate) enum Kind {
     UnclaimedPrefix,
     /// Packets of some networks do not take the mark of their connection over.
     UnlistedNetwork,
+    /// A filter of others drops what it does not admit, and ours does so as well.
+    SecondFilter,
     /// Connections are forwarded past routing.
     FlowOffload,
     /// Something could not be looked at.
@@ -90,6 +92,7 @@ impl Kind {
             | Self::FarGateway
             | Self::Linkdown
             | Self::KernelFeature
+            | Self::SecondFilter
             | Self::FlowOffload
             | Self::Unseen
             | Self::Networkd
