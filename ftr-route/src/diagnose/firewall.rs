@@ -54,7 +54,7 @@ pub(super) fn evaluate(
         for family in families {
             let marks = lacking_marks(config, numbering, *family, &firewall.effects.sets);
             let untranslated = translated::lacking(config, *family, &firewall.effects.translations, networks);
-            hazards.extend(not_loaded(*family, firewall.service, marks.as_ref(), untranslated.as_ref()));
+            hazards.extend(not_loaded(*family, firewall, marks.as_ref(), untranslated.as_ref()));
             hazards.extend(unlisted(config, numbering, *family, &firewall.effects.sets, networks));
         }
     }
@@ -103,7 +103,7 @@ fn lacking_marks<'a>(
 /// What the rules of `ftr-rules` do that no rule does. The cause is one where all of it is missing, and so is the hazard.
 fn not_loaded(
     family: Family,
-    service: Option<&str>,
+    firewall: &Firewall,
     marks: Option<&LackingMarks<'_>>,
     untranslated: Option<&Untranslated<'_>>,
 ) -> Option<Hazard> {
@@ -128,8 +128,12 @@ fn not_loaded(
         Family::V4 => ("firewall", "ftr-rules", "iptables-restore"),
         Family::V6 => ("firewall of IPv6", "ftr-rules -6", "ip6tables-restore"),
     };
-    // The service adds what it has not loaded itself, so it is for those who have nothing of ours.
-    let service = service.filter(|_| nothing).map(|command| format!("{command}, or ")).unwrap_or_default();
+    // With nft all of ours are replaced in one step, and those of others are not touched.
+    let in_nft = firewall.effects.sets.iter().any(|set| set.program == "nft inet" && set.table == "ftr_mangle");
+    let (print, load, keep) = if in_nft { ("ftr-rules --backend nft", "nft -f -", "") } else { (print, load, keep) };
+    // The service adds to iptables what it has not loaded itself, so it is for those who have nothing of ours there.
+    let service =
+        firewall.service.filter(|_| nothing || in_nft).map(|command| format!("{command}, or ")).unwrap_or_default();
     Some(Hazard::new(kind, object, what, format!("{service}{print} {tables} | {load}{keep}")))
 }
 
@@ -316,6 +320,14 @@ pub(super) mod tests {
         assert!(lines[0].contains(": systemctl enable --now ftr-rules, or ftr-rules --table mangle"), "{lines:?}");
         served.effects.sets = connections(&[1]);
         assert!(!self::told(&served)[0].contains("systemctl"));
+        // What nft has loaded is replaced as a whole.
+        for set in &mut served.effects.sets {
+            (set.program, set.table, set.family) = ("nft inet".to_owned(), "ftr_mangle".to_owned(), None);
+        }
+        let advice =
+            ": systemctl enable --now ftr-rules, or ftr-rules --backend nft --table mangle --table nat | nft -f -";
+        let lines = self::told(&served);
+        assert!(lines[0].contains("connections of eth2, ppp0 their mark") && lines[0].ends_with(advice), "{lines:?}");
         // One cause, one hazard.
         let lines = told(Vec::new(), None);
         assert!(lines.len() == 1 && lines[0].contains("are not loaded, so that established"), "{lines:?}");
