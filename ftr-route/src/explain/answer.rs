@@ -86,6 +86,9 @@ pub(super) struct NexthopShare {
     pub(super) gateway: Option<IpAddr>,
     /// Its part of the new connections.
     pub(super) percent: f64,
+    /// The source address that the flow would leave with this way; null where that is not known, and for what this host has
+    /// not given an address yet.
+    pub(super) source: Option<IpAddr>,
 }
 
 /// A rule that was asked.

@@ -126,6 +126,7 @@ impl Case<'_> {
             description: self.index(hop).and_then(|i| self.config.uplinks.get(i)).map(|one| one.description.clone()),
             gateway: hop.gateway,
             percent: 100.0 * f64::from(hop.weight) / f64::from(total.max(1)),
+            source: self.flow.from.and_then(|from| self.leaves(hop, Some(from))),
         }
     }
 
@@ -139,10 +140,15 @@ impl Case<'_> {
         let own = self.flow.from.or(named);
         let leaves = match (self.established, taken) {
             (Some(established), _) => Some(established),
-            (None, Some(hop)) => self.index(hop).map_or(own, |i| self.translated(i, own)),
+            (None, Some(hop)) => self.leaves(hop, own),
             (None, None) => None,
         };
         (leaves, own.is_some() && leaves.is_some() && leaves != own)
+    }
+
+    /// The address that a new connection from `own` leaves by a nexthop with.
+    fn leaves(&self, hop: Hop, own: Option<IpAddr>) -> Option<IpAddr> {
+        self.index(hop).map_or(own, |i| self.translated(i, own))
     }
 
     /// The address that a new connection from `own` leaves an uplink with.

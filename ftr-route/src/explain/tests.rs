@@ -127,9 +127,14 @@ fn of_several_uplinks_the_kernel_says_which_unless_something_is_not_known() {
         (case.kernel, case.missing) = (Some(kernel.clone()), Some("its ports"));
     });
     assert_eq!((told.way.is_none(), told.source, told.exit()), (true, None, Exit::Yes));
-    assert!(
-        text::lines(&told, false).contains(&"way       one of these; which one is decided by its ports".to_owned())
-    );
+    let lines = text::lines(&told, false);
+    assert!(lines.contains(&"way       one of these; which one is decided by its ports".to_owned()));
+    // Each of them translates to its own address.
+    let sources: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("source    ")).collect();
+    let expected = [("1.0.0.2", "eth1"), ("2.0.0.2", "eth2"), ("9.0.0.2", "ppp0")];
+    assert_eq!(sources, expected.map(|(source, device)| format!("{source} by {device}, by address translation")));
+    let own = world.explain(flow(None), 0, |case| case.missing = Some("its ports"));
+    assert!(own.shares.len() == 3 && own.shares.iter().all(|share| share.source.is_none()));
 }
 
 #[test]

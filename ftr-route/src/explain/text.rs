@@ -34,9 +34,15 @@ pub(super) fn lines(told: &Explanation, verbose: bool) -> Vec<String> {
     if told.shares.len() > 1 {
         put(&mut lines, "shares", &format!("{}, by weight", shares(&told.shares)));
     }
+    let how = |translated| if translated { ", by address translation" } else { "" };
     if let Some(source) = told.source {
-        let how = if told.translated { ", by address translation" } else { "" };
-        put(&mut lines, "source", &format!("{source}{how}"));
+        put(&mut lines, "source", &format!("{source}{}", how(told.translated)));
+    } else if told.way.is_none() {
+        for share in &told.shares {
+            if let Some(source) = share.source {
+                put(&mut lines, "source", &format!("{source} by {}{}", share.device, how(told.from != share.source)));
+            }
+        }
     }
     if let Some(kernel) = &told.kernel {
         put(&mut lines, "but", &format!("the kernel itself answers: {kernel}"));
