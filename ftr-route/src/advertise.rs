@@ -40,6 +40,9 @@ pub(crate) fn run(config: &Config, common: &Common, asked: &Advertise) -> Result
     let failed: Option<BTreeSet<usize>> = asked.failed.as_ref().map(known).transpose()?;
     let mut kernel = Kernel::open()?;
     let snapshot = Snapshot::look(&mut kernel, config, Family::V6, Search::Tables)?;
+    if let Some(name) = unknown(&asked.devices, &snapshot.links) {
+        return Err(Failure::new(Exit::Usage, format!("{name}: no device of this host")));
+    }
     let config = &*snapshot.learned.within(config);
     let dead = failed.map_or_else(|| snapshot.rescued_as_found(config), |failed| replaced(config, failed));
     let rescue = config.routing.ipv6_rescue;
@@ -63,6 +66,11 @@ pub(crate) fn run(config: &Config, common: &Common, asked: &Advertise) -> Result
         answer(lines(asked.daemon, &networks))?;
     }
     Ok(Exit::Yes)
+}
+
+/// The first of these devices that this host does not have.
+fn unknown<'a>(devices: &'a [String], links: &[Link]) -> Option<&'a str> {
+    devices.iter().map(String::as_str).find(|name| !links.iter().any(|link| link.name == *name))
 }
 
 /// Of uplinks that do not work those that another one takes over from: all, or none.
@@ -175,7 +183,7 @@ fn odhcpd(network: &Network) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{lines, networks, replaced};
+    use super::{lines, networks, replaced, unknown};
     use crate::cli::Daemon;
     use crate::plan::uplink_state::tests::{CONFIG, address, config, link};
     use ftr_netlink::Address;
@@ -223,6 +231,14 @@ interface eth9 {
 };";
         assert_eq!(told(Daemon::Radvd, &[1], false).join("\n"), expected);
         assert!(!told(Daemon::Radvd, &[], false).join("\n").contains("Lifetime"));
+    }
+
+    #[test]
+    fn a_device_that_is_not_there_is_a_mistake_and_not_one_without_networks() {
+        let links = [link(2, "eth0"), link(9, "eth9")];
+        let named = ["eth9", "br0", "eth0"].map(str::to_owned);
+        assert_eq!(unknown(&named, &links), Some("br0"));
+        assert_eq!(unknown(&named[..1], &links), None);
     }
 
     #[test]
