@@ -139,6 +139,11 @@ fn lines(daemon: Daemon, networks: &[Network]) -> Vec<String> {
     }
 }
 
+/// How long hosts may use what a provider has delegated, in seconds, and prefer it, from each advertisement on. A prefix that
+/// was replaced is known for two hours ([`learned`]), and hosts are to forget it in that time (RFC 4862, 5.5.3).
+const VALID: u32 = 7200;
+const PREFERRED: u32 = 2700;
+
 /// It reads one file, which names each device once. What is not stated is the daemon's usual.
 fn radvd(networks: &[Network]) -> Vec<String> {
     let mut lines = Vec::new();
@@ -155,8 +160,9 @@ fn radvd(networks: &[Network]) -> Vec<String> {
             );
             device = Some(&network.device);
         }
-        let lifetime = if network.deprecated { " AdvPreferredLifetime 0;" } else { "" };
-        lines.push(format!("  prefix {} {{{lifetime} }};", network.prefix));
+        let lifetime = |preferred| format!(" AdvValidLifetime {VALID}; AdvPreferredLifetime {preferred};");
+        let lifetime = network.uplink.as_ref().map(|_| lifetime(if network.deprecated { 0 } else { PREFERRED }));
+        lines.push(format!("  prefix {} {{{} }};", network.prefix, lifetime.unwrap_or_default()));
     }
     if device.is_some() {
         end(&mut lines);
@@ -165,7 +171,7 @@ fn radvd(networks: &[Network]) -> Vec<String> {
 }
 
 fn dnsmasq(network: &Network) -> String {
-    let lifetime = if network.deprecated { ",deprecated" } else { "" };
+    let lifetime = if network.deprecated { ",deprecated".to_owned() } else { format!(",{VALID}") };
     format!("dhcp-range={},ra-only,{}{lifetime}", network.prefix.address(), network.prefix.length())
 }
 
@@ -219,18 +225,18 @@ interface eth0 {
   AdvSendAdvert on;
   MinRtrAdvInterval 3;
   MaxRtrAdvInterval 10;
-  prefix 2001:db8:1:100::/64 { };
-  prefix 2001:db8:2:100::/64 { AdvPreferredLifetime 0; };
+  prefix 2001:db8:1:100::/64 { AdvValidLifetime 7200; AdvPreferredLifetime 2700; };
+  prefix 2001:db8:2:100::/64 { AdvValidLifetime 7200; AdvPreferredLifetime 0; };
   prefix fd00::/64 { };
 };
 interface eth9 {
   AdvSendAdvert on;
   MinRtrAdvInterval 3;
   MaxRtrAdvInterval 10;
-  prefix 2001:db8:2:109::/64 { AdvPreferredLifetime 0; };
+  prefix 2001:db8:2:109::/64 { AdvValidLifetime 7200; AdvPreferredLifetime 0; };
 };";
         assert_eq!(told(Daemon::Radvd, &[1], false).join("\n"), expected);
-        assert!(!told(Daemon::Radvd, &[], false).join("\n").contains("Lifetime"));
+        assert!(!told(Daemon::Radvd, &[], false).join("\n").contains("AdvPreferredLifetime 0"));
     }
 
     #[test]
@@ -253,7 +259,7 @@ interface eth9 {
     #[test]
     fn others_are_told_what_providers_delegate() {
         let expected = [
-            "dhcp-range=2001:db8:1:100::,ra-only,64",
+            "dhcp-range=2001:db8:1:100::,ra-only,64,7200",
             "dhcp-range=2001:db8:2:100::,ra-only,64,deprecated",
             "dhcp-range=2001:db8:2:109::,ra-only,64,deprecated",
         ];
