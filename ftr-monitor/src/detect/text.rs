@@ -175,7 +175,11 @@ impl Text {
         } else if roles.lan.is_empty() {
             ("none", "The filter stays with you: safe would admit new connections from nowhere.")
         } else {
-            ("safe", "New connections from the uplinks are dropped, SSH included; none leaves the filter to you.")
+            (
+                "safe",
+                "New connections from the uplinks are dropped, SSH included, whatever a filter admits that this host has \
+                 already: write none beside one.",
+            )
         };
         self.0.push('\n');
         self.comment("", why);
