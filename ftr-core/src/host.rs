@@ -38,6 +38,9 @@ pub struct Device {
     /// It has exactly one peer.
     #[serde(default)]
     pub point_to_point: bool,
+    /// How many PPP connections go through it.
+    #[serde(default)]
+    pub ppp_sessions: usize,
     /// Its addresses that are valid beyond the link.
     #[serde(default)]
     pub addresses: Vec<DeviceAddress>,

@@ -71,8 +71,8 @@ enum Task {
     /// With --detect it is for this host as it is now: its uplinks are the devices that default routes lead through, in
     /// whatever table, and point-to-point lines that are up; whether an address is static or comes from DHCP, and whether
     /// IPv6 is advertised, is told by routes, addresses and the leases of DHCP clients; its LAN are devices with private
-    /// addresses and no default route. What was seen stands there as comments. Nothing on the host is changed. It exits
-    /// with 69 where no device leads to the internet.
+    /// addresses that nobody has given them for a time, and no default route. What was seen stands there as comments.
+    /// Nothing on the host is changed. It exits with 69 where no device leads to the internet.
     #[command(arg = verbose("Say that the file is written, and what comes next"), arg = no_config())]
     Init {
         /// Make it for this host, of its addresses and default routes

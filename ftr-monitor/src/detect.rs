@@ -101,6 +101,14 @@ fn evaluate<'a>(host: &'a Host, device: &'a Device, roles: &mut Roles<'a>) {
         (_, None, _) if host.defaults_of(name, Family::V6).next().is_some() => {
             other("leads to the internet over IPv6 alone, and an uplink needs IPv4");
         }
+        // What is there is the modem, or the provider's network.
+        (_, None, _) if device.ppp_sessions > 0 => other("a PPP connection goes through it"),
+        // Hosts inside have their addresses from this router: a network that gives it one is somebody else's.
+        (_, None, Some(own)) if own.lease.is_some() || !own.permanent => other(&format!(
+            "has {}/{} by DHCP and no default route: if it is an uplink, let its client set one with a metric of its \
+             own, then type: dhcp",
+            own.address, own.length
+        )),
         (_, None, Some(own)) if is_private(own.address) => roles.lan.push(lan(device)),
         (_, None, Some(own)) => {
             other(&format!(

@@ -1,5 +1,7 @@
 //! `detect`: what this host has that a configuration is about. Nothing is configured for it, and nothing is changed.
 
+mod ppp;
+
 use ftr_core::host::{DefaultRoute, Delegated, Device, DeviceAddress, Host};
 use ftr_core::numbering::{LOCAL_TABLE, MAIN_TABLE, PROTOCOL};
 use ftr_core::{Exit, Family};
@@ -42,6 +44,7 @@ pub(crate) fn run(common: &Common, families: &[Family]) -> Result<Exit, Failure>
         routes: &routes,
         leases: &leases::read(),
         clients: &leases::clients(),
+        ppp: &ppp::carriers(),
     }
     .host();
     if common.quiet {
@@ -62,6 +65,8 @@ struct Seen<'a> {
     routes: &'a [Route],
     leases: &'a [Lease],
     clients: &'a [Client],
+    /// The devices that PPP connections go through.
+    ppp: &'a [String],
 }
 
 impl Seen<'_> {
@@ -100,6 +105,7 @@ impl Seen<'_> {
             up: link.flags.is_up(),
             carrier: link.flags.has_carrier(),
             point_to_point: link.flags.is_point_to_point(),
+            ppp_sessions: self.ppp.iter().filter(|device| **device == link.name).count(),
             addresses: usable.map(address).collect(),
         }
     }

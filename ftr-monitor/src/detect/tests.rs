@@ -47,11 +47,28 @@ fn what_is_made_is_right_and_fits_the_host_and_a_terminal() {
 #[test]
 fn a_host_that_leads_nowhere_has_no_uplink() {
     let host: Host = serde_json::from_str(
-        r#"{"devices":[{"name":"eth0","up":true,"carrier":true,"addresses":[{"address":"10.0.0.1","length":8}]}]}"#,
+        r#"{"devices":[{"name":"eth0","up":true,"carrier":true,"addresses":[{"address":"10.0.0.1","length":8,"permanent":true}]}]}"#,
     )
     .unwrap();
     let roles = roles(&host);
     assert!(roles.uplinks.is_empty() && roles.lan.len() == 1);
+}
+
+/// It would have the hosts of a provider let in.
+#[test]
+fn a_network_that_gives_this_host_its_address_is_none_of_its_own() {
+    for (more, why) in [
+        ("\"lease\":\"/run/lease\",\"permanent\":true}]", "by DHCP and no default route"),
+        ("\"permanent\":false}]", "by DHCP and no default route"),
+        ("\"permanent\":true}],\"ppp_sessions\":1", "a PPP connection goes through it"),
+    ] {
+        let device =
+            format!("{{\"name\":\"eth2\",\"addresses\":[{{\"address\":\"192.168.178.20\",\"length\":24,{more}}}");
+        let host: Host = serde_json::from_str(&format!("{{\"devices\":[{device}]}}")).unwrap();
+        let roles = roles(&host);
+        assert!(roles.lan.is_empty() && roles.uplinks.is_empty(), "{more}");
+        assert!(roles.others.iter().any(|(name, told)| *name == "eth2" && told.contains(why)), "{:?}", roles.others);
+    }
 }
 
 /// What comes from another program never ends the comment that it stands in.

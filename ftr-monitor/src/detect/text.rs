@@ -156,7 +156,7 @@ impl Text {
 
     fn downlinks(&mut self, roles: &Roles<'_>) {
         if roles.lan.is_empty() {
-            self.comment("", "No device has a private address: this host serves only itself.");
+            self.comment("", "No device of a local network was found: this host serves only itself.");
             self.0.push_str("downlinks:\n");
             return;
         }

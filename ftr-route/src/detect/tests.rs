@@ -35,7 +35,8 @@ fn seen(routes: &[Route]) -> Host {
     ];
     let leases = [Lease { file: "/run/lease".to_owned(), text: b"ADDRESS=198.51.100.7\n".to_vec() }];
     let clients = [Client { name: "udhcpc", device: "eth3".to_owned() }];
-    Seen { links: &links, addresses: &addresses, routes, leases: &leases, clients: &clients }.host()
+    let ppp = ["eth3".to_owned()];
+    Seen { links: &links, addresses: &addresses, routes, leases: &leases, clients: &clients, ppp: &ppp }.host()
 }
 
 #[test]
@@ -55,6 +56,9 @@ fn devices_are_told_in_the_words_of_ip() {
             "default via 192.0.2.1 dev eth1 proto boot"
         ]
     );
+    let carriers: Vec<&str> =
+        host.devices.iter().filter(|one| one.ppp_sessions == 1).map(|device| device.name.as_str()).collect();
+    assert_eq!(carriers, ["eth3"]);
 }
 
 #[test]
