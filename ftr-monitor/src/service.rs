@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,12 @@ const UNITS: [&str; 3] = [
 ];
 /// Where configurations are that services read.
 const CONFIGURATIONS: &str = "/etc";
+/// What the unit hides from the service: homes (`ProtectHome=`), and the temporary files of others (`PrivateTmp=`), which
+/// the one of privileged hooks sees.
+const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
+const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
+/// Where it sees files.
+const INSTEAD: &str = "/etc/ftr";
 /// The longest password that is read from a file, in bytes.
 const LONGEST_PASSWORD: u64 = 4096;
 
@@ -75,6 +82,9 @@ impl Service {
                 instead.display()
             ));
         }
+        if file == Path::new(LOGS) || file.is_dir() || file.as_os_str().as_bytes().ends_with(b"/") {
+            return Some(format!("a directory, and lines go to a file: say {}", file.join("ftr.log").display()));
+        }
         let directory = file.parent().filter(|directory| is_seen(directory) == Err(Errno::ENOENT));
         match directory {
             // The unit makes that one.
@@ -94,12 +104,22 @@ impl Service {
         if file.is_relative() {
             return Some(relative());
         }
+        if let Some(hidden) = self.hidden(file, true) {
+            return Some(format!("{hidden}, so mail waits: put it into {INSTEAD}"));
+        }
         match is_seen(file) {
             Ok(()) => {}
             Err(Errno::EACCES) => return None,
             Err(errno) => return Some(format!("{}, so mail waits", errno.desc())),
         }
-        let mode = fs::metadata(file).map_or(0, |found| found.permissions().mode());
+        let found = fs::metadata(file).ok();
+        // Nothing is advised about what may be a directory of the system.
+        match &found {
+            Some(found) if found.is_dir() => return Some("is a directory, so mail waits: state a file".to_owned()),
+            Some(found) if !found.is_file() => return Some("is no plain file, so mail waits".to_owned()),
+            _ => {}
+        }
+        let mode = found.map_or(0, |found| found.permissions().mode());
         if mode & 0o004 != 0 {
             return Some(format!("everybody can read it (mode {:04o}): {}", mode & 0o7777, handed_over(file)));
         }
@@ -117,6 +137,17 @@ impl Service {
             }
             Ok(_) => None,
         }
+    }
+}
+
+impl Service {
+    /// That the service does not see a file, because its unit hides where that is.
+    fn hidden(&self, file: &Path, has_own_temporary: bool) -> Option<String> {
+        let temporary: &[&str] = if has_own_temporary { &TEMPORARY } else { &[] };
+        let mut hidden = HOMES.iter().chain(temporary).filter(|_| self.is_confined);
+        hidden
+            .find(|directory| file.starts_with(directory))
+            .map(|directory| format!("the service does not see it, for its unit hides {directory}"))
     }
 }
 
@@ -151,6 +182,9 @@ mod tests {
         let legacy = told("/var/log/fault_tolerant_router.log").unwrap();
         assert!(legacy.contains("go to the journal: say /var/log/ftr/fault_tolerant_router.log"), "{legacy}");
         assert!(told("ftr.log").unwrap().contains("relative"));
+        for directory in ["/var/log/ftr", "/var/log/ftr/", "/var/log/ftr/more/"] {
+            assert!(told(directory).unwrap().contains("a directory, and lines go to a file: say /var/log/ftr/"));
+        }
         let free = Service { is_confined: false, ..SERVICE };
         assert_eq!(free.log(Path::new("/tmp/ftr.log")), None);
         let missing = free.log(Path::new("/nonexistent/a b/ftr.log")).unwrap();
@@ -163,7 +197,7 @@ mod tests {
         let told = |mode: u32, text: &str| {
             fs::write(&file, text).unwrap();
             fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
-            SERVICE.password(&file)
+            Service { is_confined: false, ..SERVICE }.password(&file)
         };
         assert_eq!(told(0o640, "hunter2\n"), None);
         assert!(told(0o644, "hunter2\n").unwrap().contains("everybody can read it (mode 0644): chgrp ftr /"));
@@ -171,5 +205,15 @@ mod tests {
         fs::remove_file(&file).unwrap();
         assert!(SERVICE.password(&file).unwrap().contains("mail waits"));
         assert!(SERVICE.password(Path::new("password")).unwrap().contains("relative"));
+        // Advice to give one of these to the service would ruin the host.
+        for (file, what) in
+            [("/etc", "is a directory, so mail waits"), ("/dev/null", "is no plain file, so mail waits")]
+        {
+            let told = SERVICE.password(Path::new(file)).unwrap();
+            assert!(told.starts_with(what) && !told.contains("ch"), "{told}");
+        }
+        for file in ["/home/me/password", "/root/password", "/run/user/0/password", "/tmp/x", "/var/tmp/x"] {
+            assert!(SERVICE.password(Path::new(file)).unwrap().contains("put it into /etc/ftr"), "{file}");
+        }
     }
 }
