@@ -7,11 +7,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use ftr_core::Config;
-use ftr_core::config::FileFaults;
+use ftr_core::config::{FileFaults, Hook};
 use ftr_core::shell::quoted;
 use ftr_tool::open::readable;
+use ftr_tool::programs;
 use nix::errno::Errno;
-use nix::unistd::{AccessFlags, User, access, getuid};
+use nix::unistd::{AccessFlags, Uid, User, access, geteuid, getuid};
 
 use crate::user::Identity;
 
@@ -33,6 +34,8 @@ const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
 const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
 /// Where it sees files.
 const INSTEAD: &str = "/etc/ftr";
+/// Whoever may run a file: its owner, its group, others.
+const EXECUTABLE: u32 = 0o111;
 /// The longest password that is read from a file, in bytes.
 const LONGEST_PASSWORD: u64 = 4096;
 
@@ -40,7 +43,7 @@ const LONGEST_PASSWORD: u64 = 4096;
 struct Service {
     /// None where nobody may become that user, or there is none.
     identity: Option<Identity>,
-    exists: bool,
+    user: Option<Uid>,
     is_confined: bool,
 }
 
@@ -49,13 +52,15 @@ pub(crate) fn faults(config: &Config) -> FileFaults {
     let service = Service {
         // Whoever calls a program that can do more than they can is told nothing of what it could find out.
         identity: getuid().is_root().then(|| Identity::of(USER).ok().flatten()).flatten(),
-        exists: User::from_name(USER).ok().flatten().is_some(),
+        user: User::from_name(USER).ok().flatten().map(|user| user.uid),
         is_confined: UNITS.iter().any(|unit| Path::new(unit).exists()),
     };
+    let hooks = config.hooks.iter().enumerate();
     FileFaults {
         configuration: service.configuration(&config.file),
         log: config.log.file.as_deref().and_then(|file| service.log(file)),
         password: config.email.smtp.password_file.as_deref().and_then(|file| service.password(file)),
+        hooks: hooks.filter_map(|(index, hook)| Some((index, service.hook(hook)?))).collect(),
     }
 }
 
@@ -130,7 +135,7 @@ impl Service {
         let read = readable(file).and_then(|open| BufReader::new(open.take(LONGEST_PASSWORD)).read_line(&mut line));
         match read {
             // Who may not read it is not the one that the service is.
-            Err(error) if error.kind() == ErrorKind::PermissionDenied && self.exists => None,
+            Err(error) if error.kind() == ErrorKind::PermissionDenied && self.user.is_some() => None,
             Err(error) => Some(format!("{error}, so mail waits")),
             Ok(_) if line.trim_end().is_empty() => {
                 Some("its first line is empty, and has to be the password".to_owned())
@@ -148,6 +153,34 @@ impl Service {
         hidden
             .find(|directory| file.starts_with(directory))
             .map(|directory| format!("the service does not see it, for its unit hides {directory}"))
+    }
+
+    /// Why the program of a hook is not run.
+    fn hook(&self, hook: &Hook) -> Option<String> {
+        let file = Path::new(hook.run.first()?);
+        if let Some(hidden) = self.hidden(file, !hook.privileged) {
+            return Some(format!("{hidden}, so it is not run: put it into {INSTEAD}"));
+        }
+        match is_seen(file) {
+            Ok(()) => {}
+            Err(Errno::EACCES) => return None,
+            Err(errno) => return Some(format!("{}, so it is not run", errno.desc())),
+        }
+        let user = if hook.privileged { Uid::from_raw(0) } else { self.user.unwrap_or_else(geteuid) };
+        match programs::is_trusted(file, user.as_raw()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Some("is no plain file, so it is not run".to_owned());
+            }
+            // Who may not look at it is not the one that the service is.
+            Err(error) if error.raw_os_error().is_some() => return None,
+            Err(error) => return Some(error.to_string()),
+        }
+        let mode = fs::metadata(file).ok()?.permissions().mode();
+        (mode & EXECUTABLE == 0).then(|| {
+            let name = quoted(&file.display().to_string()).into_owned();
+            format!("nobody may run it (mode {:04o}): chmod +x {name}", mode & 0o7777)
+        })
     }
 }
 
@@ -169,11 +202,12 @@ fn handed_over(file: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::Service;
+    use ftr_core::config::Hook;
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
-    const SERVICE: Service = Service { identity: None, exists: false, is_confined: true };
+    const SERVICE: Service = Service { identity: None, user: None, is_confined: true };
 
     #[test]
     fn a_confined_service_logs_where_its_unit_lets_it() {
@@ -215,5 +249,33 @@ mod tests {
         for file in ["/home/me/password", "/root/password", "/run/user/0/password", "/tmp/x", "/var/tmp/x"] {
             assert!(SERVICE.password(Path::new(file)).unwrap().contains("put it into /etc/ftr"), "{file}");
         }
+    }
+
+    fn hook(program: &Path, privileged: bool) -> Hook {
+        let run = vec![program.display().to_string()];
+        Hook { on: Vec::new(), run, timeout: std::time::Duration::from_secs(30), privileged }
+    }
+
+    #[test]
+    fn a_hook_has_to_be_a_program_that_the_service_sees_and_believes() {
+        let told = |service: Service, file: &str, privileged| service.hook(&hook(Path::new(file), privileged));
+        assert_eq!(told(SERVICE, "/bin/sh", true), None);
+        assert!(told(SERVICE, "/etc/ftr-no-such-hook", true).unwrap().ends_with(", so it is not run"));
+        assert_eq!(told(SERVICE, "/etc", true).unwrap(), "is no plain file, so it is not run");
+        assert!(told(SERVICE, "/etc/passwd", true).is_some());
+        assert!(told(SERVICE, "/home/me/hook", true).unwrap().contains("its unit hides /home, so it is not run"));
+        assert!(told(SERVICE, "/tmp/hook", false).unwrap().contains("its unit hides /tmp"));
+        let unseen = told(SERVICE, "/tmp/ftr-no-such-hook", true).unwrap();
+        assert!(!unseen.contains("hides"), "{unseen}");
+    }
+
+    #[test]
+    fn a_hook_that_others_can_write_is_told() {
+        let file = std::env::temp_dir().join(format!("ftr-hook-{}", std::process::id()));
+        fs::write(&file, "").unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o757)).unwrap();
+        let told = Service { is_confined: false, ..SERVICE }.hook(&hook(&file, false));
+        fs::remove_file(&file).unwrap();
+        assert!(told.unwrap().ends_with(", so it is not run"));
     }
 }

@@ -69,6 +69,14 @@ pub fn named(path: &Path) -> io::Result<Command> {
     Ok(like_ours(path))
 }
 
+/// Whether [`named`] would find a program if it ran as another user; nothing is said of whether it can be run.
+///
+/// # Errors
+/// As for [`named`].
+pub fn is_trusted(path: &Path, user: u32) -> io::Result<()> {
+    Trust::of(user).check(path)
+}
+
 fn beside(program: &str, running: &Path) -> io::Result<PathBuf> {
     let directory = running.parent().and_then(Path::to_str).unwrap_or_default();
     find(program, &[directory], &Trust::like(running)?)

@@ -1,6 +1,7 @@
 //! What of a configuration does not fit the host that it is on: devices that are not there, addresses that another one
 //! has, files that the service cannot use. A host changes without its configuration, so these are warnings.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::ipv4::UplinkKind;
@@ -24,6 +25,8 @@ pub struct FileFaults {
     pub log: Option<String>,
     /// `email.smtp_parameters.password_file`.
     pub password: Option<String>,
+    /// The program of each hook that has a fault, by the index of the hook.
+    pub hooks: BTreeMap<usize, String>,
 }
 
 impl Config {
@@ -52,6 +55,8 @@ fn file_faults(files: &FileFaults, found: &mut Vec<Problem>) {
     {
         found.extend(fault.as_ref().map(|what| Problem::new(path, what.as_str())));
     }
+    let hook = |index: &usize| top.key("hooks").index(*index).key("run");
+    found.extend(files.hooks.iter().map(|(index, what)| Problem::new(hook(index), what.as_str())));
 }
 
 fn uplink_on_host(host: &Host, uplink: &Uplink, path: &NodePath, found: &mut Vec<Problem>) {

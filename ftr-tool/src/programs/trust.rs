@@ -33,8 +33,13 @@ impl Trust {
 
     /// Root, and the user whose process this is.
     pub(super) fn ours() -> Self {
+        Self::of(geteuid().as_raw())
+    }
+
+    /// Root and another user.
+    pub(super) fn of(user: u32) -> Self {
         let mut trust = Self::root();
-        trust.owners.push(geteuid().as_raw());
+        trust.owners.push(user);
         trust
     }
 

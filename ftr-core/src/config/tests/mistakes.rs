@@ -36,7 +36,8 @@ struct Mistake {
 impl Mistake {
     fn faults(&self) -> FileFaults {
         let of = |name: &str| self.of.get(name).cloned();
-        FileFaults { configuration: of("configuration"), log: of("log"), password: of("password") }
+        let hooks = of("hook").map(|what| (0, what)).into_iter().collect();
+        FileFaults { configuration: of("configuration"), log: of("log"), password: of("password"), hooks }
     }
 }
 
