@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::section::Section;
+
 /// The days as they are written, Monday first.
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 /// Minutes of a day.
@@ -29,6 +31,13 @@ impl Hours {
         } else {
             (on(day) && minute >= self.from) || (on((day % 7) + 6) && minute < self.to)
         }
+    }
+}
+
+/// No hours at all: it would look like never, and mean always.
+pub(super) fn check(section: &mut Section<'_>) {
+    if section.is_empty_list("active") {
+        section.wrong("active", "an empty list, allowed: one or more; without active it is always");
     }
 }
 

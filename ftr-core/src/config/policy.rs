@@ -6,7 +6,7 @@ use serde_yaml::Value;
 
 use super::failback::FailbackMode;
 use super::form::{Apart, ByHand, HOURS, List, Maybe, Needed, SPAN, Scalar, Unless, Word};
-use super::hours::Hours;
+use super::hours::{self, Hours};
 use super::key::{Keys as _, keys};
 use super::matching::{self, Match};
 use super::scalar;
@@ -110,6 +110,7 @@ pub(super) fn read(root: &mut Section<'_>, uplinks: &[Option<Uplink>]) -> Vec<Po
 fn one(section: &mut Section<'_>, uplinks: &[Option<Uplink>]) -> Option<Policy> {
     let mut policy = Policy::usual();
     policy.read(section);
+    hours::check(section);
     policy.uplinks = uplink::read_indices(section, "uplinks", uplinks);
     policy.matching = section.section("match").map(matching::read);
     if policy.of_names() && policy.name.len() > LONGEST_WITH_SET {

@@ -6,6 +6,7 @@ use serde_yaml::Value;
 use super::form::{Needed, Scalar, Within, Word};
 use super::key::keys;
 use super::scalar;
+use super::section::Section;
 use super::words::words;
 
 keys! {
@@ -19,6 +20,19 @@ keys! {
         /// The day of the month, or of the week (1 is Monday), on which a period begins, at midnight of local time. A month
         /// that is too short begins its period on its last day.
         "from" => pub from: u8 = 1, Within(1, 31, "");
+    }
+    check check;
+}
+
+/// A day that the period has.
+fn check(quota: &Quota, section: &mut Section<'_>) {
+    let (last, allowed) = match quota.period {
+        Period::Day => (1, "beside period: day, which begins at each midnight, none but 1"),
+        Period::Week => (7, "beside period: week, 1 (Monday) to 7 (Sunday)"),
+        Period::Month => return,
+    };
+    if section.sound("from") && section.sound("period") && quota.from > last {
+        section.wrong("from", format!("{} is no day of the period, allowed: {allowed}", quota.from));
     }
 }
 

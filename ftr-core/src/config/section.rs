@@ -62,6 +62,11 @@ impl<'a> Section<'a> {
         self.value(key).is_some_and(Value::is_mapping)
     }
 
+    /// Whether a list without items stands there.
+    pub(super) fn is_empty_list(&mut self, key: &'static str) -> bool {
+        self.value(key).and_then(Value::as_sequence).is_some_and(Vec::is_empty)
+    }
+
     /// Whether this word stands there, in any case.
     pub(super) fn is_word(&mut self, key: &'static str, word: &str) -> bool {
         self.value(key).and_then(|value| scalar::text(value).ok()).is_some_and(|text| text.eq_ignore_ascii_case(word))

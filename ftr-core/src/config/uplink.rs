@@ -8,7 +8,7 @@ use serde_yaml::Value;
 use super::form::{
     Apart, DEVICE, FLAG, HOURS, List, Maybe, NUMBER, Needed, Scalar, Several, TEXT, Unless, Within, Word,
 };
-use super::hours::Hours;
+use super::hours::{self, Hours};
 use super::ipv4::UplinkKind;
 use super::ipv6::{self, AUTO_OR_PREFIXES, Ipv6Kind, Nat6, Prefixes6};
 use super::key::{Keys as _, keys};
@@ -157,6 +157,7 @@ fn one(section: &mut Section<'_>, tests: &Tests) -> Option<Uplink> {
     uplink.read(section);
     ipv6::check_prefixes(section, &uplink.prefixes6, uplink.nat6, uplink.ipv6);
     check_resolvers(section, &uplink);
+    hours::check(section);
     tests_section::read_own(section, &mut uplink.tests);
     uplink.quota = section.section("quota").map(|mut below| {
         let mut quota = Quota::usual();
