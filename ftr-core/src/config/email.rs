@@ -44,7 +44,7 @@ fn check(email: &Email, section: &mut Section<'_>) {
     if email.send {
         section.require("sender", "the address that mail comes from");
         section.require("recipients", "a list of addresses");
-        if section.sound("recipients") && email.recipients.is_empty() {
+        if section.is_empty_list("recipients") {
             section.wrong(
                 "recipients",
                 "nobody, so that mail reaches nobody, allowed: one or more addresses, or send: false",

@@ -262,6 +262,19 @@ fn mail(email: &Email, warnings: &mut Vec<Problem>) {
         }
     }
     let smtp = path.key("smtp_parameters");
+    if email.smtp.address.split_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
+        warn(
+            smtp.key("address"),
+            "a name with a port, which nothing is found by, so mail waits: port is a key of its own",
+        );
+    }
+    for (key, stated) in
+        [("password", email.smtp.password.is_some()), ("password_file", email.smtp.password_file.is_some())]
+    {
+        if stated && email.smtp.user_name.is_none() {
+            warn(smtp.key(key), "without user_name it is not used: nobody logs in at the server");
+        }
+    }
     let (port, implicit) = (email.smtp.port, email.smtp.encryption == Encryption::Implicit);
     if port == IMPLICIT && !implicit {
         warn(smtp.key("port"), "servers expect TLS from the first byte at this port, so mail waits: say tls: true");
