@@ -15,7 +15,7 @@ use super::smtp::Encryption;
 use super::tests_section::Tests;
 use super::uplink::Uplink;
 use super::whole::Config;
-use crate::Prefix;
+use crate::{Family, Prefix};
 
 /// A dead uplink is found this late at most by whoever states what they mean.
 const SELDOM: Duration = Duration::from_secs(600);
@@ -131,6 +131,21 @@ fn numbers_of_hosts(config: &Config, warnings: &mut Vec<Problem>) {
             _ => continue,
         };
         warnings.push(Problem::new(path.key(if count == 1 { "ips" } else { "required_successful" }), what));
+    }
+    for (path, tests) in sections(config, |tests| (tests.required, tests.targets.clone())) {
+        let count = |family| tests.targets.iter().filter(|target| target.family() == family).count();
+        let all = tests.targets.len();
+        let stated = tests.as_stated.required && tests.required < all;
+        let is_tested = |family| config.uplinks.iter().any(|uplink| uplink.has(family));
+        let all_of = |family: &Family| (2..=tests.required).contains(&count(*family)) && is_tested(*family);
+        for family in [Family::V4, Family::V6].into_iter().filter(|family| stated && all_of(family)) {
+            let what = format!(
+                "all {} {family} hosts have to answer, so {family} counts as down while one of them is away: ask more \
+                 hosts of it, or require fewer",
+                count(family)
+            );
+            warnings.push(Problem::new(path.key("required_successful"), what));
+        }
     }
 }
 
