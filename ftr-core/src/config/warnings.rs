@@ -18,13 +18,15 @@ use super::whole::Config;
 use crate::{Family, Prefix};
 
 /// A dead uplink is found this late at most by whoever states what they mean.
-const SELDOM: Duration = Duration::from_secs(600);
+const SELDOM: Duration = Duration::from_secs(300);
 /// Hosts that are asked more often than this may take it for an attack.
 const OFTEN: Duration = Duration::from_millis(100);
 /// No answer takes longer.
-const SLOW: Duration = Duration::from_secs(30);
+const SLOW: Duration = Duration::from_secs(10);
 /// No mail waits longer on purpose, be it for others to go with it or for its server.
 const LATE: Duration = Duration::from_secs(3600);
+/// Nobody lets an uplink that works wait for longer on purpose.
+const LONG: Duration = Duration::from_secs(4 * 3600);
 /// Names that are nobody's (RFC 2606).
 const EXAMPLES: [&str; 3] = ["example.com", "example.net", "example.org"];
 /// Where mail servers begin with TLS (RFC 8314), and where they begin without.
@@ -156,14 +158,38 @@ fn times(config: &Config, warnings: &mut Vec<Problem>) {
     for (path, tests) in sections(config, |tests| tests.interval) {
         let (interval, path) = (tests.interval, path.key("interval"));
         let every = format_duration(interval);
-        if interval >= SELDOM {
+        if interval > SELDOM {
             warn(path, format!("a check every {every}, so a dead uplink is found that late; {UNITS}"));
         } else if interval < OFTEN {
             warn(path, format!("a check every {every}: hosts may take so many questions for an attack"));
         }
     }
+    for (path, tests) in sections(config, |tests| (tests.interval, tests.fall)) {
+        let found = tests.interval.saturating_mul(tests.fall);
+        if tests.interval <= SELDOM && found > SELDOM {
+            let (fall, found) = (tests.fall, format_duration(found));
+            warn(path.key("fall"), format!("{fall} checks in a row take {found}, so a dead uplink is found that late"));
+        }
+    }
+    for (path, tests) in sections(config, |tests| tests.max_interval) {
+        if tests.max_interval > LATE && tests.interval <= SELDOM {
+            let every = format_duration(tests.max_interval);
+            warn(path.key("max_interval"), format!("a metered uplink is checked every {every} only; {UNITS}"));
+        }
+    }
+    let routing = NodePath::default().key("routing");
+    for (key, time) in [
+        ("failback_delay", config.routing.failback_delay),
+        ("min_down", config.routing.min_down),
+        ("hold_down", config.routing.hold_down),
+    ] {
+        if time > LONG {
+            let time = format_duration(time);
+            warn(routing.key(key), format!("an uplink that works again may be left out for {time}; {UNITS}"));
+        }
+    }
     for (path, tests) in sections(config, |tests| tests.timeout) {
-        if tests.timeout >= SLOW {
+        if tests.timeout > SLOW {
             let timeout = format_duration(tests.timeout);
             warn(path.key("timeout"), format!("{timeout} is long for an answer to a question; {UNITS}"));
         }
