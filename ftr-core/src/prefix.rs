@@ -83,6 +83,18 @@ impl Prefix {
         Family::of(self.address)
     }
 
+    /// The address that reaches all hosts of an IPv4 network (RFC 919); none of one with two addresses or a single one
+    /// (RFC 3021).
+    #[must_use]
+    pub fn broadcast(self) -> Option<IpAddr> {
+        match self.address {
+            IpAddr::V4(address) if self.length < 31 => {
+                Some(IpAddr::V4((u32::from(address) | (u32::MAX >> self.length)).into()))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the address lies within; never across families.
     #[must_use]
     pub fn contains(self, address: IpAddr) -> bool {
@@ -139,6 +151,18 @@ mod tests {
         assert_eq!(prefix("2001:db8::77", 64).unwrap().to_string(), "2001:db8::/64");
         assert_eq!(prefix("2001:db8::77", 128).unwrap().to_string(), "2001:db8::77/128");
         assert_eq!(prefix("192.0.2.77", 33), None);
+    }
+
+    #[test]
+    fn a_network_of_more_than_two_has_a_broadcast_address() {
+        let broadcast = |address, length| Some(prefix(address, length)?.broadcast()?.to_string());
+        assert_eq!(broadcast("192.0.2.0", 24).as_deref(), Some("192.0.2.255"));
+        assert_eq!(broadcast("192.0.2.8", 30).as_deref(), Some("192.0.2.11"));
+        assert_eq!(broadcast("0.0.0.0", 0).as_deref(), Some("255.255.255.255"));
+        assert_eq!(
+            (broadcast("192.0.2.8", 31), broadcast("192.0.2.8", 32), broadcast("2001:db8::", 64)),
+            (None, None, None)
+        );
     }
 
     #[test]

@@ -68,6 +68,9 @@ fn uplink_on_host(host: &Host, uplink: &Uplink, path: &NodePath, found: &mut Vec
         };
         return note("interface", format!("{}{since}", absent(host, &uplink.name)));
     };
+    if !device.up {
+        note("interface", switched_off(device));
+    }
     for address in addresses_of(uplink) {
         let key = if address.is_ipv4() { "ip" } else { "ip6" };
         match device.addresses.iter().find(|own| own.address == address) {
@@ -85,6 +88,10 @@ fn uplink_on_host(host: &Host, uplink: &Uplink, path: &NodePath, found: &mut Vec
     if let UplinkKind::Static { gateway: Some(gateway), .. } = uplink.kind {
         if let Some(own) = host.owner(gateway.into()) {
             note("gateway", format!("{gateway} is an address of this host itself ({})", own.name));
+        }
+        let networks = device.addresses_of(Family::V4).filter_map(DeviceAddress::network);
+        if let Some(network) = networks.into_iter().find(|network| network.broadcast() == Some(gateway.into())) {
+            note("gateway", format!("{gateway} is the broadcast address of {network}, which is no host"));
         }
     }
     if let Some(what) = unlearned(host, uplink, device) {
@@ -135,6 +142,11 @@ fn absent(host: &Host, name: &InterfaceName) -> String {
     format!("{name} is no device of this host{hint}")
 }
 
+/// That nothing goes through a device.
+fn switched_off(device: &Device) -> String {
+    format!("{0} is switched off: ip link set {0} up", device.name)
+}
+
 /// More devices than this are not named.
 const MANY: usize = 12;
 
@@ -162,7 +174,9 @@ fn downlinks(config: &Config, host: &Host, found: &mut Vec<Problem>) {
             let default = host.defaults_of(name.as_str(), Family::V4).next();
             if let Some(route) = default {
                 note(format!("{name} leads to the internet itself ({}): is it an uplink?", route.line));
-            } else if device.up && device.addresses.is_empty() {
+            } else if !device.up {
+                note(switched_off(device));
+            } else if device.addresses.is_empty() {
                 note(format!("{name} has no address, so that its hosts have no gateway"));
             }
         }
@@ -196,6 +210,17 @@ fn near_here(config: &Config, host: &Host, address: IpAddr) -> Option<String> {
     let gateway = host.defaults.iter().find(|route| route.gateway == Some(address));
     if let Some(route) = gateway {
         return Some(beyond(address, &route.device));
+    }
+    let outer = config.uplinks.iter().filter_map(|uplink| host.device(uplink.name.as_str()));
+    let beside = |device: &&Device| {
+        device.addresses.iter().filter_map(DeviceAddress::network).any(|network| network.contains(address))
+    };
+    if let Some(device) = outer.into_iter().find(beside) {
+        return Some(format!(
+            "{address} is in the network of {} itself, beside the gateway and not behind it, and may answer while the \
+             line is dead: ask hosts in the internet",
+            device.name
+        ));
     }
     let inner = config.downlinks.lan.iter().chain(&config.downlinks.dmz);
     let mut networks = inner.filter_map(|name| host.device(name.as_str())).flat_map(|device| &device.addresses);
