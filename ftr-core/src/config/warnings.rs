@@ -265,12 +265,32 @@ fn addresses(config: &Config, warnings: &mut Vec<Problem>) {
         }
         let earlier = || config.uplinks.iter().take(index);
         for prefix in uplink.prefixes6.iter() {
-            let of = earlier().find(|other| other.prefixes6.contains(prefix));
-            warnings.extend(of.map(|other| {
-                let what = format!("{prefix} is a prefix of {} as well, which takes what comes from it", other.name);
-                Problem::new(top.index(index).key("prefix6"), what)
-            }));
+            let mut note = |what: String| warnings.push(Problem::new(top.index(index).key("prefix6"), what));
+            if let Some(special) = special(*prefix) {
+                note(format!("{prefix} is {special}, and no prefix that a provider gives hosts"));
+            }
+            let overlaps = |of: &Prefix| of.contains(prefix.address()) || prefix.contains(of.address());
+            let of = |other: &Uplink| other.prefixes6.iter().copied().find(overlaps);
+            match earlier().find_map(|other| Some((other, of(other)?))) {
+                None => {}
+                Some((other, of)) if of == *prefix => {
+                    note(format!("{prefix} is a prefix of {} as well, which takes what comes from it", other.name));
+                }
+                Some((other, of)) => {
+                    note(format!("{prefix} overlaps {of} of {}, which takes what comes from both", other.name));
+                }
+            }
         }
+    }
+}
+
+/// What a prefix is for where it is for no hosts behind a router (RFC 4291, 2.4).
+fn special(prefix: Prefix) -> Option<&'static str> {
+    let IpAddr::V6(address) = prefix.address() else { return None };
+    match address.segments()[0] {
+        first if first & 0xffc0 == 0xfe80 => Some("for a single link"),
+        first if first & 0xff00 == 0xff00 => Some("for multicast"),
+        _ => None,
     }
 }
 
