@@ -13,7 +13,7 @@ use ftr_tool::programs;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::signal::{SigSet, Signal, kill, killpg, raise};
 use nix::unistd::{Pid, pipe2, read};
 
 use super::environment;
@@ -38,6 +38,17 @@ pub(super) struct Process {
     timeout: String,
 }
 
+/// Starts something that hears of the end of what it starts itself. A program inherits which signals are blocked
+/// (sigprocmask(2)), and SIGCHLD is here: a shell with it blocked waits for ever. What comes in between is told once more.
+fn hearing_children<T>(start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let signal: SigSet = [Signal::SIGCHLD].into_iter().collect();
+    signal.thread_unblock()?;
+    let started = start();
+    signal.thread_block()?;
+    raise(Signal::SIGCHLD)?;
+    started
+}
+
 impl Process {
     /// Starts the program, with the event on its standard input and in its environment.
     ///
@@ -57,7 +68,7 @@ impl Process {
             .stdin(Stdio::from(record(&job.event)?))
             .stdout(theirs.try_clone()?)
             .stderr(theirs);
-        let child = command.spawn()?;
+        let child = hearing_children(|| command.spawn())?;
         let timeout = humantime::format_duration(hook.timeout).to_string();
         let (printed, more, late) = (Vec::new(), 0, None);
         Ok(Self { name: job.name(hook), child, output: Some(output), printed, more, late, timeout })
