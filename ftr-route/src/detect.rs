@@ -1,7 +1,5 @@
 //! `detect`: what this host has that a configuration is about. Nothing is configured for it, and nothing is changed.
 
-mod ppp;
-
 use ftr_core::host::{DefaultRoute, Delegated, Device, DeviceAddress, Host};
 use ftr_core::numbering::{LOCAL_TABLE, MAIN_TABLE, PROTOCOL};
 use ftr_core::{Exit, Family};
@@ -9,7 +7,7 @@ use ftr_netlink::{Address, Link, Nexthop, Route, RouteKind};
 use ftr_tool::cli::{Common, Failure};
 
 use crate::answer::answer;
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, ppp};
 use crate::leases::{self, Client, Lease};
 use crate::plan::learned::{DHCP, RA, refused};
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod connections;
 pub(crate) mod following;
+pub(crate) mod ppp;
 pub(crate) mod settle;
 pub(crate) mod sysctl;
 

@@ -6,7 +6,7 @@ use std::fs;
 const SESSIONS: &str = "/proc/net/pppoe";
 
 /// The devices that have a session.
-pub(super) fn carriers() -> Vec<String> {
+pub(crate) fn carriers() -> Vec<String> {
     devices(&fs::read_to_string(SESSIONS).unwrap_or_default())
 }
 
