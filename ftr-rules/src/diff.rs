@@ -2,9 +2,10 @@
 //!
 //! Both are texts of the same program, so a rule is the same where its text is.
 
+pub(crate) mod beside;
 pub(crate) mod iptables;
 pub(crate) mod nft;
-mod others;
+pub(crate) mod others;
 
 use std::collections::BTreeSet;
 
@@ -38,6 +39,26 @@ pub(crate) struct Rule {
     pub(crate) shape: BTreeSet<String>,
     /// It is printed as a comment: people may add rules of this shape, for packets of their choice.
     pub(crate) example: bool,
+    /// A program that is known to put rules beside ours has made it.
+    pub(crate) others: bool,
+}
+
+impl Table {
+    /// Whether anything in it decides over packets.
+    pub(crate) fn acts(&self) -> bool {
+        self.chains.iter().any(Chain::acts)
+    }
+}
+
+impl Chain {
+    fn acts(&self) -> bool {
+        self.drops() || !self.rules.is_empty()
+    }
+
+    /// Whether it drops what its rules do not decide over.
+    fn drops(&self) -> bool {
+        self.declaration.to_ascii_lowercase().contains("policy drop")
+    }
 }
 
 /// Tells rules from examples: `shown` is how the program shows `all` rules, examples included, and `acting` those that
@@ -120,8 +141,7 @@ fn tables(wanted: &Table, loaded: &Table, lines: &mut Vec<String>) {
     for other in &loaded.chains {
         let known = wanted.chains.iter().any(|chain| chain.name == other.name);
         // What flushing a table leaves behind does nothing, unless it drops what it is not told about.
-        let acts = other.declaration.contains("policy drop") || !other.rules.is_empty();
-        if !known && acts {
+        if !known && other.acts() {
             lines.push(format!("+ {name}: chain {}", other.name));
         }
     }
@@ -164,7 +184,7 @@ fn counts(wanted: &Chain, other: &Rule, behind: usize) -> bool {
     if wanted.rules.iter().any(|rule| !rule.example && rule.text == other.text) {
         return true;
     }
-    let known = wanted.shared && others::made(&other.text) && !resembles(wanted, other);
+    let known = wanted.shared && other.others && !resembles(wanted, other);
     !known && !invited(wanted, other, behind)
 }
 
@@ -191,6 +211,7 @@ mod tests {
         let rule = |(conditions, target): &(&str, &str)| Rule {
             text: format!("{conditions} {target}"),
             conditions: (*conditions).to_owned(),
+            others: *target == "theirs",
             ..Rule::default()
         };
         let rules = rules.iter().map(rule).collect();
@@ -204,7 +225,7 @@ mod tests {
         assert_eq!(compare(&ours, &ours), [""; 0]);
         let more = |rule| table(true, &[("a", "1"), ("x", rule), ("b", "2"), ("a", "1")]);
         assert_eq!(compare(&ours, &more("9")), ["+ t C: x 9 (foreign)"]);
-        assert_eq!(compare(&ours, &more("-j DOCKER")), [""; 0]);
+        assert_eq!(compare(&ours, &more("theirs")), [""; 0]);
         assert_eq!(compare(&table(false, &[("a", "1")]), &table(false, &[("a", "1"), ("x", "9")])), ["+ t C: x 9"]);
     }
 

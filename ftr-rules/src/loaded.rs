@@ -3,39 +3,30 @@
 //! They show a rule in other words than it was written in, and each version in its own. So ours are loaded as well, in a
 //! network namespace that nobody uses, and shown by the same program.
 
+mod loader;
+
 use std::collections::BTreeSet;
 
 use ftr_core::{Config, Exit, Family};
 use ftr_tool::cli::Failure;
 
+use crate::diff::beside::{Ours, beside};
 use crate::diff::{Table, compare, iptables, nft, with_examples};
 use crate::model::Ruleset;
 use crate::programs::{self, shown};
-use crate::render::{Backend, Request, print};
+use crate::render::{Backend, Request, print, render};
 use crate::{nft as backend, space};
+use loader::{Loader, Shown};
 
 /// What sets of names alone have.
 const TIMEOUT: &str = "timeout";
-
-/// How to load and to show rules, and how to read both.
-struct Loader {
-    load: Vec<String>,
-    show: Vec<String>,
-    read: fn(&str) -> Vec<Table>,
-}
-
-impl Loader {
-    fn show(&self) -> Result<Vec<Table>, Failure> {
-        Ok((self.read)(&shown(&self.show)?))
-    }
-}
 
 /// Each difference, a line: see [`compare`]. The process is in another network namespace afterwards.
 ///
 /// # Errors
 /// Something is not there, or may not be done.
 pub(crate) fn differences(request: &Request, config: &Config) -> Result<Vec<String>, Failure> {
-    let loaded = loaded(request)?;
+    let (shown, elsewhere) = look(request, config)?;
     let ruleset = request.ruleset(config);
     let sets = sets(request, &ruleset);
     let unlike = unlike(&sets)?;
@@ -45,15 +36,19 @@ pub(crate) fn differences(request: &Request, config: &Config) -> Result<Vec<Stri
         programs::fed(&["ipset", "restore"], &create)?;
     }
     let mut fewest: Option<Vec<String>> = None;
-    for (loader, loaded) in &loaded {
-        let mut lines = compare(&wanted(loader, request, config, &ruleset)?, loaded);
+    for (at, (loader, loaded)) in shown.iter().enumerate() {
+        let wanted = wanted(loader, request, config, &ruleset)?;
+        let mut lines = compare(&wanted, loaded);
         lines.extend(left(request, config, loaded));
-        lines.extend(unlike.iter().cloned());
+        // Packets pass the rules of both variants of iptables, so the other one may have none of ours.
+        for (_, (other, loaded)) in shown.iter().enumerate().filter(|(other, _)| *other != at) {
+            lines.extend(beside(&other.name, &wanted, loaded));
+        }
         if fewest.as_ref().is_none_or(|before| lines.len() < before.len()) {
             fewest = Some(lines);
         }
     }
-    Ok(fewest.unwrap_or_default())
+    Ok(fewest.into_iter().flatten().chain(elsewhere).chain(unlike).collect())
 }
 
 /// Our rules as the program shows them once they are loaded, examples among them.
@@ -67,35 +62,27 @@ fn wanted(loader: &Loader, request: &Request, config: &Config, ruleset: &Ruleset
     })
 }
 
-/// What is loaded, by each program that knows rules of its own: the legacy iptables and that of nft do not see each
-/// other's. The first is what is called iptables on this host.
-fn loaded(request: &Request) -> Result<Vec<(Loader, Vec<Table>)>, Failure> {
-    let words = |line: &str| line.split(' ').map(str::to_owned).collect();
+/// What is loaded, by each program that shows rules of its own, and what is left of ours where another output puts them.
+fn look(request: &Request, config: &Config) -> Result<(Vec<Shown>, Vec<String>), Failure> {
+    let mut elsewhere = Vec::new();
     if request.backend == Backend::Nft {
-        // Without counters, and without what is in sets.
-        let show = words("nft -s -t list ruleset");
-        let loader = Loader { load: words("nft -f -"), show, read: nft::parse };
-        let tables = loader.show()?;
-        return Ok(vec![(loader, tables)]);
-    }
-    let name = if request.families == [Family::V6] { "ip6tables" } else { "iptables" };
-    let loader = |variant: &str| Loader {
-        load: words(&format!("{name}{variant}-restore -w 5")),
-        show: words(&format!("{name}{variant}-save")),
-        read: iptables::parse,
-    };
-    let usual = loader("");
-    let tables = usual.show()?;
-    let mut all = vec![(usual, tables)];
-    for other in ["-legacy", "-nft"].map(loader) {
-        // Where it is not installed, nobody has loaded rules with it.
-        let Ok(tables) = other.show() else { continue };
-        let has_rules = tables.iter().flat_map(|table| &table.chains).any(|chain| !chain.rules.is_empty());
-        if has_rules && all.iter().all(|(_, known)| *known != tables) {
-            all.push((other, tables));
+        for family in &request.families {
+            // Where iptables is not installed, nobody has loaded rules with it.
+            let Ok(shown) = loader::iptables(*family) else { continue };
+            let request =
+                Request { backend: Backend::Iptables, families: vec![*family], tables: request.tables.clone() };
+            let ours = Ours { family: *family, config, printed: iptables::parse(&render(config, &request)) };
+            elsewhere.extend(shown.iter().flat_map(|(loader, tables)| ours.left_in(&loader.name, tables)));
         }
+        return Ok((vec![loader::nft()?], elsewhere));
     }
-    Ok(all)
+    let family = request.families.first().copied().unwrap_or(Family::V4);
+    if let Ok((_, tables)) = loader::nft() {
+        let printed = request.printed(config).into_iter().map(backend::table_name);
+        let acting = printed.filter(|name| nft::acts(&tables, name, family));
+        elsewhere.extend(acting.map(|name| format!("+ nft: table {name}")));
+    }
+    Ok((loader::iptables(family)?, elsewhere))
 }
 
 /// The sets that iptables has to find before it takes rules that look into them, each with the words that make it.

@@ -34,12 +34,13 @@ fn main() -> ExitCode {
     let files = ["static3", "ppp", "dmz-mask"];
     let mut trials: Vec<Trial> =
         files.map(|name| Trial::test(name, move || equal_to_the_original(name).map_err(Failed::from))).into();
-    let others: [(&str, Test); 8] = [
+    let others: [(&str, Test); 9] = [
         ("every_combination_is_taken", every_combination_is_taken),
         ("random_configurations_are_taken", random_configurations_are_taken),
         ("examples_are_taken_when_they_are_uncommented", examples_are_taken_when_they_are_uncommented),
         ("what_is_loaded_is_what_was_printed", what_is_loaded_is_what_was_printed),
         ("what_is_missing_or_left_over_is_told", what_is_missing_or_left_over_is_told),
+        ("what_acts_beside_ours_is_told", what_acts_beside_ours_is_told),
         ("examples_are_no_difference_once_they_are_rules", examples_are_no_difference_once_they_are_rules),
         ("what_is_not_permitted_is_told", what_is_not_permitted_is_told),
         ("nft_replaces_its_own_tables_alone", nft_replaces_its_own_tables_alone),
@@ -159,11 +160,24 @@ const LOADERS: [(&[&str], &[&str]); 5] = [
     (&["--backend", "nft", "-6"], &["nft", "-f", "-"]),
 ];
 
+/// Takes all rules away: those of iptables, whichever it is here, and those of nft.
+fn empty(place: &Place) -> Result<()> {
+    for program in ["iptables-restore", "iptables-legacy-restore", "ip6tables-restore", "ip6tables-legacy-restore"] {
+        place.feed(&[program], EMPTY)?;
+    }
+    place.space.nft("flush ruleset\n")?;
+    Ok(())
+}
+
+/// Tables without rules, which let all pass.
+const EMPTY: &str = "*mangle\nCOMMIT\n*nat\nCOMMIT\n*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\nCOMMIT\n";
+
 fn what_is_loaded_is_what_was_printed() -> Result<()> {
     let place = Place::new()?;
     for text in (0..COMBINATIONS).step_by(7).map(combination) {
         let file = place.write(&text)?;
         for (arguments, loader) in LOADERS {
+            empty(&place)?;
             let (rules, _) = place.rules(&file, arguments)?;
             place.feed(loader, &rules)?;
             let (differences, exit) = place.rules(&file, &[arguments, &["--diff"]].concat())?;
@@ -177,7 +191,8 @@ fn what_is_missing_or_left_over_is_told() -> Result<()> {
     let place = Place::new()?;
     let file = place.write(&combination(0b11_1111))?;
     let told = |arguments: &[&str]| place.rules(&file, &[arguments, &["--diff"]].concat());
-    for (arguments, loader) in LOADERS.into_iter().take(3) {
+    for (arguments, loader) in LOADERS.into_iter().take(3).rev() {
+        empty(&place)?;
         assert_eq!(told(arguments)?.1, Some(1), "nothing is loaded");
         let (rules, _) = place.rules(&file, arguments)?;
         place.feed(loader, &rules)?;
@@ -207,6 +222,9 @@ fn what_is_missing_or_left_over_is_told() -> Result<()> {
         assert!(differences.contains(what) && (!what.is_empty() || differences.is_empty()), "{line}: {differences}");
     }
     let nft = &["--backend", "nft"];
+    empty(&place)?;
+    let (rules, _) = place.rules(&file, nft)?;
+    place.space.nft(&rules)?;
     place.space.nft("add table inet other\nadd chain inet other prerouting\n")?;
     assert_eq!(told(nft)?.1, Some(0), "tables of others do not matter");
     place.space.nft("flush chain inet ftr_mangle postrouting\n")?;
@@ -215,6 +233,76 @@ fn what_is_missing_or_left_over_is_told() -> Result<()> {
     assert!(told(nft)?.0.contains("+ inet ftr_filter wan_lan: accept"));
     let none = place.write(&combination(0b101_1111))?;
     assert!(place.rules(&none, &["--backend", "nft", "--diff"])?.0.contains("+ table inet ftr_filter"));
+    Ok(())
+}
+
+/// Packets pass the rules of both variants of iptables, and those of nft: ours stand in one of them alone.
+fn what_acts_beside_ours_is_told() -> Result<()> {
+    let place = Place::new()?;
+    let file = place.write(&combination(0b11_1111))?;
+    let told = |arguments: &[&str]| place.rules(&file, &[arguments, &["--diff"]].concat());
+    for (family, name) in [("-4", "iptables"), ("-6", "ip6tables")] {
+        let (rules, _) = place.rules(&file, &[family])?;
+        // As it was while the first uplink had another mark and another address.
+        let earlier = rules.replace("--set-mark 256/65280", "--set-mark 2048/65280").replace("192.0.2.2", "192.0.2.9");
+        let [nft, legacy] = ["nft", "legacy"].map(|variant| format!("{name}-{variant}"));
+        let network = if family == "-4" { "172.17.0.0/16" } else { "fd00:d::/64" };
+        for (ours, other) in [(&nft, &legacy), (&legacy, &nft)] {
+            empty(&place)?;
+            let load = |variant: &str, text: &str| place.feed(&[&format!("{variant}-restore")], text);
+            load(ours, &rules)?;
+            assert_eq!(told(&[family])?, (String::new(), Some(0)), "{ours}");
+            for beside in [&rules, &earlier] {
+                load(other, beside)?;
+                let (lines, exit) = told(&[family])?;
+                assert_eq!(exit, Some(1), "{ours} beside {other}");
+                let named =
+                    |line: &str| line.starts_with(&format!("+ {nft} ")) || line.starts_with(&format!("+ {legacy} "));
+                assert!(lines.lines().any(named), "{lines}");
+            }
+            load(other, EMPTY)?;
+            for (line, what) in [
+                ("-t nat -N DOCKER", ""),
+                ("-t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER", ""),
+                (&format!("-t nat -A POSTROUTING -s {network} ! -o docker9 -j MASQUERADE"), ""),
+                ("-t filter -A FORWARD -i docker9 ! -o docker9 -j ACCEPT", ""),
+                ("-t raw -A OUTPUT -p udp -j ACCEPT", ""),
+                ("-t filter -N mine", ""),
+                ("-t filter -A mine -j DROP", ""),
+                ("-t mangle -A PREROUTING -i eth1 -j ACCEPT", "mangle PREROUTING: -i eth1 -j ACCEPT (foreign)"),
+            ] {
+                place.space.sh(&format!("{other} {line}"))?;
+                let told = told(&[family])?;
+                let expected = if what.is_empty() { String::new() } else { format!("+ {other} {what}\n") };
+                assert_eq!(told, (expected, Some(i32::from(!what.is_empty()))), "{other} {line}");
+            }
+        }
+        // The other way: nft has ours, and iptables what it had before.
+        let by_nft = &["--backend", "nft"];
+        let (printed, _) = place.rules(&file, by_nft)?;
+        for variant in [&nft, &legacy] {
+            empty(&place)?;
+            place.space.nft(&printed)?;
+            let load = |text: &str| place.feed(&[&format!("{variant}-restore")], text);
+            load("*mangle\n-A PREROUTING -i eth1 -p udp -j ACCEPT\nCOMMIT\n")?;
+            assert_eq!(told(by_nft)?, (String::new(), Some(0)), "tables of others beside nft");
+            for beside in [&rules, &earlier] {
+                load(beside)?;
+                let (lines, exit) = told(by_nft)?;
+                assert!(exit == Some(1) && lines.contains(&format!("+ {variant} mangle ")), "{variant}: {lines}");
+            }
+            place.space.nft("flush ruleset\n")?;
+            load(&rules)?;
+            assert_eq!(told(&[family])?.1, Some(0));
+            place.space.nft(&printed)?;
+            assert!(told(&[family])?.0.contains("+ nft: table inet ftr_mangle\n"));
+            // Each family has tables of its own, if people want that.
+            let other = if family == "-4" { "-6" } else { "-4" };
+            let (printed, _) = place.rules(&file, &["--backend", "nft", other])?;
+            place.space.nft(&printed)?;
+            assert_eq!(told(&[family])?, (String::new(), Some(0)), "{variant} beside nft {other}");
+        }
+    }
     Ok(())
 }
 
@@ -237,6 +325,7 @@ fn examples_are_no_difference_once_they_are_rules() -> Result<()> {
             let adapted =
                 adapted.join("\n").replace("--to-destination 192.168.0.64/26", "--to-destination 192.168.0.77");
             let adapted = adapted.replace("dnat ip to 192.168.0.64/26", "dnat ip to 192.168.0.77") + "\n";
+            empty(&place)?;
             place.feed(loader, &adapted)?;
             let (differences, exit) = place.rules(&file, &[arguments, &["--diff"]].concat())?;
             assert_eq!((differences.as_str(), exit), ("", Some(0)), "{arguments:?}\n{adapted}");

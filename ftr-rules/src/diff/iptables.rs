@@ -35,7 +35,7 @@ fn read(text: &str) -> Rule {
     let at = words.iter().position(|word| matches!(*word, "-j" | "-g")).unwrap_or(words.len());
     let (conditions, action) = words.split_at(at);
     let target = action.get(1).copied().unwrap_or_default();
-    Rule { text: text.to_owned(), conditions: conditions.join(" "), shape: shape(&words, target), example: false }
+    Rule { text: text.to_owned(), conditions: conditions.join(" "), shape: shape(&words, target), ..Rule::default() }
 }
 
 /// The options and the target. One port is as good as several, and to refuse as to drop.
@@ -53,8 +53,14 @@ fn shape(words: &[&str], target: &str) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::parse;
-    use crate::diff::compare;
+    use crate::diff::{Table, compare, others};
     use proptest::prelude::*;
+
+    fn shown(text: &str) -> Vec<Table> {
+        let mut tables = parse(text);
+        others::mark(&mut tables);
+        tables
+    }
 
     #[test]
     fn chains_of_others_and_counters_do_not_matter() {
@@ -65,7 +71,7 @@ mod tests {
         assert_eq!(compare(&ours, &open), ["- filter INPUT: policy DROP", "+ filter INPUT: policy ACCEPT"]);
         let untouched = |more: &str| {
             let with = saved.replace(":LAN_WAN", ":FORWARD ACCEPT [0:0]\n:LAN_WAN");
-            compare(&ours, &parse(&with.replace("-A DOCKER", &format!("{more}-A DOCKER"))))
+            compare(&ours, &shown(&with.replace("-A DOCKER", &format!("{more}-A DOCKER"))))
         };
         assert_eq!(untouched("-A FORWARD -j DOCKER-USER\n"), [""; 0]);
         assert_eq!(
@@ -77,7 +83,7 @@ mod tests {
     #[test]
     fn what_is_left_of_an_earlier_configuration_or_bars_the_way_is_told() {
         let with = |rules: &str| {
-            parse(&format!(
+            shown(&format!(
                 "*nat\n:POSTROUTING ACCEPT [0:0]\n{rules}-A POSTROUTING -o eth1 -j SNAT --to-source 192.0.2.2\nCOMMIT\n"
             ))
         };

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use ftr_core::Family;
+
 use super::{Chain, Rule, Table};
 
 /// The tables of a text, by family and name.
@@ -25,6 +27,24 @@ pub(crate) fn parse(text: &str) -> Vec<Table> {
         }
     }
     tables
+}
+
+/// How rules for one family alone name it.
+const NAMES: [&[&str]; 2] = [&["ipv4", "ip", "icmp"], &["ipv6", "ip6", "icmpv6", "ipv6-icmp"]];
+
+/// Whether a table is there and acts on packets of a family. One for the other family alone lets this one's pass.
+pub(crate) fn acts(tables: &[Table], name: &str, family: Family) -> bool {
+    let [own, other] = match family {
+        Family::V4 => NAMES,
+        Family::V6 => [NAMES[1], NAMES[0]],
+    };
+    let has = |rule: &Rule, names: &[&str]| rule.text.split_whitespace().any(|word| names.contains(&word));
+    let passes = |rule: &Rule| own.iter().any(|name| rule.text == format!("meta nfproto {name} accept"));
+    let table = tables.iter().find(|table| table.name == name);
+    // What packets do not enter by themselves is for those that a rule sends there.
+    let hooked = table.into_iter().flat_map(|table| &table.chains).filter(|chain| !chain.declaration.is_empty());
+    let rules: Vec<&Rule> = hooked.flat_map(|chain| &chain.rules).collect();
+    !rules.iter().any(|rule| passes(rule)) && rules.iter().any(|rule| has(rule, own) || !has(rule, other))
 }
 
 fn open(head: &str, depth: usize, tables: &mut Vec<Table>) {
@@ -62,8 +82,9 @@ fn shape(line: &str) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{acts, parse};
     use crate::diff::{compare, with_examples};
+    use ftr_core::Family;
     use proptest::prelude::*;
 
     const LISTED: &str = "\
@@ -84,6 +105,23 @@ table inet ftr_mangle {
 	}
 }
 ";
+
+    #[test]
+    fn a_table_for_one_family_does_not_act_on_the_other() {
+        let table = |rules: &str| {
+            parse(&format!(
+                "table inet ftr_mangle {{\nchain c {{\ntype filter\n{rules}}}\nchain m {{\nmeta mark set 1\n}}\n}}\n"
+            ))
+        };
+        let acting =
+            |rules: &str| [Family::V4, Family::V6].map(|family| acts(&table(rules), "inet ftr_mangle", family));
+        assert_eq!(acting(""), [false, false]);
+        assert_eq!(acting("iifname \"eth1\" ct state new ct mark set 0x1\n"), [true, true]);
+        assert_eq!(acting("meta nfproto ipv6 ct state new ct mark set 0x1\n"), [false, true]);
+        assert_eq!(acting("oifname \"eth1\" snat ip to 192.0.2.2\n"), [true, false]);
+        assert_eq!(acting("meta nfproto ipv4 accept\nmeta nfproto ipv6 iifname \"lo\" accept\ndrop\n"), [false, true]);
+        assert!(!acts(&table("accept\n"), "inet ftr_nat", Family::V4));
+    }
 
     #[test]
     fn a_chain_that_does_nothing_makes_no_difference() {

@@ -1,6 +1,8 @@
 //! Programs that put rules of their own into the kernel's chains, beside ours: they know what they do there, and put them
 //! back when they are gone.
 
+use super::Table;
+
 /// How the names of their chains begin.
 const CHAINS: [&str; 16] = [
     "DOCKER",
@@ -24,8 +26,16 @@ const CHAINS: [&str; 16] = [
 /// How the names of devices begin that they have made for networks inside.
 const DEVICES: [&str; 9] = ["docker", "virbr", "lxcbr", "lxdbr", "incusbr", "podman", "cni", "flannel", "tailscale"];
 
+/// Marks the rules that such a program has made.
+pub(crate) fn mark(tables: &mut [Table]) {
+    let chains = tables.iter_mut().flat_map(|table| &mut table.chains).filter(|chain| chain.shared);
+    for rule in chains.flat_map(|chain| &mut chain.rules) {
+        rule.others = made(&rule.text);
+    }
+}
+
 /// Whether such a program has made a rule: it leads to a chain of it, or is for what comes or goes by a device of it.
-pub(super) fn made(rule: &str) -> bool {
+fn made(rule: &str) -> bool {
     let words: Vec<&str> = rule.split_whitespace().collect();
     let mut pairs = words.iter().zip(words.iter().skip(1));
     pairs.any(|(option, value)| match *option {
