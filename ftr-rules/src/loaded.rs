@@ -7,7 +7,7 @@ mod loader;
 
 use std::collections::BTreeSet;
 
-use ftr_core::{Config, Exit, Family};
+use ftr_core::{Config, Exit, Family, InterfaceName};
 use ftr_tool::cli::Failure;
 
 use crate::diff::beside::{Ours, beside};
@@ -64,11 +64,12 @@ fn wanted(loader: &Loader, request: &Request, config: &Config, ruleset: &Ruleset
 
 /// What is loaded, by each program that shows rules of its own, and what is left of ours where another output puts them.
 fn look(request: &Request, config: &Config) -> Result<(Vec<Shown>, Vec<String>), Failure> {
+    let named = devices(config);
     let mut elsewhere = Vec::new();
     if request.backend == Backend::Nft {
         for family in &request.families {
             // Where iptables is not installed, nobody has loaded rules with it.
-            let Ok(shown) = loader::iptables(*family) else { continue };
+            let Ok(shown) = loader::iptables(*family, &named) else { continue };
             let request =
                 Request { backend: Backend::Iptables, families: vec![*family], tables: request.tables.clone() };
             let ours = Ours { family: *family, config, printed: iptables::parse(&render(config, &request)) };
@@ -82,7 +83,16 @@ fn look(request: &Request, config: &Config) -> Result<(Vec<Shown>, Vec<String>),
         let acting = printed.filter(|name| nft::acts(&tables, name, family));
         elsewhere.extend(acting.map(|name| format!("+ nft: table {name}")));
     }
-    Ok((loader::iptables(family)?, elsewhere))
+    Ok((loader::iptables(family, &named)?, elsewhere))
+}
+
+/// The devices that the configuration names: rules for them are no business of other programs.
+fn devices(config: &Config) -> BTreeSet<&str> {
+    let uplinks = config.uplinks.iter().map(|uplink| &uplink.name);
+    let inside = config.downlinks.lan.iter().chain(&config.downlinks.dmz);
+    let matches = config.policies.iter().filter_map(|policy| policy.matching.as_ref());
+    let all = uplinks.chain(inside).chain(matches.flat_map(|matching| &matching.interfaces));
+    all.map(InterfaceName::as_str).collect()
 }
 
 /// The sets that iptables has to find before it takes rules that look into them, each with the words that make it.

@@ -203,6 +203,11 @@ fn what_is_missing_or_left_over_is_told() -> Result<()> {
         ("iptables -t nat -N DOCKER && iptables -t nat -I PREROUTING -m addrtype --dst-type LOCAL -j DOCKER", ""),
         ("iptables -t nat -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE", ""),
         ("iptables -t filter -N ts-input && iptables -t filter -I INPUT -j ts-input", ""),
+        (
+            "iptables -t mangle -I PREROUTING -i docker0 -j MARK --set-mark 1",
+            "+ mangle PREROUTING: -i docker0 -j MARK --set-xmark 0x1/0xffffffff (foreign)",
+        ),
+        ("iptables -t nat -I PREROUTING -i docker0 -j ACCEPT", "+ nat PREROUTING: -i docker0 -j ACCEPT (foreign)"),
         ("iptables -t mangle -A PREROUTING -i eth9 -j ACCEPT", "+ mangle PREROUTING: -i eth9 -j ACCEPT (foreign)"),
         ("iptables -t mangle -I PREROUTING -j ACCEPT", "+ mangle PREROUTING: -j ACCEPT (foreign)"),
         ("iptables -t nat -A INPUT -s 192.0.2.1 -j ACCEPT", "+ nat INPUT: -s 192.0.2.1/32 -j ACCEPT (foreign)"),

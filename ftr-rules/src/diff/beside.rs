@@ -85,6 +85,8 @@ impl Ours<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use ftr_core::Family;
 
     use super::{Ours, beside};
@@ -110,7 +112,7 @@ COMMIT
 
     fn loaded(text: &str) -> Vec<Table> {
         let mut tables = iptables::parse(text);
-        others::mark(&mut tables);
+        others::mark(&mut tables, &BTreeSet::from(["eth1"]));
         tables
     }
 

@@ -52,13 +52,15 @@ fn shape(words: &[&str], target: &str) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::parse;
     use crate::diff::{Table, compare, others};
     use proptest::prelude::*;
 
     fn shown(text: &str) -> Vec<Table> {
         let mut tables = parse(text);
-        others::mark(&mut tables);
+        others::mark(&mut tables, &BTreeSet::new());
         tables
     }
 

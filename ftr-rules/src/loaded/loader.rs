@@ -1,5 +1,7 @@
 //! The programs that load and show rules, and what each shows now.
 
+use std::collections::BTreeSet;
+
 use ftr_core::Family;
 use ftr_tool::cli::Failure;
 
@@ -34,11 +36,11 @@ pub(super) fn nft() -> Result<Shown, Failure> {
 
 /// What iptables (or ip6tables) shows. The legacy one and that of nft do not see each other's rules, and packets pass both.
 /// First comes what is called iptables on this host; the other one only where it has rules. Rules that other programs are
-/// known to make are marked.
+/// known to make are marked; never those for the devices that are `named`.
 ///
 /// # Errors
 /// The first is not there, or may not look.
-pub(super) fn iptables(family: Family) -> Result<Vec<Shown>, Failure> {
+pub(super) fn iptables(family: Family, named: &BTreeSet<&str>) -> Result<Vec<Shown>, Failure> {
     let program = match family {
         Family::V4 => "iptables",
         Family::V6 => "ip6tables",
@@ -61,7 +63,7 @@ pub(super) fn iptables(family: Family) -> Result<Vec<Shown>, Failure> {
         all.push((other, tables));
     }
     for (_, tables) in &mut all {
-        others::mark(tables);
+        others::mark(tables, named);
     }
     Ok(all)
 }
