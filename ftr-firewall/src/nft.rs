@@ -30,6 +30,7 @@ pub fn read(text: &str, into: &mut Effects) -> Result<(), String> {
         let word = |key| rule.get(key).and_then(Json::as_str).unwrap_or_default();
         let (family, table, chain) = (word("family"), word("table"), word("chain"));
         let statements = rule.get("expr").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+        let meant = of(family).or_else(|| protocol(statements));
         let program = format!("nft {family}");
         let stands_in =
             |filter: &&mut Filter| (filter.program == program) && filter.table == table && filter.chain == chain;
@@ -41,7 +42,7 @@ pub fn read(text: &str, into: &mut Effects) -> Result<(), String> {
             let output =
                 ["oifname", "oif"].into_iter().find_map(|key| only(statements, "meta", key)).and_then(Json::as_str);
             let source = only(statements, "payload", "saddr").and_then(prefix);
-            into.translations.push(Translation { family: of(family), output: output.map(str::to_owned), source });
+            into.translations.push(Translation { family: meant, output: output.map(str::to_owned), source });
         }
         for statement in statements {
             if statement.pointer("/flow/op").and_then(Json::as_str) == Some("add") {
@@ -60,7 +61,7 @@ pub fn read(text: &str, into: &mut Effects) -> Result<(), String> {
                 program: program.clone(),
                 table: table.to_owned(),
                 chain: chain.to_owned(),
-                family: of(family),
+                family: meant,
                 input: None,
                 on,
                 bits,
@@ -116,6 +117,15 @@ fn of(family: &str) -> Option<Family> {
     match family {
         "ip" => Some(Family::V4),
         "ip6" => Some(Family::V6),
+        _ => None,
+    }
+}
+
+/// The family that a rule of a table for both is for.
+fn protocol(statements: &[Json]) -> Option<Family> {
+    match only(statements, "meta", "nfproto")?.as_str()? {
+        "ipv4" => Some(Family::V4),
+        "ipv6" => Some(Family::V6),
         _ => None,
     }
 }
@@ -196,6 +206,7 @@ fn number(expression: &Json) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use crate::effects::{Effects, Holder, Value};
+    use ftr_core::Family;
     use proptest::prelude::*;
 
     /// A rule in which the statement of this key has this value.
@@ -225,6 +236,18 @@ mod tests {
         assert_eq!(set("meta", &masked), [(Holder::Packet, 0xff00, Value::Fixed(0x100))]);
         let flipped = format!(r#"{{"^": [{{"&": [{CT}, 4294902015]}}, 512]}}"#);
         assert_eq!(set("ct", &flipped), [(Holder::Connection, 0xff00, Value::Fixed(0x200))]);
+    }
+
+    #[test]
+    fn a_rule_may_be_for_one_family_of_a_table_for_both() {
+        let set = format!(r#"{{"mangle": {{"key": {META}, "value": 5}}}}"#);
+        let only = |name: &str| {
+            let protocol =
+                format!(r#"{{"match": {{"op": "==", "left": {{"meta": {{"key": "nfproto"}}}}, "right": "{name}"}}}}"#);
+            read(&format!("{protocol}, {set}")).sets[0].family
+        };
+        assert_eq!([only("ipv4"), only("ipv6")], [Some(Family::V4), Some(Family::V6)]);
+        assert_eq!(read(&set).sets[0].family, None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod case;
 mod end;
 mod flow;
 mod hash;
+mod loaded;
 mod mark;
 mod planned;
 mod purpose;
@@ -26,6 +27,7 @@ use nix::unistd::getuid;
 use crate::answer::answer;
 use crate::cli::Explain;
 use crate::cli::position;
+use crate::diagnose::look;
 use crate::kernel::{Kernel, connections};
 use crate::plan::active_set::ActiveSet;
 use crate::plan::diff::Plan;
@@ -37,6 +39,7 @@ use case::Case;
 use end::End;
 use flow::Flow;
 use hash::Hashing;
+use loaded::Loaded;
 use mark::{Mark, Origin, Whence};
 use planned::Routing;
 
@@ -65,7 +68,14 @@ fn explain(config: &Config, asked: &Explain) -> Result<Explanation, Failure> {
     let (connection, unseen) = connection(&flow);
     let name = device.map(|link| link.name.as_str());
     let sets = sets::held(config, flow.to);
-    let origin = Origin { flow: &flow, device: name, connection: connection.as_ref(), failed: &failed, sets: &sets };
+    let firewall = look::effects(flow.family());
+    let loaded = firewall.as_ref().ok().map(|effects| Loaded::of(effects, flow.family(), config));
+    let taken_for = firewall
+        .as_ref()
+        .err()
+        .map(|reason| format!("the firewall is taken to have the rules of ftr-rules, for it cannot be seen: {reason}"));
+    let connected = connection.as_ref();
+    let origin = Origin { flow: &flow, device: name, connection: connected, failed: &failed, sets: &sets, loaded };
     let (mark, note) = match asked.mark {
         Some(value) => (Mark { value, whence: Whence::Given }, None),
         None => origin.mark(config),
@@ -89,7 +99,8 @@ fn explain(config: &Config, asked: &Explain) -> Result<Explanation, Failure> {
         failed: &failed,
         missing: Hashing::read(flow.family()).missing(&flow, device.is_some()),
         mark,
-        notes: unseen.into_iter().chain(note).collect(),
+        loaded,
+        notes: unseen.into_iter().chain(taken_for).chain(note).collect(),
     };
     Ok(case.explain())
 }

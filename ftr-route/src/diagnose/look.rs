@@ -15,7 +15,7 @@ use std::path::Path;
 use ftr_core::Family;
 use ftr_core::config::{Config, ConnectionsOnDown};
 use ftr_core::numbering::{DEFAULT_TABLE, LOCAL_TABLE, MAIN_TABLE};
-use ftr_firewall::{iptables, nft};
+use ftr_firewall::{Effects, iptables, nft};
 use ftr_netlink::{Action, Route};
 
 use super::delegated;
@@ -119,6 +119,19 @@ fn service(root: &Path) -> Option<&'static str> {
     } else {
         "systemctl enable --now ftr-rules"
     })
+}
+
+/// What the rules do that are loaded for a family.
+///
+/// # Errors
+/// Why that cannot be seen.
+pub(crate) fn effects(family: Family) -> Result<Effects, String> {
+    let firewall = firewall(&[family], false);
+    match firewall.unseen.into_iter().next() {
+        Some((program, reason)) => Err(format!("{program}: {reason}")),
+        None if firewall.blind => Err("neither iptables-save nor nft is there".to_owned()),
+        None => Ok(firewall.effects),
+    }
 }
 
 /// What the programs of the firewall show; the networks that rules name where that matters.

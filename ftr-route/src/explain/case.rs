@@ -8,6 +8,7 @@ use ftr_netlink::{NetlinkError, Route};
 use super::answer::{Asked, Explanation, NexthopShare, Outcome};
 use super::end::{End, Hop};
 use super::flow::Flow;
+use super::loaded::Loaded;
 use super::mark::Mark;
 use super::purpose::purpose;
 use super::translation::{Translation, translation};
@@ -23,6 +24,8 @@ pub(super) struct Case<'a> {
     /// The device that it comes in by; none for one of this host.
     pub(super) device: Option<&'a str>,
     pub(super) mark: Mark,
+    /// What the firewall does; none where it cannot be seen, and is taken to be as it should.
+    pub(super) loaded: Option<Loaded<'a>>,
     /// The source that its connection leaves with, where that is established.
     pub(super) established: Option<IpAddr>,
     pub(super) steps: &'a [Step<'a>],
@@ -83,7 +86,35 @@ impl Case<'_> {
 
     fn notes(&self, end: &End) -> Vec<String> {
         let refused = matches!((end, &self.kernel), (End::Out(_) | End::Here, Some(Err(_)))) && self.device.is_some();
-        self.notes.iter().cloned().chain(refused.then(|| REFUSED.to_owned())).collect()
+        let untranslated = self.untranslated(end);
+        self.notes.iter().cloned().chain(refused.then(|| REFUSED.to_owned())).chain(untranslated).collect()
+    }
+
+    /// Said where the source should be another outside and no rule makes it that.
+    fn untranslated(&self, end: &End) -> Option<String> {
+        let End::Out(hops) = end else { return None };
+        let own = self.own();
+        let lacks = |i: &usize| {
+            let wanted = translation(self.config, *i, own, self.flow.family()) != Translation::None;
+            wanted && !self.is_translated(*i, own)
+        };
+        let lacking = hops.iter().filter_map(|hop| self.index(*hop)).filter(lacks);
+        let names: Vec<&str> = lacking.filter_map(|i| Some(self.config.uplinks.get(i)?.name.as_str())).collect();
+        (self.established.is_none() && !names.is_empty()).then(|| {
+            format!("no rule translates its address where it leaves by {}, see ftr-route check", names.join(", "))
+        })
+    }
+
+    /// Whether the rules that are loaded translate what leaves an uplink.
+    fn is_translated(&self, i: usize, own: Option<IpAddr>) -> bool {
+        let name = self.config.uplinks.get(i).map_or("", |uplink| uplink.name.as_str());
+        self.loaded.is_none_or(|loaded| loaded.translates(name, own))
+    }
+
+    /// The source that it has before it leaves.
+    fn own(&self) -> Option<IpAddr> {
+        let named = self.kernel.as_ref().and_then(|kernel| kernel.as_ref().ok()).and_then(|route| route.source);
+        self.flow.from.or(named)
     }
 
     fn is_failed(&self, hop: Hop) -> bool {
@@ -136,8 +167,7 @@ impl Case<'_> {
 
     /// The source address that it leaves with, as far as that can be told, and whether that is another than it has before.
     fn source(&self, taken: Option<Hop>) -> (Option<IpAddr>, bool) {
-        let named = self.kernel.as_ref().and_then(|kernel| kernel.as_ref().ok()).and_then(|route| route.source);
-        let own = self.flow.from.or(named);
+        let own = self.own();
         let leaves = match (self.established, taken) {
             (Some(established), _) => Some(established),
             (None, Some(hop)) => self.leaves(hop, own),
@@ -155,6 +185,7 @@ impl Case<'_> {
     fn translated(&self, i: usize, own: Option<IpAddr>) -> Option<IpAddr> {
         match translation(self.config, i, own, self.flow.family()) {
             Translation::None => own,
+            _ if !self.is_translated(i, own) => own,
             Translation::To(address) => Some(address),
             // The kernel chooses among those of the device.
             Translation::Masquerade => match self.snapshot.states.get(i)?.addresses.as_slice() {

@@ -1,4 +1,5 @@
-//! The mark that a packet has when it is routed, as the rules that `ftr-rules` prints give it.
+//! The mark that a packet has when it is routed, as the rules that are loaded give it, and those that `ftr-rules` prints where
+//! they cannot be seen.
 
 use ftr_core::config::{Config, ConnectionsOnDown, Match, Policy};
 use ftr_core::numbering::Numbering;
@@ -8,6 +9,7 @@ use serde::Serialize;
 use std::net::IpAddr;
 
 use super::flow::Flow;
+use super::loaded::Loaded;
 use super::sets::Held;
 
 /// A mark, and where it comes from.
@@ -46,6 +48,8 @@ pub(super) struct Origin<'a> {
     pub(super) failed: &'a [usize],
     /// Which policies' sets hold the destination.
     pub(super) sets: &'a Held,
+    /// What the firewall does; none where it cannot be seen, and is taken to have the rules that `ftr-rules` prints.
+    pub(super) loaded: Option<Loaded<'a>>,
 }
 
 impl Origin<'_> {
@@ -64,7 +68,7 @@ impl Origin<'_> {
                 None if self.takes_over(config) && value != 0 => {
                     return (Mark { value, whence: Whence::Connection }, None);
                 }
-                None => return (nothing, None),
+                None => return (nothing, self.unmarked(config, value)),
             }
         }
         // What people wonder about where no policy is for it.
@@ -77,15 +81,33 @@ impl Origin<'_> {
                     skipped = skipped.or_else(|| of_set(policy, held));
                     continue;
                 }
-                let mark = Mark { value: numbering.policy_mark(k), whence: Whence::Policy(policy.name.clone()) };
+                let value = numbering.policy_mark(k);
+                if self.loaded.is_some_and(|loaded| !loaded.gives(self.device, value)) {
+                    let lacks = || format!("no rule that is loaded gives it the mark of policy {}", policy.name);
+                    skipped = skipped.or_else(|| Some(lacks()));
+                    continue;
+                }
+                let mark = Mark { value, whence: Whence::Policy(policy.name.clone()) };
                 return (mark, note.or_else(|| of_set(policy, held)).or(skipped));
             }
         }
         (nothing, note.or(skipped))
     }
 
+    /// Said where packets should take over the mark of their connection, and no rule has them do so. What comes in by an
+    /// uplink is where it belongs already.
+    fn unmarked(&self, config: &Config, mark: u32) -> Option<String> {
+        let meant = mark != 0 && self.device.is_none_or(|device| config.position(device).is_none());
+        (self.loaded.is_some() && meant).then(|| {
+            format!("no rule that is loaded gives it the mark of its connection, {mark:#x}, so it may leave its uplink")
+        })
+    }
+
     /// Whether packets of an established connection take its mark over.
     fn takes_over(&self, config: &Config) -> bool {
+        if let Some(loaded) = self.loaded {
+            return loaded.restores(self.device);
+        }
         let mut matches = config.policies.iter().filter_map(|policy| policy.matching.as_ref());
         match self.device {
             _ if !self.only_listed(config) => true,
@@ -105,9 +127,12 @@ impl Origin<'_> {
         }
     }
 
-    /// Whether the rules are those of iptables for IPv4 without a `firewall` key, which serve only what is listed.
+    /// Whether the rules are taken to be those of iptables for IPv4 without a `firewall` key, which serve only what is listed.
     fn only_listed(&self, config: &Config) -> bool {
-        self.flow.family() == Family::V4 && config.firewall.is_none() && !config.downlinks.lan.is_empty()
+        self.loaded.is_none()
+            && self.flow.family() == Family::V4
+            && config.firewall.is_none()
+            && !config.downlinks.lan.is_empty()
     }
 }
 
@@ -150,9 +175,11 @@ fn of_set(policy: &Policy, held: Option<bool>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::of_set;
-    use super::{Connection, Flow, Held, Mark, Origin, Whence};
+    use super::{Connection, Flow, Held, Loaded, Mark, Origin, Whence};
+    use crate::explain::loaded::tests::effects;
     use crate::plan::uplink_state::tests::{CONFIG, config};
-    use ftr_core::config::Protocol;
+    use ftr_core::{Family, config::Protocol};
+    use ftr_firewall::Effects;
     use ftr_netlink::{Flow as Tuple, Transport};
 
     const POLICIES: &str = "\
@@ -184,7 +211,7 @@ policies:
     }
 
     fn mark_with(flow: Flow, device: Option<&str>, sets: &Held) -> (u32, String) {
-        let origin = Origin { flow: &flow, device, connection: None, failed: &[], sets };
+        let origin = Origin { flow: &flow, device, connection: None, failed: &[], sets, loaded: None };
         let (mark, note) = origin.mark(&config(&with_policies()));
         let name = match mark.whence {
             Whence::Policy(name) => name,
@@ -228,11 +255,43 @@ policies:
     }
 
     fn of_connection(mark: u32, device: Option<&str>, failed: &[usize], text: &str) -> (Mark, Option<String>) {
+        with_rules(mark, device, failed, text, None)
+    }
+
+    fn with_rules(
+        mark: u32,
+        device: Option<&str>,
+        failed: &[usize],
+        text: &str,
+        rules: Option<&Effects>,
+    ) -> (Mark, Option<String>) {
         let flow = flow([8, 8, 8, 8], 443);
         let transport = Transport::Ports { protocol: 6, source: 4000, destination: 443 };
         let tuple = Tuple { source: [10, 0, 0, 5].into(), destination: [8, 8, 8, 8].into(), transport };
         let connection = Connection { mark, original: tuple, reply: tuple };
-        Origin { flow: &flow, device, connection: Some(&connection), failed, sets: &Held::new() }.mark(&config(text))
+        let (config, sets) = (config(text), Held::new());
+        let loaded = rules.map(|effects| Loaded::of(effects, Family::V4, &config));
+        Origin { flow: &flow, device, connection: Some(&connection), failed, sets: &sets, loaded }.mark(&config)
+    }
+
+    #[test]
+    fn what_is_loaded_counts_and_not_what_would_be_printed() {
+        let note = Some(
+            "no rule that is loaded gives it the mark of its connection, 0x2, so it may leave its uplink".to_owned(),
+        );
+        let (nothing, all) = (effects(&[], &[]), effects(&["PREROUTING -j CONNMARK --restore-mark"], &[]));
+        for (rules, device, mark) in [(&nothing, "eth0", 0), (&all, "eth0", 2), (&all, "docker0", 2)] {
+            let (seen, told) = with_rules(2, Some(device), &[], &with_policies(), Some(rules));
+            assert_eq!((seen.value, told), (mark, note.clone().filter(|_| mark == 0)), "{device}");
+        }
+        assert_eq!(with_rules(2, None, &[], CONFIG, Some(&all)).0.value, 0);
+        // Its first packet after it was forgotten.
+        let forgotten = |rules| with_rules(2, Some("eth0"), &[1], &with_policies(), Some(rules));
+        assert_eq!(forgotten(&nothing).0.value, 0);
+        let every = effects(&["PREROUTING -p tcp -j MARK --set-mark 4"], &[]);
+        assert_eq!(forgotten(&every).0.value, 4);
+        let listed = effects(&["PREROUTING -i wlan0 -p tcp -j MARK --set-mark 4"], &[]);
+        assert_eq!(forgotten(&listed).0.value, 0);
     }
 
     #[test]

@@ -73,6 +73,7 @@ impl World {
             flow: &flow,
             device: device.map(|link| link.name.as_str()),
             mark: Mark { value: mark, whence: if mark == 0 { Whence::Nothing } else { Whence::Connection } },
+            loaded: None,
             established: None,
             steps: &steps,
             kernel: None,
