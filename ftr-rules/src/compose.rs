@@ -11,6 +11,7 @@ mod nat;
 mod policy;
 mod rescue;
 pub(crate) mod scope;
+mod sources;
 mod spoofed;
 
 use ftr_core::Config;

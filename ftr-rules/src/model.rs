@@ -283,6 +283,12 @@ pub enum Action {
     Drop,
     /// It is refused, and the sender told.
     Reject,
+    /// The same, where it may not leave there with its source (`ICMPv6` destination unreachable, code 5).
+    RejectSource,
+    /// Its connection of TCP is reset.
+    Reset,
+    /// The rules of the chain that sent it here go on.
+    Return,
     /// The rules of this chain go on.
     Jump(&'static str),
     /// Its source becomes this address.

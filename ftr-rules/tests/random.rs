@@ -64,8 +64,8 @@ impl Known {
     }
 }
 
-const TARGETS: [&str; 10] =
-    ["ACCEPT", "DROP", "REJECT", "CONNMARK", "MARK", "SNAT", "DNAT", "MASQUERADE", "NETMAP", "TCPMSS"];
+const TARGETS: [&str; 11] =
+    ["ACCEPT", "DROP", "REJECT", "RETURN", "CONNMARK", "MARK", "SNAT", "DNAT", "MASQUERADE", "NETMAP", "TCPMSS"];
 
 fn iptables(text: &str, known: &Known) {
     let mut chains = BTreeSet::new();

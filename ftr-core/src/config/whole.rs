@@ -160,14 +160,22 @@ impl Config {
         uplinks.flat_map(|(i, uplink)| uplink.prefixes6.former.iter().map(move |prefix| (i, *prefix)))
     }
 
+    /// Whether what comes from the prefix of an uplink that is down is refused by the filter of `ftr-rules`, which knows how
+    /// to reset TCP; where that filter is not loaded, routing refuses.
+    #[must_use]
+    pub fn filter_refuses(&self) -> bool {
+        !self.routing.ipv6_rescue.translates() && self.firewall == Some(Firewall::Safe)
+    }
+
     /// Whether what comes from the prefix of an uplink is translated where it leaves by this one: there is such a prefix,
-    /// and the configuration wants it.
+    /// and the configuration wants it. Where the filter refuses it too: whoever has left that out leaks nothing.
     #[must_use]
     pub fn rescues(&self, uplink: usize) -> bool {
         let takes = self.uplinks.get(uplink).is_some_and(|uplink| uplink.has(Family::V6));
         let has = |other: &Uplink| other.has(Family::V6) && !other.prefixes6.is_none();
         let mut others = self.uplinks.iter().enumerate().filter(|(i, _)| *i != uplink);
-        takes && self.routing.ipv6_rescue.translates() && others.any(|(_, other)| has(other))
+        let leaves = self.routing.ipv6_rescue.translates() || self.filter_refuses();
+        takes && leaves && others.any(|(_, other)| has(other))
     }
 }
 

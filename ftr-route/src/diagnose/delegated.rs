@@ -40,7 +40,7 @@ pub(super) fn in_nft(text: &str) -> Vec<Prefix> {
 /// What works against them.
 pub(super) fn evaluate(config: &Config, learned: &Learned, firewall: &Firewall) -> Vec<Hazard> {
     let mut hazards: Vec<Hazard> = learned.unclaimed.iter().map(unclaimed).collect();
-    let rescues = config.routing.ipv6_rescue.translates() && (0..config.uplinks.len()).any(|i| config.rescues(i));
+    let rescues = (0..config.uplinks.len()).any(|i| config.rescues(i));
     let is_seen = firewall.unseen.is_empty() && !firewall.blind && !firewall.effects.translations.is_empty();
     let missing: BTreeSet<&Prefix> = learned
         .prefixes

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ftr_core::Prefix;
 use ftr_core::config::{Config, Protocol};
 use ftr_netlink::{NetlinkError, Route};
 
@@ -49,7 +50,8 @@ impl Case<'_> {
     pub(super) fn explain(self) -> Explanation {
         let end = End::of(self.steps);
         let hops: &[Hop] = if let End::Out(hops) = &end { hops } else { &[] };
-        let taken = self.taken(&end);
+        let filtered = self.is_filtered(hops);
+        let taken = self.taken(&end).filter(|_| !filtered);
         let (source, translated) = self.source(taken);
         let decided = self.steps.last().filter(|step| matches!(step.answer, Answer::Refused(_) | Answer::Found(..)));
         let name = |i: &usize| Some(self.config.uplinks.get(*i)?.name.clone());
@@ -66,10 +68,10 @@ impl Case<'_> {
             rule: decided.map(|step| iproute::rule(step.rule)),
             purpose: decided.map(|step| purpose(self.config, step.rule)),
             route: decided.and_then(|step| self.route(&step.answer)),
-            outcome: self.outcome(&end),
+            outcome: if filtered { Outcome::Refused } else { self.outcome(&end) },
             way: taken.map(|hop| self.nexthop(hop, hops)),
-            shares: self.nexthops(&end),
-            missing: self.missing.filter(|_| taken.is_none() && hops.len() > 1),
+            shares: if filtered { Vec::new() } else { self.nexthops(&end) },
+            missing: self.missing.filter(|_| taken.is_none() && hops.len() > 1 && !filtered),
             source,
             translated,
             kernel: self.kernel.as_ref().filter(|kernel| !end.agrees(kernel)).map(|kernel| self.objection(kernel)),
@@ -115,6 +117,19 @@ impl Case<'_> {
     fn own(&self) -> Option<IpAddr> {
         let named = self.kernel.as_ref().and_then(|kernel| kernel.as_ref().ok()).and_then(|route| route.source);
         self.flow.from.or(named)
+    }
+
+    /// Whether the filter refuses it by all of these: its source is of a prefix of others. What is established has passed.
+    fn is_filtered(&self, hops: &[Hop]) -> bool {
+        let all = self.config.delegated().chain(self.config.formerly_delegated());
+        let is_from = |prefix: &Prefix| self.flow.from.is_some_and(|from| prefix.contains(from));
+        let is_known = all.into_iter().any(|(_, prefix)| is_from(&prefix));
+        let is_home = |hop: &Hop| {
+            let uplink = self.index(*hop).and_then(|i| self.config.uplinks.get(i));
+            uplink.is_none_or(|uplink| uplink.prefixes6.iter().any(is_from))
+        };
+        let refuses = self.config.filter_refuses() && self.device.is_some() && self.established.is_none();
+        refuses && is_known && !hops.is_empty() && !hops.iter().any(is_home)
     }
 
     fn is_failed(&self, hop: Hop) -> bool {

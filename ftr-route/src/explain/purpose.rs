@@ -52,7 +52,11 @@ fn ours(config: &Config, rule: &Rule, table: u32) -> Option<String> {
         }
     }
     if let Some((whose, until)) = rescued(config, rule, &numbering) {
-        return Some(format!("what comes from a prefix of {whose} leaves by others {until}"));
+        return Some(if config.filter_refuses() {
+            format!("what hosts send from a prefix of {whose} is refused by the filter {until}")
+        } else {
+            format!("what comes from a prefix of {whose} leaves by others {until}")
+        });
     }
     let former = config.formerly_delegated().find(|(_, prefix)| rule.to == Some(*prefix));
     if let Some((uplink, _)) = former.filter(|(i, _)| is(numbering.networks_priority(), numbering.table(*i))) {

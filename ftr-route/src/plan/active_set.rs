@@ -7,6 +7,7 @@ use ftr_core::config::Config;
 use ftr_netlink::Prefix;
 
 use super::balance::{self, WeightedUplink};
+use super::uplink_state::DeviceState;
 use crate::snapshot::Snapshot;
 
 /// The uplinks that carry new connections.
@@ -87,8 +88,8 @@ impl ActiveSet {
 
     /// The uplinks whose IPv6 is down while one that carries new connections works.
     ///
-    /// Where what comes from their prefixes is refused instead of translated, those alone that are given up: one that loses
-    /// packets is better than nothing.
+    /// Where what comes from their prefixes is refused instead of translated, those alone that are given up, or whose cable
+    /// is out: one that loses packets is better than nothing.
     pub(super) fn rescued(&self, config: &Config, snapshot: &Snapshot) -> BTreeSet<usize> {
         let failed = match self {
             Self::AsFound => None,
@@ -106,8 +107,12 @@ impl ActiveSet {
             Self::These { .. } if !config.routing.ipv6_rescue.translates() => Some(self.given_up(config, snapshot)),
             _ => None,
         };
+        let leads = |uplink: &usize| {
+            has_egress(uplink)
+                && snapshot.states.get(*uplink).is_some_and(|state| state.device > DeviceState::NoCarrier)
+        };
         let is_dead = |uplink: &usize| {
-            !works(uplink) && spared.as_ref().is_none_or(|dead| dead.contains(uplink) || !has_egress(uplink))
+            !works(uplink) && spared.as_ref().is_none_or(|dead| dead.contains(uplink) || !leads(uplink))
         };
         config.delegated().map(|(uplink, _)| uplink).filter(is_dead).collect()
     }

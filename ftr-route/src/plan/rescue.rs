@@ -24,7 +24,7 @@ pub(crate) fn rules(config: &Config, family: Family, uplinks: &BTreeSet<usize>) 
     let numbering = Numbering::of(config);
     let priority = numbering.given_up_priority();
     let lookup = Rule { protocol: PROTOCOL, ..Rule::lookup(family, priority, numbering.balanced_table()) };
-    let action = if config.routing.ipv6_rescue.translates() { lookup.action } else { PROHIBIT };
+    let action = action(config, &numbering);
     let mut prefixes: Vec<_> = config
         .delegated()
         .filter(|(uplink, prefix)| uplinks.contains(uplink) && prefix.family() == family)
@@ -38,13 +38,19 @@ pub(crate) fn rules(config: &Config, family: Family, uplinks: &BTreeSet<usize>) 
     prefixes.into_iter().map(|prefix| Rule { from: Some(prefix), action, ..lookup.clone() }).collect()
 }
 
+/// What is refused by the filter has to get there: a route that refuses tells the sender nothing that ends a connection.
+fn action(config: &Config, numbering: &Numbering) -> Action {
+    let leaves = config.routing.ipv6_rescue.translates() || config.filter_refuses();
+    if leaves { Action::Lookup(numbering.balanced_table()) } else { PROHIBIT }
+}
+
 /// What comes from networks whose prefix was replaced leaves as what comes from a dead one does, and answers find the hosts
 /// though the client has taken the address and the route away.
 pub(crate) fn former(config: &Config, family: Family, networks: &[Network]) -> Vec<Rule> {
     let numbering = Numbering::of(config);
     let lookup = |priority, table| Rule { protocol: PROTOCOL, ..Rule::lookup(family, priority, table) };
     let from = lookup(numbering.given_up_priority(), numbering.balanced_table());
-    let action = if config.routing.ipv6_rescue.translates() { from.action } else { PROHIBIT };
+    let action = action(config, &numbering);
     let from = networks.iter().map(|network| Rule { from: Some(network.prefix), action, ..from.clone() });
     let to = networks.iter().map(|network| Rule {
         to: Some(network.prefix),
@@ -82,7 +88,7 @@ mod tests {
     use crate::plan::active_set::ActiveSet;
     use crate::plan::balance;
     use crate::plan::uplink_state::tests::{CONFIG, address, config, link};
-    use crate::plan::uplink_state::{HostView, uplink_states};
+    use crate::plan::uplink_state::{DeviceState, HostView, uplink_states};
     use crate::snapshot::Snapshot;
     use crate::snapshot::tests::bare;
     use ftr_core::Family;
@@ -133,16 +139,27 @@ mod tests {
     #[test]
     fn nothing_is_refused_that_merely_loses_packets() {
         let config = dual("routing: {ipv6_rescue: none}\n");
+        let mut snapshot = snapshot(&config, &[1, 2]);
         let rescued =
-            |given_up: &[usize]| these(&config, &[0], &[1], given_up).rescued(&config, &snapshot(&config, &[1, 2]));
-        assert_eq!((rescued(&[]), rescued(&[1])), (BTreeSet::new(), [1].into()));
-        let lines: Vec<String> = rules(&config, Family::V6, &rescued(&[1])).iter().map(rule).collect();
+            |snapshot: &Snapshot, given_up: &[usize]| these(&config, &[0], &[1], given_up).rescued(&config, snapshot);
+        assert_eq!((rescued(&snapshot, &[]), rescued(&snapshot, &[1])), (BTreeSet::new(), [1].into()));
+        let lines: Vec<String> = rules(&config, Family::V6, &[1].into()).iter().map(rule).collect();
         assert_eq!(lines, ["priority 40005 from 2001:db8:2:100::/56 prohibit protocol 117"]);
+        // Without a cable nothing comes through, however lately its connections were given up.
+        snapshot.states[1].device = DeviceState::NoCarrier;
+        assert_eq!(rescued(&snapshot, &[]), [1].into());
+    }
+
+    #[test]
+    fn what_the_filter_refuses_has_to_get_there() {
+        let config = dual("routing: {ipv6_rescue: none}\nfirewall: safe\n");
+        let lines: Vec<String> = rules(&config, Family::V6, &[1].into()).iter().map(rule).collect();
+        assert_eq!(lines, ["priority 40005 from 2001:db8:2:100::/56 lookup 4 protocol 117"]);
     }
 
     #[test]
     fn a_restart_finds_who_is_rescued_and_takes_it_for_nothing_else() {
-        for more in ["", "routing: {ipv6_rescue: deprecate}\n"] {
+        for more in ["", "routing: {ipv6_rescue: deprecate}\n", "routing: {ipv6_rescue: none}\nfirewall: safe\n"] {
             let config = dual(more);
             let mut snapshot = snapshot(&config, &[1, 2]);
             snapshot.rules = rules(&config, Family::V6, &[1].into());

@@ -4,7 +4,7 @@ use ftr_core::config::{Ports, Protocol, Uplink, UplinkKind};
 use ftr_core::{Config, Family, InterfaceName, Prefix};
 
 use super::scope::{Scope, names};
-use super::{examples, forward, spoofed};
+use super::{examples, forward, sources, spoofed};
 use crate::model::{Action, Block, Chain, Hook, Policy, Rule, Rules, State, Table, When};
 
 const PURPOSE: &str = "\
@@ -82,6 +82,9 @@ pub(super) fn compose(config: &Config, scope: &Scope) -> Rules {
     blocks.extend(input(config, scope));
     let known = When { state: Some(State::Known), ..scope.when() };
     blocks.push(block(FORWARDED_ANSWERS, vec![accept(Chain::At(Hook::Forward), known)]));
+    let sources = sources::blocks(config, scope);
+    let refuses = !sources.is_empty();
+    blocks.extend(sources);
     let uplinks = names(scope.uplinks(config));
     if !scope.original && !uplinks.is_empty() {
         let strays = When { outputs: uplinks, state: Some(State::Stray), ..scope.when() };
@@ -105,6 +108,7 @@ pub(super) fn compose(config: &Config, scope: &Scope) -> Rules {
     own.extend(if lan { &["LAN_WAN", "WAN_LAN"][..] } else { &[] });
     own.extend(if dmz { &["DMZ_WAN", "WAN_DMZ"][..] } else { &[] });
     own.extend(servers.then_some(forward::SERVERS));
+    own.extend(if refuses { &[sources::SOURCES, sources::REFUSED][..] } else { &[] });
     Rules { table: Table::Filter, about: PURPOSE.to_owned(), hooks, own, blocks }
 }
 
