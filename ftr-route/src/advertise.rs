@@ -38,13 +38,18 @@ struct Network {
 pub(crate) fn run(config: &Config, common: &Common, asked: &Advertise) -> Result<Exit, Failure> {
     let known = |names: &Vec<String>| names.iter().map(|name| position(config, name)).collect::<Result<_, _>>();
     let failed: Option<BTreeSet<usize>> = asked.failed.as_ref().map(known).transpose()?;
+    let active: Option<BTreeSet<usize>> = asked.active.as_ref().map(known).transpose()?;
     let mut kernel = Kernel::open()?;
     let snapshot = Snapshot::look(&mut kernel, config, Family::V6, Search::Tables)?;
     if let Some(name) = unknown(&asked.devices, &snapshot.links) {
         return Err(Failure::new(Exit::Usage, format!("{name}: no device of this host")));
     }
     let config = &*snapshot.learned.within(config);
-    let dead = failed.map_or_else(|| snapshot.rescued_as_found(config), |failed| replaced(config, failed));
+    let mut dead = failed.map_or_else(|| snapshot.rescued_as_found(config), |failed| replaced(config, failed));
+    if asked.standby {
+        let carrying = || snapshot.carrying(config).iter().map(|member| member.uplink).collect();
+        dead.extend(idle(config, &active.unwrap_or_else(carrying)));
+    }
     let rescue = config.routing.ipv6_rescue;
     if !rescue.deprecates() && !common.quiet {
         say(TOOL, &format!("routing.ipv6_rescue is {}, so no prefix is deprecated", rescue.as_str()));
@@ -77,6 +82,13 @@ fn unknown<'a>(devices: &'a [String], links: &[Link]) -> Option<&'a str> {
 fn replaced(config: &Config, failed: BTreeSet<usize>) -> BTreeSet<usize> {
     let mut six = config.uplinks.iter().enumerate().filter(|(_, uplink)| uplink.has(Family::V6));
     if six.all(|(i, _)| failed.contains(&i)) { BTreeSet::new() } else { failed }
+}
+
+/// The uplinks that carry no new connections while others do.
+fn idle(config: &Config, active: &BTreeSet<usize>) -> BTreeSet<usize> {
+    let six = config.uplinks.iter().enumerate().filter(|(_, uplink)| uplink.has(Family::V6));
+    let idle = six.map(|(i, _)| i).filter(|i| !active.is_empty() && !active.contains(i));
+    idle.collect()
 }
 
 /// The networks of these devices, by device; each once, however many addresses the router has there.
@@ -189,7 +201,7 @@ fn odhcpd(network: &Network) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{lines, networks, replaced, unknown};
+    use super::{idle, lines, networks, replaced, unknown};
     use crate::cli::Daemon;
     use crate::plan::uplink_state::tests::{CONFIG, address, config, link};
     use ftr_netlink::Address;
@@ -254,6 +266,8 @@ interface eth9 {
         );
         let left = |failed: &[usize]| replaced(&two, failed.iter().copied().collect()).len();
         assert_eq!([left(&[]), left(&[1]), left(&[0, 1]), left(&[0, 1, 2])], [0, 1, 0, 0]);
+        let idle = |active: &[usize]| idle(&two, &active.iter().copied().collect()).into_iter().collect::<Vec<_>>();
+        assert_eq!([idle(&[]), idle(&[0]), idle(&[1, 2]), idle(&[0, 1])], [vec![], vec![1], vec![0], vec![]]);
     }
 
     #[test]

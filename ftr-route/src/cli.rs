@@ -78,8 +78,8 @@ Print what a daemon has to say in router advertisements now
 Hosts prefer another prefix than that of an uplink that is down, once the router advertises it with a preferred lifetime of
 0. For each network of the devices in downlinks (or of those that are named) the output says whether it is to be used, in the
 words of the daemon that the router has. It follows the rules that `ftr-route` has set, and routing.ipv6_rescue: with
-`deprecate` and `both` the prefixes of an uplink are deprecated while its IPv6 is down and another one works. Nothing is
-changed. docs/ipv6.md has a hook for each daemon.
+`deprecate` and `both` the prefixes of an uplink are deprecated while its IPv6 is down and another one works, and with
+--standby while it is on standby or drained. Nothing is changed. docs/ipv6.md has a hook for each daemon.
 
 Exit code: 0 printed; 64 an uplink that is not there.";
 
@@ -242,6 +242,12 @@ pub(crate) struct Advertise {
     /// The uplinks whose IPv6 does not work, or none, behind the devices [default: as the kernel's rules tell]
     #[arg(long, value_name = "UPLINK", num_args = 0.., add = uplinks())]
     pub(crate) failed: Option<Vec<String>>,
+    /// Deprecate the prefixes of uplinks that work and carry no new connections as well, while others do
+    #[arg(long)]
+    pub(crate) standby: bool,
+    /// The uplinks that carry new connections, for --standby [default: as the kernel's routes tell]
+    #[arg(long, value_name = "UPLINK", num_args = 0.., requires = "standby", add = uplinks())]
+    pub(crate) active: Option<Vec<String>>,
     /// The devices whose networks are meant [default: those in downlinks]
     #[arg(value_name = "DEVICE")]
     pub(crate) devices: Vec<String>,
