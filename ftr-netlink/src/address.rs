@@ -27,6 +27,29 @@ pub struct Address {
     pub flags: u32,
 }
 
+/// How long an address stays. It is no part of [`Address`], for it changes by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetime {
+    /// The device.
+    pub index: u32,
+    /// The address itself.
+    pub local: IpAddr,
+    /// For how many seconds it is valid; none where it is for good.
+    pub valid: Option<u32>,
+}
+
+impl Lifetime {
+    /// None for a family that is neither IPv4 nor IPv6.
+    pub(crate) fn decode(body: &[u8]) -> Result<Option<Self>, Error> {
+        let Some(Address { index, local, .. }) = Address::decode(body)? else { return Ok(None) };
+        let message: Ifaddrmsg = from_bytes(body, "address")?;
+        let cache = message.rtattrs().iter().find(|attribute| *attribute.rta_type() == Ifa::Cacheinfo);
+        // struct ifa_cacheinfo: for how long it is preferred, for how long valid, and when it was made and changed.
+        let valid = cache.and_then(|cache| cache.octets().get(4..8)?.try_into().ok()).map(u32::from_ne_bytes);
+        Ok(Some(Self { index, local, valid: valid.filter(|seconds| *seconds != u32::MAX) }))
+    }
+}
+
 impl Address {
     /// Which family it belongs to.
     #[must_use]
@@ -63,6 +86,12 @@ impl Address {
     #[must_use]
     pub const fn is_deprecated(&self) -> bool {
         self.flags & libc::IFA_F_DEPRECATED != 0
+    }
+
+    /// The kernel makes no route to its network.
+    #[must_use]
+    pub const fn is_without_route(&self) -> bool {
+        self.flags & libc::IFA_F_NOPREFIXROUTE != 0
     }
 
     /// Not the first address of its IPv4 network, or a temporary IPv6 address (the kernel uses one bit for both).
@@ -115,7 +144,7 @@ impl Address {
 
 #[cfg(test)]
 mod tests {
-    use super::Address;
+    use super::{Address, Lifetime};
     use nix::libc;
     use proptest::prelude::*;
 
@@ -144,6 +173,19 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_valid_for_good_or_for_some_seconds() {
+        let valid = |seconds: Option<u32>| {
+            let mut body = message(&[(2, [10, 0, 0, 2])]);
+            if let Some(seconds) = seconds {
+                body.extend([20u16.to_ne_bytes(), 6u16.to_ne_bytes()].concat());
+                body.extend([0, seconds, 0, 0].map(u32::to_ne_bytes).concat());
+            }
+            Lifetime::decode(&body).unwrap().unwrap().valid
+        };
+        assert_eq!([valid(None), valid(Some(u32::MAX)), valid(Some(60))], [None, None, Some(60)]);
+    }
+
+    #[test]
     fn an_optimistic_address_is_usable() {
         let mut address = Address::decode(&message(&[(2, [10, 0, 0, 2])])).unwrap().unwrap();
         assert!(!address.is_tentative() && address.is_global());
@@ -157,6 +199,7 @@ mod tests {
         #[test]
         fn any_bytes_are_decoded_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
             let _ = Address::decode(&bytes);
+            let _ = Lifetime::decode(&bytes);
         }
     }
 }

@@ -36,7 +36,7 @@ mod sock_diag;
 mod socket;
 mod write;
 
-pub use address::Address;
+pub use address::{Address, Lifetime};
 pub use attribute::Attribute;
 pub use connection::{Connection, Ctnetlink};
 pub use counters::Counters;

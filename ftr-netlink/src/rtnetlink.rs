@@ -10,7 +10,9 @@ use nix::sys::socket::{SockFlag, SockProtocol};
 
 use crate::frame::{Frames, Outcome, outcome};
 use crate::socket::{End, Socket};
-use crate::{Address, Counters, Error, Label, Link, Lookup, Neighbour, NetlinkError, Route, Rule, Write, counters};
+use crate::{
+    Address, Counters, Error, Label, Lifetime, Link, Lookup, Neighbour, NetlinkError, Route, Rule, Write, counters,
+};
 
 /// How often a dump is begun anew because the table changed under it.
 const ATTEMPTS: u32 = 8;
@@ -70,6 +72,14 @@ impl Rtnetlink {
     /// The exchange fails.
     pub fn addresses(&mut self, family: Option<Family>) -> Result<Vec<Address>, Error> {
         self.dump("list addresses", Rtm::Getaddr, &Address::request(family)?, Address::decode)
+    }
+
+    /// For how long each address of a family is valid.
+    ///
+    /// # Errors
+    /// The exchange fails.
+    pub fn lifetimes(&mut self, family: Family) -> Result<Vec<Lifetime>, Error> {
+        self.dump("list addresses", Rtm::Getaddr, &Address::request(Some(family))?, Lifetime::decode)
     }
 
     /// Every route of a family, or of one table of it. A table that was never used is empty.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use ftr_core::config::Config;
 use ftr_core::{Exit, Family, InterfaceName, Prefix, shell};
-use ftr_netlink::{Address, Link};
+use ftr_netlink::{Address, Lifetime, Link};
 use ftr_tool::cli::{Common, Failure, say};
 use serde::Serialize;
 
@@ -32,6 +32,11 @@ struct Network {
     deprecated: bool,
     /// The router's own address says so already.
     is_marked: bool,
+    /// For how many seconds that address is valid; null where it is for good.
+    valid: Option<u32>,
+    /// The kernel makes no route to the network of that address.
+    #[serde(skip)]
+    without_route: bool,
 }
 
 /// Prints it for the state that the kernel shows, or for these uplinks failed.
@@ -61,6 +66,12 @@ pub(crate) fn run(config: &Config, common: &Common, asked: &Advertise) -> Result
         asked.devices.iter().map(String::as_str).collect()
     };
     let mut networks = networks(config, &devices, &snapshot.links, &kernel.addresses(Family::V6)?, &dead);
+    let lifetimes = kernel.lifetimes(Family::V6)?;
+    for network in &mut networks {
+        let index = snapshot.links.iter().find(|link| link.name == network.device).map(|link| link.index);
+        let its = |one: &&Lifetime| Some(one.index) == index && one.local == network.address;
+        network.valid = lifetimes.iter().find(its).and_then(|one| one.valid);
+    }
     networks.extend(former(config, &devices, &snapshot));
     // By device, in the order in which they are named.
     networks.sort_by_key(|network| devices.iter().position(|device| *device == network.device));
@@ -115,6 +126,8 @@ fn networks(
                 uplink: uplink.and_then(|uplink| Some(config.uplinks.get(uplink)?.name.clone())),
                 deprecated: uplink.is_some_and(|uplink| dead.contains(&uplink)),
                 is_marked: address.is_deprecated(),
+                valid: None,
+                without_route: address.is_without_route(),
             })
         });
         let mut of_device: Vec<Network> = of_device.collect();
@@ -136,6 +149,8 @@ fn former(config: &Config, devices: &[&str], snapshot: &Snapshot) -> Vec<Network
             uplink: config.uplinks.get(former.uplink).map(|uplink| uplink.name.clone()),
             deprecated: true,
             is_marked: true,
+            valid: None,
+            without_route: false,
         })
     };
     snapshot.learned.former.iter().filter_map(network).collect()
@@ -193,15 +208,21 @@ fn networkd(network: &Network) -> Vec<String> {
     lines
 }
 
+/// What is not stated becomes the kernel's usual: an address for good, with a route to its network.
 fn odhcpd(network: &Network) -> String {
     let address = format!("{}/{}", network.address, network.prefix.length());
-    let lifetime = if network.deprecated { "0" } else { "forever" };
-    shell::line(["ip", "-6", "address", "change", &address, "dev", &network.device, "preferred_lft", lifetime])
+    let valid = network.valid.map_or_else(|| "forever".to_owned(), |seconds| seconds.to_string());
+    // It may not be preferred for longer than it is valid.
+    let preferred = if network.deprecated { "0" } else { &valid };
+    let change = ["ip", "-6", "address", "change", &address, "dev", &network.device];
+    let lifetimes = ["valid_lft", &valid, "preferred_lft", preferred];
+    let route = network.without_route.then_some("noprefixroute");
+    shell::line(change.into_iter().chain(lifetimes).chain(route))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{idle, lines, networks, replaced, unknown};
+    use super::{Network, idle, lines, networks, replaced, unknown};
     use crate::cli::Daemon;
     use crate::plan::uplink_state::tests::{CONFIG, address, config, link};
     use ftr_netlink::Address;
@@ -285,12 +306,32 @@ interface eth9 {
     #[test]
     fn addresses_of_the_router_are_changed_where_they_say_something_else() {
         let change = |address: &str, device: &str, lifetime: &str| {
-            format!("ip -6 address change {address}/64 dev {device} preferred_lft {lifetime}")
+            format!("ip -6 address change {address}/64 dev {device} valid_lft forever preferred_lft {lifetime}")
         };
         let both = [change("2001:db8:2:100::1", "eth0", "0"), change("2001:db8:2:109::1", "eth9", "0")];
         assert_eq!(told(Daemon::Odhcpd, &[1], false), both);
         assert_eq!(told(Daemon::Odhcpd, &[1], true), both[1..]);
         assert_eq!(told(Daemon::Odhcpd, &[], true), [change("2001:db8:2:100::1", "eth0", "forever")]);
         assert_eq!(told(Daemon::Odhcpd, &[], false), [""; 0]);
+    }
+
+    #[test]
+    fn an_address_that_is_changed_stays_for_as_long_as_before_and_without_a_route() {
+        let said = |deprecated| {
+            let network = Network {
+                device: "eth0".to_owned(),
+                prefix: "2001:db8:2:100::/64".parse().unwrap(),
+                address: "2001:db8:2:100::1".parse().unwrap(),
+                uplink: "eth2".parse().ok(),
+                deprecated,
+                is_marked: !deprecated,
+                valid: Some(7000),
+                without_route: true,
+            };
+            lines(Daemon::Odhcpd, &[network]).concat()
+        };
+        let change = "ip -6 address change 2001:db8:2:100::1/64 dev eth0 valid_lft 7000 preferred_lft";
+        assert_eq!(said(true), format!("{change} 0 noprefixroute"));
+        assert_eq!(said(false), format!("{change} 7000 noprefixroute"));
     }
 }

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use ftr_core::Family;
 use ftr_core::numbering::{KERNEL_TABLES, MAIN_TABLE, PROTOCOL};
 use ftr_netlink::{
-    Action, Address, Label, Link, Lookup, Neighbour, NetlinkError, Route, RouteKind, Rtnetlink, Rule, Write,
+    Action, Address, Label, Lifetime, Link, Lookup, Neighbour, NetlinkError, Route, RouteKind, Rtnetlink, Rule, Write,
 };
 use nix::errno::Errno;
 
@@ -59,6 +59,11 @@ impl Kernel {
     /// Every address of the family.
     pub(crate) fn addresses(&mut self, family: Family) -> Result<Vec<Address>, Error> {
         Ok(self.netlink.addresses(Some(family))?)
+    }
+
+    /// For how long each address of the family is valid.
+    pub(crate) fn lifetimes(&mut self, family: Family) -> Result<Vec<Lifetime>, Error> {
+        Ok(self.netlink.lifetimes(family)?)
     }
 
     /// Whether the kernel has rules for the family at all.
