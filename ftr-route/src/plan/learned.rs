@@ -114,13 +114,21 @@ pub(crate) fn learned(config: &Config, states: &[UplinkState], signs: Signs<'_>)
             None => learned.unclaimed.push(prefix),
         }
     }
+    let kept = remembered(config, signs);
+    // systemd-networkd refuses a prefix that was replaced until it ends; but no device has an address of it any more.
+    let is_used = |whole: Prefix| inside.iter().any(|(_, address)| whole.contains(address.local));
+    let is_replaced = |(uplink, whole): (usize, Prefix)| {
+        let had_hosts = kept.iter().any(|network| network.uplink == uplink && holds(whole, network.prefix));
+        had_hosts && !is_used(whole) && learned.prefixes.iter().any(|(other, by)| *other == uplink && is_used(*by))
+    };
+    learned.prefixes = learned.prefixes.iter().copied().filter(|prefix| !is_replaced(*prefix)).collect();
     let whose = |network: Prefix| learned.prefixes.iter().find(|(_, whole)| holds(*whole, network)).map(|(i, _)| *i);
     let now = inside.iter().filter_map(|(index, address)| {
         let prefix = address.network()?;
         Some(Network { uplink: whose(prefix)?, prefix, index: *index })
     });
     learned.networks = now.collect();
-    for network in remembered(config, signs) {
+    for network in kept {
         match whose(network.prefix) {
             // Its address is away for a moment, as while a client exchanges one for another.
             Some(uplink) if uplink == network.uplink => learned.networks.push(network),
@@ -287,6 +295,14 @@ mod tests {
         assert_eq!(networks(&told(learns, &[old], &[], &[(2, network)])), [kept(network), vec![]]);
         let changed = told(learns, &[new], &[("2001:db8:0:201::1", 0)], &[(2, network)]);
         assert_eq!(networks(&changed), [kept(after), kept(network)]);
+        // A client may go on refusing it: who has been given an address of another one is not coming back to this.
+        let stays = told(learns, &[old, new], &[("2001:db8:0:201::1", 0)], &[(2, network)]);
+        assert_eq!(prefixes(&stays), [format!("1 {new}")]);
+        assert_eq!(networks(&stays), [kept(after), kept(network)]);
+        let away = told(learns, &[old, new], &[], &[(2, network)]);
+        assert_eq!((prefixes(&away).len(), networks(&away)), (2, [kept(network), vec![]]));
+        let unused = told(learns, &[old, new], &[("2001:db8:0:201::1", 0)], &[]);
+        assert_eq!(prefixes(&unused).len(), 2, "no host can have an address of it");
         // Delegated again it is like any other.
         assert_eq!(networks(&told(learns, &[old], &[], &[(2, network), (2, after)])), [kept(network), kept(after)]);
         // What an uplink's table holds whose prefixes are stated is none of these.
