@@ -75,7 +75,7 @@ pub(crate) struct Decider {
     departures: BTreeMap<u8, Departures>,
 }
 
-/// What outlives a restart, where it is still true (same boot, same network namespace, same configuration).
+/// What outlives a restart, where it is still true (same boot, same network namespace; of an uplink of the same name).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Memory {
     /// The number of the next event.

@@ -24,14 +24,17 @@ struct Remembered {
     namespace: u64,
     /// Other uplinks may stand in the same places. Thresholds and weights may change: what was found out still holds.
     fingerprint: u64,
+    /// Who stood there, in file order; nobody where a former version has written it.
+    #[serde(default)]
+    uplinks: Vec<String>,
     memory: Memory,
     /// Events that nobody has taken charge of yet.
     #[serde(default)]
     events: Vec<Event>,
 }
 
-/// What is remembered, if anything that holds for this boot, network namespace and configuration, and the events that
-/// nobody had taken charge of.
+/// What is remembered of the uplinks that the configuration has, if anything that holds for this boot and network namespace,
+/// and the events that nobody had taken charge of.
 ///
 /// # Errors
 /// The file is not one to be believed, or makes no sense: nothing is known then.
@@ -43,9 +46,19 @@ pub(crate) fn recall(config: &Config) -> io::Result<Option<(Memory, Vec<Event>)>
     let remembered: Remembered = serde_json::from_slice(&text).map_err(|error| {
         io::Error::new(io::ErrorKind::InvalidData, format!("{FILE}: {}", brief(&error.to_string())))
     })?;
-    let here = surroundings(config)?;
-    Ok((here == (remembered.boot, remembered.namespace, remembered.fingerprint))
-        .then_some((remembered.memory, remembered.events)))
+    if (running::boot()?, running::namespace()?) != (remembered.boot, remembered.namespace) {
+        return Ok(None);
+    }
+    let memory = placed(remembered.memory, remembered.fingerprint, &remembered.uplinks, config);
+    Ok(memory.map(|memory| (memory, remembered.events)))
+}
+
+/// What is known, for the uplinks as they stand now; none where it cannot be known who stood where.
+fn placed(memory: Memory, before: u64, uplinks: &[String], config: &Config) -> Option<Memory> {
+    if before == fingerprint(config) {
+        return Some(memory);
+    }
+    (!uplinks.is_empty()).then(|| memory.moved(uplinks, config))
 }
 
 /// Remembers, in one step: a reader finds the old memory or the new one, never half of one.
@@ -57,11 +70,11 @@ pub(crate) fn remember<'a>(
     memory: &Memory,
     events: impl Iterator<Item = &'a Event>,
 ) -> io::Result<()> {
-    let (boot, namespace, fingerprint) = surroundings(config)?;
     let text = serde_json::to_vec(&Remembered {
-        boot,
-        namespace,
-        fingerprint,
+        boot: running::boot()?,
+        namespace: running::namespace()?,
+        fingerprint: fingerprint(config),
+        uplinks: config.uplinks.iter().map(|uplink| uplink.name.to_string()).collect(),
         memory: memory.clone(),
         events: events.cloned().collect(),
     })?;
@@ -94,10 +107,6 @@ impl Keeper {
     }
 }
 
-fn surroundings(config: &Config) -> io::Result<(String, u64, u64)> {
-    Ok((running::boot()?, running::namespace()?, fingerprint(config)))
-}
-
 /// Differs where other uplinks stand in the same places, or the same have another family or address.
 fn fingerprint(config: &Config) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -124,7 +133,8 @@ pub(crate) mod fuzz {
 
 #[cfg(test)]
 mod tests {
-    use super::{fingerprint, fuzz};
+    use super::{fingerprint, fuzz, placed};
+    use crate::decide::Memory;
     use crate::decide::fixture::config;
 
     #[test]
@@ -141,5 +151,13 @@ mod tests {
         // Else a role in IPv6 would be remembered of one that has no IPv6 any more.
         let ipv6 = ", ip6: '2001:db8::2', gateway6: '2001:db8::1'";
         assert_ne!(usual, fingerprint(&config([ipv6, "", ""], "")));
+    }
+
+    #[test]
+    fn of_other_uplinks_it_holds_where_it_tells_whose_it_is() {
+        let (known, config) = (Memory::default(), config([""; 3], ""));
+        assert_eq!(placed(known.clone(), fingerprint(&config), &[], &config), Some(known.clone()));
+        assert_eq!(placed(known.clone(), 0, &["eth1".to_owned()], &config), Some(known.clone()));
+        assert_eq!(placed(known, 0, &[], &config), None, "a former version has written it");
     }
 }

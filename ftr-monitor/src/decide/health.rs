@@ -85,6 +85,11 @@ pub(crate) struct Turn {
 }
 
 impl Health {
+    /// Of an uplink that nothing is known of but whether it carries new connections.
+    pub(crate) fn of_new(routing: Option<bool>) -> Self {
+        Self { routing, ..Self::default() }
+    }
+
     /// Whether it works: its checks say so, and the kernel has a route through it. None before the first check.
     pub(crate) fn up(&self) -> Option<bool> {
         self.checked.map(|up| up && !self.no_way)

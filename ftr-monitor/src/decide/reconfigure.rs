@@ -1,12 +1,38 @@
 //! Another configuration while it runs: what is known of an uplink stays with its name.
 
-use std::collections::BTreeSet;
-
 use ftr_core::record::{Active, Record, Stamp};
 use ftr_core::{Config, Family, InterfaceName};
 
-use super::Decider;
 use super::choice::Choice;
+use super::health::Health;
+use super::uplink::Uplink;
+use super::{Decider, Memory};
+
+impl Memory {
+    /// The same for another list of uplinks than that of `names`: what is known of one goes with its name. One that is new
+    /// has carried nothing so far, where it is known of any whether it has.
+    pub(crate) fn moved(mut self, names: &[String], config: &Config) -> Self {
+        let uplinks = Uplink::all(config);
+        let old = |uplink: &Uplink| names.iter().position(|name| name == uplink.name.as_str());
+        let place =
+            |old: usize| uplinks.iter().position(|one| names.get(old).is_some_and(|name| name == one.name.as_str()));
+        self.uplinks.retain(|number, _| config.families().iter().any(|family| family.number() == *number));
+        for (number, known) in &mut self.uplinks {
+            let routing = known.iter().any(|one| one.routing.is_some()).then_some(false);
+            let has = |uplink: &&Uplink| *number == Family::V4.number() || uplink.has(Family::V6);
+            let of = |uplink: &Uplink| {
+                let before = Some(uplink).filter(has).and_then(old).and_then(|old| known.get(old));
+                before.cloned().unwrap_or_else(|| Health::of_new(routing))
+            };
+            *known = uplinks.iter().map(of).collect();
+        }
+        for owed in self.owed.values_mut() {
+            *owed = owed.iter().copied().filter_map(place).collect();
+        }
+        self.prefixes.retain(|name, _| uplinks.iter().any(|uplink| uplink.name.as_str() == name));
+        self
+    }
+}
 
 impl Decider {
     /// Goes on with another configuration, and decides anew for every family in which something was decided. An uplink that
@@ -14,32 +40,21 @@ impl Decider {
     pub(crate) fn reconfigure(&mut self, config: &Config, at: &Stamp) -> Vec<Record> {
         let zone = self.zone.clone();
         let before = std::mem::replace(self, Self::new(config, None).in_zone(config, zone));
+        let old: Vec<String> = before.uplinks.iter().map(|uplink| uplink.name.to_string()).collect();
         let now: Vec<InterfaceName> = self.uplinks.iter().map(|uplink| uplink.name.clone()).collect();
-        let place = |old: usize| now.iter().position(|name| Some(name) == before.uplinks.get(old).map(|one| &one.name));
-        let moved = |all: &mut dyn Iterator<Item = usize>| -> BTreeSet<usize> { all.filter_map(place).collect() };
-        (self.first, self.latest, self.memory.seq) = (before.first, before.latest, before.memory.seq);
+        let place = |index: usize| now.iter().position(|name| old.get(index).is_some_and(|old| old == name.as_str()));
+        (self.first, self.latest) = (before.first, before.latest);
+        self.memory = before.memory.moved(&old, config);
         self.meter.go_on(before.meter);
         self.timetable.look(at);
-        for family in [Family::V4, Family::V6].into_iter().filter(|family| config.families().contains(family)) {
-            let number = family.number();
-            let Some(known) = before.memory.uplinks.get(&number) else { continue };
-            let of = |(index, name): (usize, &InterfaceName)| {
-                let has = self.uplinks.get(index).is_some_and(|uplink| uplink.has(family));
-                let old = before.uplinks.iter().position(|one| one.name == *name).filter(|_| has);
-                old.and_then(|old| known.get(old)).cloned().unwrap_or_default()
-            };
-            let health = now.iter().enumerate().map(of).collect();
-            self.memory.uplinks.insert(number, health);
-            if let Some(owed) = before.memory.owed.get(&number) {
-                self.memory.owed.insert(number, moved(&mut owed.iter().copied()));
-            }
-            if let Some(last) = before.last.get(&number) {
-                let mut shares: Vec<(usize, u16)> =
-                    last.shares.iter().filter_map(|(uplink, weight)| Some((place(*uplink)?, *weight))).collect();
-                shares.sort_unstable();
-                let failed = moved(&mut last.failed.iter().copied()).into_iter().collect();
-                self.last.insert(number, Choice { shares, failed, policies: Vec::new() });
-            }
+        for number in self.memory.uplinks.keys() {
+            let Some(last) = before.last.get(number) else { continue };
+            let mut shares: Vec<(usize, u16)> =
+                last.shares.iter().filter_map(|(uplink, weight)| Some((place(*uplink)?, *weight))).collect();
+            shares.sort_unstable();
+            let mut failed: Vec<usize> = last.failed.iter().copied().filter_map(place).collect();
+            failed.sort_unstable();
+            self.last.insert(*number, Choice { shares, failed, policies: Vec::new() });
         }
         let gone: Vec<&InterfaceName> =
             before.uplinks.iter().map(|one| &one.name).filter(|one| !now.contains(one)).collect();
@@ -113,6 +128,21 @@ mod tests {
         let Some(Record::Active(active)) = records.first() else { panic!("{records:?}") };
         assert_eq!(active.uplinks.len(), 3);
         assert!(decider.handle(&Record::Check(check("eth2", false, 30))).is_empty(), "no verdict is news again");
+    }
+
+    #[test]
+    fn what_is_remembered_goes_with_the_name_too() {
+        let mut before = decider();
+        before.drain(2, &[ftr_core::Family::V4], None, &at(5));
+        let names = ["eth1", "eth2", "eth3"].map(str::to_owned);
+        let config = of(&["eth4", "eth3", "eth2"]);
+        let memory = before.memory().clone().moved(&names, &config);
+        let after = Decider::new(&config, Some(memory));
+        let known: Vec<_> =
+            after.health().map(|(_, uplink, one)| (uplink.name.as_str(), one.up(), one.is_drained(6))).collect();
+        assert_eq!(known, [("eth4", None, false), ("eth3", Some(true), true), ("eth2", Some(false), false)]);
+        let same = before.memory().clone().moved(&names, &of(&["eth1", "eth2", "eth3"]));
+        assert_eq!(same, *before.memory());
     }
 
     #[test]
