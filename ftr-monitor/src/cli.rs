@@ -116,7 +116,8 @@ enum Task {
     /// Let an uplink take no new connections, while those that it has finish
     ///
     /// Where no other uplink works it is used all the same. The monitor remembers it over restarts, but not over a reboot.
-    /// Root and members of the group ftr may ask for it. --wait asks ftr-route how many connections are left, which needs
+    /// Root and members of the group ftr may ask for it. Where no monitor runs the next cycle of `ftr-monitor once` acts
+    /// on it, as with undrain and trust. --wait asks ftr-route how many connections are left, which needs
     /// the capability `CAP_NET_ADMIN`.
     Drain(Drain),
     /// Let an uplink that was drained take new connections again

@@ -1,4 +1,4 @@
-//! The commands that change what the running monitor does: each is one request to it.
+//! The commands that change what the monitor does: each is one request to the one that runs.
 
 use std::io;
 use std::path::{Path, absolute};
@@ -16,7 +16,7 @@ use crate::ask::ask;
 use crate::program::Program;
 use crate::request::{Answer, Request};
 use crate::status::{Status, UplinkStatus};
-use crate::tool;
+use crate::{cycles, tool};
 
 /// How often a monitor is asked that was too busy to hear the request, and has said how things are instead.
 const ATTEMPTS: usize = 5;
@@ -65,9 +65,13 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
     whole(one) == whole(other)
 }
 
-/// Has the monitor do something, and says what it has answered.
+/// Has the monitor do something, and says what it has answered. Where none runs cycles are told, if they can do it.
 pub(crate) fn run(common: &Common, request: &Request) -> Result<Exit, Failure> {
-    let (text, said, ()): (String, Answer, ()) = exchange("monitor", || asked(request))?;
+    let told = || match asked(request)? {
+        None => Ok(cycles::operate(common, request)?.map(|answer| (answer.line(), ()))),
+        answered => Ok(answered),
+    };
+    let (text, said, ()): (String, Answer, ()) = exchange("monitor", told)?;
     if common.json {
         answer(&format!("{}\n", sanitize(text.trim_end())))?;
     } else if matches!(said.exit(), Exit::Yes | Exit::No) {

@@ -16,6 +16,7 @@ use crate::program::Program;
 use crate::request::Request;
 use crate::starter::Starter;
 use crate::status::UplinkStatus;
+use crate::status::command::known;
 use crate::{control, tool};
 
 /// How long ftr-route may count, and how much it may say.
@@ -83,8 +84,8 @@ pub(crate) fn run(common: &Common, drain: &Drain) -> Result<Exit, Failure> {
         if left == 0 {
             return Ok(Exit::Yes);
         }
-        // A monitor that is started again still knows of the drain.
-        if control::status().is_ok_and(|status| has_ended(&status.uplinks, &uplink, family)) {
+        // A monitor that is started again still knows of the drain, and so does the next cycle of `once`.
+        if known(common).is_ok_and(|status| has_ended(&status.uplinks, &uplink, family)) {
             say(tool::NAME, &format!("drain: {uplink}: is no longer drained"));
             return Ok(Exit::No);
         }

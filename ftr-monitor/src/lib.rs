@@ -9,6 +9,7 @@ mod check;
 mod cli;
 mod confine;
 mod control;
+mod cycles;
 mod daemon;
 mod decide;
 mod decide_command;

@@ -1,7 +1,7 @@
 //! What the running monitor can be asked, and what it answers: one line of JSON each way.
 
 use ftr_core::sanitize::sanitize;
-use ftr_core::{Exit, Family};
+use ftr_core::{Config, Exit, Family};
 use serde::{Deserialize, Serialize};
 
 /// The longest request, in bytes.
@@ -86,6 +86,12 @@ impl Answer {
     /// With these words.
     pub(crate) fn new(exit: Exit, lines: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self { exit: exit as u8, lines: lines.into_iter().map(Into::into).collect() }
+    }
+
+    /// That the configuration has no such uplink.
+    pub(crate) fn no_uplink(uplink: &str, config: &Config) -> Self {
+        let known: Vec<&str> = config.uplinks.iter().map(|uplink| uplink.name.as_str()).collect();
+        Self::new(Exit::Usage, [format!("{uplink}: no uplink, there are {}", known.join(", "))])
     }
 
     /// The exit code. One that no program of ours has is a bug of the other side.

@@ -45,11 +45,10 @@ impl Daemon {
             Request::Follow {} => String::new(),
             Request::Confirm {} => self.confirm(&who).line(),
             Request::CheckNow {} => self.check_now(&who, now).line(),
-            Request::Drain { uplink, for_ms, family } => {
-                self.operate(&who, uplink, *family, Operation::Drain { for_ms: *for_ms }, now).line()
+            Request::Drain { .. } | Request::Undrain { .. } | Request::Trust { .. } => {
+                let answer = |(uplink, family, operation)| self.operate(&who, uplink, family, operation, now).line();
+                Operation::of(request).map(answer).unwrap_or_default()
             }
-            Request::Undrain { uplink, family } => self.operate(&who, uplink, *family, Operation::Undrain, now).line(),
-            Request::Trust { uplink, family } => self.operate(&who, uplink, *family, Operation::Trust, now).line(),
         }
     }
 
@@ -78,8 +77,7 @@ impl Daemon {
         now: Duration,
     ) -> Answer {
         let Some(index) = self.config.position(uplink) else {
-            let known: Vec<&str> = self.config.uplinks.iter().map(|uplink| uplink.name.as_str()).collect();
-            return Answer::new(Exit::Usage, [format!("{uplink}: no uplink, there are {}", known.join(", "))]);
+            return Answer::no_uplink(uplink, &self.config);
         };
         let families = family.map_or_else(|| vec![Family::V4, Family::V6], |family| vec![family]);
         let lines = self.supervisor.operate(who, (index, &families), operation, SystemTime::now(), now);

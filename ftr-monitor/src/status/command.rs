@@ -14,6 +14,7 @@ use crate::ask;
 use crate::decide::Decider;
 use crate::memory::recall;
 use crate::request::Request;
+use crate::state;
 
 /// Cycles of `ftr-monitor once` that are further apart are none of a timer that runs.
 const CYCLES_APART_MS: u64 = 10 * 60 * 1000;
@@ -42,7 +43,7 @@ pub(crate) fn show(common: &Common, as_metrics: bool) -> Result<Exit, Failure> {
 }
 
 /// What the monitor says, or where none runs the latest cycle of `ftr-monitor once`.
-fn known(common: &Common) -> Result<Status, Failure> {
+pub(crate) fn known(common: &Common) -> Result<Status, Failure> {
     let answer =
         ask::ask(&Request::Status {}).map_err(|error| Failure::new(Exit::Unavailable, format!("status: {error}")))?;
     let Some(answer) = answer else { return remembered(common) };
@@ -61,6 +62,7 @@ fn remembered(common: &Common) -> Result<Status, Failure> {
         recall(&config).ok().flatten().filter(|(memory, _)| memory.is_of_cycles()).ok_or_else(away)?;
     let at = clock::now();
     let decider = Decider::new(&config, Some(memory)).in_zone(&config, TimeZone::system());
+    let (decider, _) = state::resume(decider, &config);
     let mut uplinks = uplinks(&decider, &config, 0, at.mono);
     // Nobody checks in between, and how often cycles come only the timer knows.
     for uplink in &mut uplinks {

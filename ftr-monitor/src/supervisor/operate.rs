@@ -3,10 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use ftr_core::Family;
-use ftr_core::record::Stamp;
+use ftr_core::record::{Record, Stamp};
 
 use super::Supervisor;
+use crate::decide::Decider;
 use crate::entry::Entry;
+use crate::request::Request;
 
 /// What they want.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,49 @@ pub(crate) enum Operation {
     Undrain,
     /// No hold-down.
     Trust,
+}
+
+impl Operation {
+    /// What a request wants, and of which uplink and family; none where it wants something else.
+    pub(crate) fn of(request: &Request) -> Option<(&str, Option<Family>, Self)> {
+        match request {
+            Request::Drain { uplink, for_ms, family } => Some((uplink, *family, Self::Drain { for_ms: *for_ms })),
+            Request::Undrain { uplink, family } => Some((uplink, *family, Self::Undrain)),
+            Request::Trust { uplink, family } => Some((uplink, *family, Self::Trust)),
+            _ => None,
+        }
+    }
+
+    /// Does it, and returns what is decided then.
+    pub(crate) fn carry_out(
+        self,
+        decider: &mut Decider,
+        uplink: usize,
+        families: &[Family],
+        at: &Stamp,
+    ) -> Vec<Record> {
+        match self {
+            Self::Drain { for_ms } => {
+                let until = for_ms.map(|lasts| at.mono.saturating_add(lasts));
+                decider.drain(uplink, families, until, at)
+            }
+            Self::Undrain => decider.undrain(uplink, families, at),
+            Self::Trust => decider.trust(uplink, families, at),
+        }
+    }
+
+    /// What is said of it.
+    pub(crate) fn told(self, name: &str) -> String {
+        match self {
+            Self::Drain { for_ms: None } => format!("{name} is drained until `ftr-monitor undrain {name}`"),
+            Self::Drain { for_ms: Some(lasts) } => {
+                let span = humantime::format_duration(Duration::from_secs(lasts.div_ceil(1000)));
+                format!("{name} is drained for {span}")
+            }
+            Self::Undrain => format!("{name} is not drained"),
+            Self::Trust => format!("{name} is trusted"),
+        }
+    }
 }
 
 impl Supervisor {
@@ -30,14 +75,7 @@ impl Supervisor {
         now: Duration,
     ) -> Vec<String> {
         let at = Stamp::new(wall, now);
-        let decided = match operation {
-            Operation::Drain { for_ms } => {
-                let until = for_ms.map(|lasts| at.mono.saturating_add(lasts));
-                self.decider.drain(uplink, families, until, &at)
-            }
-            Operation::Undrain => self.decider.undrain(uplink, families, &at),
-            Operation::Trust => self.decider.trust(uplink, families, &at),
-        };
+        let decided = operation.carry_out(&mut self.decider, uplink, families, &at);
         let lines = self.told(uplink, families, operation);
         // What people have said is not asked of them again after a crash.
         self.pace.change_urgently();
@@ -51,15 +89,7 @@ impl Supervisor {
     /// What is said of it.
     fn told(&self, uplink: usize, families: &[Family], operation: Operation) -> Vec<String> {
         let Some(name) = self.decider.name(uplink) else { return Vec::new() };
-        let first = match operation {
-            Operation::Drain { for_ms: None } => format!("{name} is drained until `ftr-monitor undrain {name}`"),
-            Operation::Drain { for_ms: Some(lasts) } => {
-                let span = humantime::format_duration(Duration::from_secs(lasts.div_ceil(1000)));
-                format!("{name} is drained for {span}")
-            }
-            Operation::Undrain => format!("{name} is not drained"),
-            Operation::Trust => format!("{name} is trusted"),
-        };
+        let first = operation.told(name.as_str());
         let carries = |family: &&Family| self.decider.active(**family).is_some_and(|active| active.contains(name));
         let used = families.iter().filter(carries).filter(|_| matches!(operation, Operation::Drain { .. }));
         let used = used
