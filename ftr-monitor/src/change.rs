@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 
 use ftr_core::Config;
 use ftr_core::numbering::Numbering;
+use ftr_core::record::{Event, EventKind, Stamp};
 use serde_json::{Map, Value};
 
 /// How much of a value is shown, in characters.
 const LONGEST: usize = 60;
+/// How much of what has changed an event says, in characters.
+const TOLD: usize = 400;
 /// How the paths of common tests begin.
 const TESTS: &str = "tests.";
 /// Sections whose values are not told: mail addresses, names of users, and arguments of programs, which may be tokens. What
@@ -38,6 +41,21 @@ pub(crate) fn lines(before: &Config, after: &Config) -> Vec<String> {
         lines.push("email: another password".to_owned());
     }
     lines
+}
+
+/// The event of what has changed, and by whom; still without a number.
+pub(crate) fn event(lines: &[String], who: &str, at: Stamp) -> Event {
+    let mut what = lines.join("; ");
+    if let Some((end, _)) = what.char_indices().nth(TOLD) {
+        what.truncate(end);
+        what.push('…');
+    }
+    Event {
+        object: Some("configuration".to_owned()),
+        description: format!("changed by {who}"),
+        to: Some(what),
+        ..Event::new(0, EventKind::Config, at)
+    }
 }
 
 /// What changes in `tests` changes for each uplink that does not state it itself: said once, it is said.

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use ftr_core::config::{ConnectionsOnDown, FailbackMode, WhenAllDown};
 use ftr_core::election::{Candidate, candidates};
-use ftr_core::record::{Applied, Check, Event, EventKind, Held, Reason, Record};
+use ftr_core::record::{Applied, Check, Event, EventKind, Hazard, Held, Reason, Record};
 use ftr_core::{Config, Family, Prefix};
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +92,9 @@ pub(crate) struct Memory {
     /// It is of single cycles, and no daemon.
     #[serde(default)]
     cycles: bool,
+    /// What works against several uplinks, as the latest cycle has found it.
+    #[serde(default)]
+    pub(crate) hazards: Vec<Hazard>,
 }
 
 impl Memory {
@@ -106,6 +109,9 @@ impl Decider {
     pub(crate) fn new(config: &Config, memory: Option<Memory>) -> Self {
         let count = config.uplinks.len();
         let fits = |memory: &Memory| memory.uplinks.values().all(|health| health.len() == count);
+        let memory = memory.filter(fits).unwrap_or_default();
+        // A daemon hears of them from a program that runs.
+        let hazards = if memory.cycles { memory.hazards.clone() } else { Vec::new() };
         let failback = config.routing.failback;
         let lasts = u64::try_from(failback.canary_for.as_millis()).unwrap_or(u64::MAX);
         let check_takes = config.uplinks.iter().map(|uplink| uplink.tests.deadline()).max().unwrap_or_default();
@@ -125,7 +131,7 @@ impl Decider {
             timetable: timetable(config, TimeZone::UTC),
             zone: TimeZone::UTC,
             meter: meter(config),
-            memory: Memory { cycles: false, ..memory.filter(fits).unwrap_or_default() },
+            memory: Memory { cycles: false, hazards, ..memory },
             first: None,
             latest: 0,
             last: BTreeMap::new(),
@@ -157,6 +163,11 @@ impl Decider {
     pub(crate) const fn in_cycles(mut self) -> Self {
         self.memory.cycles = true;
         self
+    }
+
+    /// These hazards are there, as a cycle has found.
+    pub(crate) fn find_hazards(&mut self, now: Vec<Hazard>) {
+        self.memory.hazards = now;
     }
 
     /// What to remember over a restart.

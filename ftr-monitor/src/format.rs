@@ -36,7 +36,16 @@ pub(crate) fn event(event: &Event) -> String {
             let what = event.to.as_ref().map(|to| format!(": {to}")).unwrap_or_default();
             format!("{uplink} {}{what}", event.description)
         }
-        EventKind::Hazard | EventKind::Unknown(_) => {
+        EventKind::Hazard => {
+            let Event { hazard, description, advice, .. } = event;
+            let kind = word(hazard);
+            match event.to.as_deref() {
+                Some("present") => format!("{kind}: {uplink}: {description}: {}", word(advice)),
+                Some("gone") => format!("{kind}: {uplink}: is over"),
+                _ => format!("{kind}: {uplink}: {to}"),
+            }
+        }
+        EventKind::Unknown(_) => {
             format!("{uplink}: {} {} -> {to}", event.kind, word(&event.from))
         }
     }

@@ -24,6 +24,7 @@ mod format;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
+mod hazards;
 mod hooks;
 mod host;
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 
 use ftr_core::Config;
+use ftr_core::config::MAX_FILE;
 use ftr_core::record::Event;
 use ftr_tool::{Directory, brief, run_path, running};
 use serde::{Deserialize, Serialize};
@@ -79,6 +80,31 @@ pub(crate) fn remember<'a>(
         events: events.cloned().collect(),
     })?;
     Directory::open(&run_path())?.write(FILE, &text).map(drop)
+}
+
+/// The text of the configuration that the latest cycle went by; none before the first one.
+///
+/// # Errors
+/// There is one, and it is not to be believed.
+pub(crate) fn recall_text() -> io::Result<Option<String>> {
+    let name = text_name(running::namespace()?);
+    match Directory::open(&run_path()).and_then(|directory| directory.read_own(&name, MAX_FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => Ok(String::from_utf8(read?).ok()),
+    }
+}
+
+/// Remembers it. It may hold a password.
+///
+/// # Errors
+/// The run directory cannot be written.
+pub(crate) fn remember_text(text: &str) -> io::Result<()> {
+    let name = text_name(running::namespace()?);
+    Directory::open(&run_path())?.write_private(&name, text.as_bytes()).map(drop)
+}
+
+fn text_name(namespace: u64) -> String {
+    format!("once-{namespace}.yaml")
 }
 
 /// Writes into the run directory, which somebody may take away at any time: it is made again then, and where that cannot

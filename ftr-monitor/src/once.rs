@@ -6,6 +6,7 @@ use std::time::Duration;
 use caps::Capability;
 use ftr_core::config::Uplink;
 use ftr_core::record::{Event, Record};
+use ftr_core::sanitize::sanitize;
 use ftr_core::{Config, Exit};
 use ftr_tool::cli::{Common, Failure, answer, say};
 use ftr_tool::run::{Bounds, finish};
@@ -13,14 +14,13 @@ use ftr_tool::{Input, assigned, clock};
 use jiff::tz::TimeZone;
 
 use crate::decide::Decider;
-use crate::format;
 use crate::instance::Instance;
-use crate::memory::{recall, remember};
+use crate::memory::{recall, recall_text, remember, remember_text};
 use crate::privilege;
 use crate::program::Program;
 use crate::starter::Starter;
 use crate::trial::{self, Start};
-use crate::{state, tool};
+use crate::{change, format, hazards, state, tool};
 
 /// How long a program may take that asks nobody in the internet, or, as the notifier, gives up after some seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -76,6 +76,7 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
     let events = events.unwrap_or_default();
     let before = events.len();
     let mut cycle = Cycle { decider, events, orders: String::new() };
+    let is_new_text = cycle.compare(common, &config, &text)?;
     cycle.handle(common, Program::Probe, &checks)?;
     // The route program may find that an uplink has no egress, which leaves the others to carry its part.
     for _ in 0..2 {
@@ -88,6 +89,7 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
             break;
         }
     }
+    cycle.look(common, &starter)?;
     let Cycle { mut decider, mut events, .. } = cycle;
     if let Some(error) = decider.meter.write().and_then(|usage| state::remember(&usage).err()) {
         say(tool::NAME, &format!("once: what was used of quotas cannot be remembered: {error}"));
@@ -100,6 +102,9 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
     let news = events.get(before..).unwrap_or_default().to_vec();
     events = if config.email.send { events } else { Vec::new() };
     keep(&events);
+    if let Some(error) = is_new_text.then(|| remember_text(&text)).and_then(Result::err) {
+        say(tool::NAME, &format!("once: this configuration cannot be remembered: {error}"));
+    }
     // A mail server that takes its time must hold up neither the next cycle nor the daemon.
     drop(instance);
     if !events.is_empty() && notify(&starter, &events)? {
@@ -128,6 +133,49 @@ struct Cycle {
 }
 
 impl Cycle {
+    /// Tells people of an event.
+    fn report(&mut self, common: &Common, event: Event) -> Result<(), Failure> {
+        tell(common, &Record::Event(event.clone()), &format::event(&event))?;
+        self.events.push(event);
+        Ok(())
+    }
+
+    /// Compares the configuration with that of the latest cycle. Whether it has another text.
+    fn compare(&mut self, common: &Common, config: &Config, text: &str) -> Result<bool, Failure> {
+        // One that is not to be believed is written anew.
+        let before = recall_text().ok().flatten();
+        if before.as_deref() == Some(text) {
+            return Ok(false);
+        }
+        let lines = before.and_then(|before| Config::parse(&config.file, &before).ok());
+        let lines = lines.map(|before| change::lines(&before, config)).unwrap_or_default();
+        if !lines.is_empty() {
+            let event = change::event(&lines, "its file", clock::now());
+            self.report_numbered(common, event)?;
+        }
+        Ok(true)
+    }
+
+    /// Looks for what works against several uplinks on this host, and tells of what has come or gone.
+    fn look(&mut self, common: &Common, starter: &Starter) -> Result<(), Failure> {
+        let found = match hazards::find(starter) {
+            Ok(found) => found,
+            Err(why) if common.verbose && !common.quiet => {
+                say(tool::NAME, &format!("once: hazards of this host are not known: {}", sanitize(&why)));
+                return Ok(());
+            }
+            Err(_) => return Ok(()),
+        };
+        let (now, events) = hazards::news(&self.decider.memory().hazards, found, &clock::now());
+        self.decider.find_hazards(now);
+        events.into_iter().try_for_each(|event| self.report_numbered(common, event))
+    }
+
+    fn report_numbered(&mut self, common: &Common, event: Event) -> Result<(), Failure> {
+        let seq = self.decider.number();
+        self.report(common, Event { seq, ..event })
+    }
+
     /// Takes what a program has answered into account.
     fn handle(&mut self, common: &Common, program: Program, said: &[u8]) -> Result<(), Failure> {
         let (mut input, mut records) = (Input::default(), Vec::new());
@@ -148,10 +196,7 @@ impl Cycle {
                         }
                         self.orders.push_str(&line(&record)?);
                     }
-                    Record::Event(event) => {
-                        tell(common, &Record::Event(event.clone()), &format::event(&event))?;
-                        self.events.push(event);
-                    }
+                    Record::Event(event) => self.report(common, event)?,
                     _ => {}
                 }
             }

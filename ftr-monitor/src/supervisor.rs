@@ -42,6 +42,7 @@ use budgets::Budgets;
 use children::{Children, Wanted};
 use ears::Ears;
 use hazards::Hazards;
+pub(crate) use hazards::event as hazard_event;
 pub(crate) use incoming::Change;
 use incoming::Incoming;
 use intake::Intake;

@@ -73,7 +73,7 @@ fn remembered(common: &Common) -> Result<Status, Failure> {
         at,
         pid: 0,
         children: Vec::new(),
-        hazards: Vec::new(),
+        hazards: decider.memory().hazards.clone(),
         events_waiting: events.len(),
         events_dropped: 0,
         configuration: None,

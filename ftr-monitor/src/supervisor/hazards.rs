@@ -142,7 +142,8 @@ fn warning(hazard: &Hazard) -> Entry {
     Entry::warning(format!("warning: {kind}: {object}: {what}: {advice}"))
 }
 
-fn event(hazard: &Hazard, at: Stamp, (from, to): (Option<&str>, &str)) -> Event {
+/// The event of one that has come or gone; still without a number.
+pub(crate) fn event(hazard: &Hazard, at: Stamp, (from, to): (Option<&str>, &str)) -> Event {
     Event {
         description: hazard.what.clone(),
         from: from.map(str::to_owned),

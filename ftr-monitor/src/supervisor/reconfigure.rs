@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use ftr_core::Config;
 use ftr_core::config::Uplink;
-use ftr_core::record::{Event, EventKind, Stamp};
+use ftr_core::record::{Event, Stamp};
 use jiff::tz::TimeZone;
 
 use super::Supervisor;
 use super::incoming::{Change, Incoming};
 use super::order::Order;
+use crate::change;
 use crate::entry::Entry;
 use crate::program::Program;
 
@@ -18,8 +19,6 @@ use crate::program::Program;
 const LEAVING: Duration = Duration::from_millis(1500);
 /// How long all of it may take. A program that does not come up holds up no other change.
 const WHOLE: Duration = Duration::from_secs(5);
-/// How much of what has changed an event says, in characters.
-const TOLD: usize = 400;
 
 impl Supervisor {
     /// Takes another configuration. Uplinks that are gone leave the active set and lose their connections first, by the
@@ -51,18 +50,9 @@ impl Supervisor {
         for line in change.lines {
             self.log(Entry::notice(format!("configuration: {line}")));
         }
-        let mut what = change.lines.join("; ");
-        if let Some((end, _)) = what.char_indices().nth(TOLD) {
-            what.truncate(end);
-            what.push('…');
-        }
-        let event = Event {
-            object: Some("configuration".to_owned()),
-            description: format!("changed by {}", change.who),
-            to: Some(what),
-            ..Event::new(self.decider.number(), EventKind::Config, at.clone())
-        };
-        self.pass_event(event);
+        let event = change::event(change.lines, change.who, at.clone());
+        let seq = self.decider.number();
+        self.pass_event(Event { seq, ..event });
     }
 
     /// Has the programs take what they do not know yet, once those of before have done what was left for them.
