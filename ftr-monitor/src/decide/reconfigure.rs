@@ -1,6 +1,6 @@
 //! Another configuration while it runs: what is known of an uplink stays with its name.
 
-use ftr_core::record::{Active, Record, Stamp};
+use ftr_core::record::{Active, Check, Event, EventKind, Record, Stamp};
 use ftr_core::{Config, Family, InterfaceName};
 
 use super::choice::Choice;
@@ -44,7 +44,7 @@ impl Decider {
         let now: Vec<InterfaceName> = self.uplinks.iter().map(|uplink| uplink.name.clone()).collect();
         let place = |index: usize| now.iter().position(|name| old.get(index).is_some_and(|old| old == name.as_str()));
         (self.first, self.latest) = (before.first, before.latest);
-        self.memory = before.memory.moved(&old, config);
+        self.memory = before.memory.clone().moved(&old, config);
         self.meter.go_on(before.meter);
         self.timetable.look(at);
         for number in self.memory.uplinks.keys() {
@@ -58,16 +58,52 @@ impl Decider {
         }
         let gone: Vec<&InterfaceName> =
             before.uplinks.iter().map(|one| &one.name).filter(|one| !now.contains(one)).collect();
-        let families = [Family::V4, Family::V6].into_iter();
-        families.filter_map(|family| self.anew(family, &gone, at)).map(Record::Active).collect()
+        let carried = |family: Family, index: usize| {
+            let known = before.memory.uplinks.get(&family.number());
+            known.and_then(|known| known.get(index)).is_some_and(|one| one.routing == Some(true))
+        };
+        let mut out = Vec::new();
+        for family in [Family::V4, Family::V6] {
+            let Some(active) = self.anew(family, &gone, at) else { continue };
+            out.push(Record::Active(active));
+            out.extend(self.report_roles(family, at));
+            let gone = before.uplinks.iter().enumerate().filter(|(_, one)| gone.contains(&&one.name));
+            for (_, uplink) in gone.filter(|(index, _)| carried(family, *index)) {
+                out.push(self.report_gone(uplink, family, at));
+            }
+        }
+        out
+    }
+
+    /// Whose role is another one.
+    fn report_roles(&mut self, family: Family, at: &Stamp) -> Vec<Record> {
+        let (roles, active) = (self.roles(family), self.active_names(family));
+        let word = |routing: bool| Some(if routing { "routing" } else { "standby" }.to_owned());
+        let told = roles.into_iter().filter_map(|(index, routing)| {
+            let as_if = Check::without_questions(at.clone(), self.name(index)?.clone(), family, true, None);
+            Some(self.event(EventKind::Role, index, &as_if, (word(!routing), word(routing)), &active))
+        });
+        told.collect()
+    }
+
+    /// That one carries nothing any more, because the configuration no longer has it.
+    fn report_gone(&mut self, uplink: &Uplink, family: Family, at: &Stamp) -> Record {
+        Record::Event(Event {
+            uplink: Some(uplink.name.clone()),
+            family: Some(family),
+            description: uplink.description.clone(),
+            from: Some("routing".to_owned()),
+            to: Some("standby".to_owned()),
+            active: self.active_names(family),
+            failed: self.failed(family),
+            ..Event::new(self.number(), EventKind::Role, at.clone())
+        })
     }
 
     /// The active set of a family, whether it is another one or not: weights may be others.
     fn anew(&mut self, family: Family, gone: &[&InterfaceName], at: &Stamp) -> Option<Active> {
         self.last.get(&family.number())?;
         let elected = self.election(at, family, "the configuration has changed");
-        // People are told of the change as a whole, not of each role.
-        self.roles(family);
         let as_before = || Some(self.record(at, family, self.last.get(&family.number())?));
         let reason = "the configuration has changed".to_owned();
         let mut active = Active { reason, ..elected.or_else(as_before)? };
@@ -100,13 +136,13 @@ mod tests {
     }
 
     fn sets(records: Vec<Record>) -> Vec<[Vec<String>; 3]> {
-        let set = |record| if let Record::Active(active) = record { active } else { panic!("{record:?}") };
+        let set = |record| if let Record::Active(active) = record { Some(active) } else { None };
         let words = |active: Active| {
             let text = |names: &[ftr_core::InterfaceName]| names.iter().map(ToString::to_string).collect();
             let uplinks = active.uplinks.iter().map(|share| format!("{}*{}", share.uplink, share.weight)).collect();
             [uplinks, text(&active.failed), text(&active.flush)]
         };
-        records.into_iter().map(set).map(words).collect()
+        records.into_iter().filter_map(set).map(words).collect()
     }
 
     /// eth1 and eth3 work, eth2 does not.
@@ -150,6 +186,26 @@ mod tests {
         let records = decider().reconfigure(&of(&["eth2", "eth3"]), &at(10));
         let gone = vec!["eth1".to_owned()];
         assert_eq!(sets(records), [[vec!["eth3*1".to_owned()], vec!["eth2".to_owned(), gone[0].clone()], gone]]);
+    }
+
+    #[test]
+    fn who_carries_no_longer_or_from_now_on_is_told_and_nothing_else() {
+        let roles = |records: Vec<Record>| -> Vec<String> {
+            let role = |record| match record {
+                Record::Event(event) if event.kind == ftr_core::record::EventKind::Role => {
+                    Some(format!("{} {}", event.uplink.unwrap(), event.to.unwrap()))
+                }
+                _ => None,
+            };
+            records.into_iter().filter_map(role).collect()
+        };
+        let mut decider = decider();
+        assert_eq!(roles(decider.reconfigure(&of(&["eth1", "eth3", "eth2"]), &at(10))), [""; 0]);
+        assert_eq!(roles(decider.reconfigure(&of(&["eth3", "eth2", "eth4"]), &at(20))), ["eth1 standby"]);
+        assert_eq!(roles(decider.handle(&Record::Check(check("eth4", true, 30)))), ["eth4 routing"]);
+        let mut first = of(&["eth2", "eth3", "eth4"]);
+        first.uplinks[2].priority_group = Some(2);
+        assert_eq!(roles(decider.reconfigure(&first, &at(40))), ["eth3 standby"]);
     }
 
     #[test]
