@@ -3,6 +3,7 @@
 //! [`occasion`] tells what an event is, [`queue`] which program runs when; [`process`] is one that runs.
 
 mod environment;
+mod left;
 mod occasion;
 mod process;
 mod queue;
@@ -18,6 +19,7 @@ use ftr_core::{Config, Exit};
 use ftr_tool::cli::{Common, Failure, say};
 use ftr_tool::{Input, Signals, clock, ready};
 use nix::poll::{PollFd, PollFlags};
+use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::Signal;
 
 use crate::{follow, tool, trial};
@@ -56,6 +58,8 @@ impl AsFd for Events {
 pub(crate) fn run(common: &Common, options: HookOptions) -> Result<Exit, Failure> {
     let config = configuration(common, options)?;
     let failed = |error: io::Error| Failure::new(Exit::Io, format!("signals: {error}"));
+    // Where the kernel does not let us, what a hook leaves behind is found while its parents live.
+    let _ = set_child_subreaper(true);
     let signals = Signals::watch(&[Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT]).map_err(failed)?;
     if config.hooks.is_empty() && !common.quiet {
         say(tool::NAME, &format!("hooks: {} states none of the kind", config.file.display()));
@@ -143,7 +147,8 @@ impl Hooks {
         let all: Vec<BorrowedFd<'_>> = std::iter::once(signals.as_fd()).chain(input).chain(outputs).collect();
         let mut fds: Vec<PollFd<'_>> = all.into_iter().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         let told = self.input.malformed.due(now);
-        let due = self.queue.due().into_iter().chain(told).min();
+        let unsure = self.running.iter().filter_map(|(_, process)| process.due(now));
+        let due = self.queue.due().into_iter().chain(told).chain(unsure).min();
         ready::wait(&mut fds, due.map(|due| due.saturating_sub(now)))?;
         Ok(input.is_some() && fds.get(1).is_some_and(|fd| fd.any() == Some(true)))
     }
@@ -181,7 +186,7 @@ impl Hooks {
     fn start(&mut self, now: Duration) {
         while let Some((id, job)) = self.queue.take(now, |hook| self.config.hooks.get(hook).map(|hook| hook.timeout)) {
             let Some(hook) = self.config.hooks.get(job.hook) else { continue };
-            match Process::start(hook, &job) {
+            match Process::start(hook, &job, id) {
                 Ok(process) => self.running.push((id, process)),
                 Err(error) => {
                     self.queue.ended(id);
@@ -197,6 +202,8 @@ impl Hooks {
 
     /// Takes leave of those that have ended.
     fn reap(&mut self) {
+        let started: Vec<u32> = self.running.iter().map(|(_, process)| process.id()).collect();
+        left::reap(&started);
         let mut ended = Vec::new();
         self.running.retain_mut(|(id, process)| {
             let report = process.ended();

@@ -1,11 +1,12 @@
 //! A hook that runs: started, listened to, ended with all that it has started.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, ErrorKind, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use ftr_core::config::Hook;
 use ftr_core::record::{Event, Record};
@@ -13,16 +14,19 @@ use ftr_tool::programs;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::signal::{SigSet, Signal, kill, killpg, raise};
+use nix::sys::signal::{SigSet, Signal, killpg, raise};
 use nix::unistd::{Pid, pipe2, read};
 
 use super::environment;
+use super::left::{self, Left};
 use super::queue::Job;
 
 /// How much of what it prints is passed on, in bytes.
 const PRINTED: usize = 4096;
-/// The most processes that are looked for below one.
-const MOST_DESCENDANTS: usize = 1024;
+
+/// How long it takes until a process has become another program; and how often that is waited for at the most.
+const UNSURE: Duration = Duration::from_millis(10);
+const MOST_UNSURE: u32 = 20;
 
 /// A program that runs for an event.
 pub(super) struct Process {
@@ -36,6 +40,11 @@ pub(super) struct Process {
     /// How long it was to run, if that was too short.
     late: Option<String>,
     timeout: String,
+    /// What tells what it has started from what others have.
+    word: String,
+    is_reaped: bool,
+    /// How often it was not known whether anything is left of it.
+    unsure: u32,
 }
 
 /// Starts something that hears of the end of what it starts itself. A program inherits which signals are blocked
@@ -54,14 +63,16 @@ impl Process {
     ///
     /// # Errors
     /// It is not there, somebody else could have written it, or it cannot be run.
-    pub(super) fn start(hook: &Hook, job: &Job) -> io::Result<Self> {
+    pub(super) fn start(hook: &Hook, job: &Job, id: u64) -> io::Result<Self> {
         let (program, arguments) = hook.run.split_first().ok_or(ErrorKind::InvalidInput)?;
         let mut command = programs::named(Path::new(program))?;
         let (output, theirs) = pipe2(OFlag::O_CLOEXEC)?;
         nix::fcntl::fcntl(&output, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        let word = format!("{}-{id}", std::process::id());
         command
             .args(arguments)
             .envs(environment::of(&job.event, job.occasion))
+            .env(left::WORD, &word)
             .current_dir("/")
             // So that all of it can be ended at once.
             .process_group(0)
@@ -71,7 +82,8 @@ impl Process {
         let child = hearing_children(|| command.spawn())?;
         let timeout = humantime::format_duration(hook.timeout).to_string();
         let (printed, more, late) = (Vec::new(), 0, None);
-        Ok(Self { name: job.name(hook), child, output: Some(output), printed, more, late, timeout })
+        let (name, output, is_reaped) = (job.name(hook), Some(output), false);
+        Ok(Self { name, child, output, printed, more, late, timeout, word, is_reaped, unsure: 0 })
     }
 
     /// What it prints to, while that is open.
@@ -98,13 +110,24 @@ impl Process {
         }
     }
 
-    /// What there is to tell of it if it has ended: what it printed, and how it ended where it did not end well.
+    /// What there is to tell of it if it has ended: what it printed, and how it ended where it did not end well. One that has
+    /// run for too long ends with the last of what it has started.
     pub(super) fn ended(&mut self) -> Option<Vec<String>> {
         let how = match self.child.try_wait() {
             Ok(None) => return None,
             Ok(Some(status)) => (!status.success()).then(|| status.to_string()),
             Err(error) => Some(format!("cannot be waited for: {error}")),
         };
+        self.is_reaped = true;
+        match self.late.as_ref().map(|_| left::end(&self.word, None)) {
+            // The end of each of them wakes us.
+            Some(Left::Some) => return None,
+            Some(Left::Unknown) if self.unsure < MOST_UNSURE => {
+                self.unsure += 1;
+                return None;
+            }
+            _ => {}
+        }
         self.listen();
         let printed = String::from_utf8_lossy(&self.printed);
         let printed = printed.lines().filter(|line| !line.trim().is_empty());
@@ -122,37 +145,29 @@ impl Process {
         self.kill();
     }
 
-    /// Ends it, and all that it has started. It is not reaped yet, so its number is its own.
+    /// Ends it, and all that it has started. While it is not reaped its number is its own.
     pub(super) fn kill(&self) {
-        let Some(leader) = number(self.child.id()) else { return };
+        let leader = Some(self.child.id()).filter(|_| !self.is_reaped);
         // Those that have left its process group are found while their parents are there.
-        let below = descendants(self.child.id());
+        left::end(&self.word, leader);
         // Whoever has ended by itself just now needs no end.
-        let _ = killpg(leader, Signal::SIGKILL);
-        for pid in below.into_iter().filter_map(number) {
-            let _ = kill(pid, Signal::SIGKILL);
-        }
+        let _ = leader.and_then(number).map(|leader| killpg(leader, Signal::SIGKILL));
+        left::end(&self.word, leader);
+    }
+
+    /// When it is to be looked at again although nothing wakes us.
+    pub(super) fn due(&self, now: Duration) -> Option<Duration> {
+        (self.is_reaped && self.unsure > 0).then(|| now + UNSURE)
+    }
+
+    /// Its process, as long as it is for its own to be taken leave of.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
     }
 }
 
 fn number(pid: u32) -> Option<Pid> {
     i32::try_from(pid).ok().filter(|pid| *pid > 1).map(Pid::from_raw)
-}
-
-/// The processes that a process has started, and those that these have, as far as the kernel tells
-/// (`/proc/PID/task/TID/children`, proc(5)).
-fn descendants(pid: u32) -> Vec<u32> {
-    let (mut found, mut next) = (vec![pid], 0);
-    while let Some(pid) = found.get(next).copied().filter(|_| found.len() < MOST_DESCENDANTS) {
-        next += 1;
-        let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-        let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-        let children: Vec<String> = children.collect();
-        found.extend(
-            children.iter().flat_map(|list| list.split_whitespace()).filter_map(|word| word.parse::<u32>().ok()),
-        );
-    }
-    found.split_off(1)
 }
 
 /// The event as a file that holds its record. A pipe would have to be written to while the program runs.
