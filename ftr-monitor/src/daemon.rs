@@ -15,7 +15,6 @@ mod sources;
 mod taken;
 mod terminal;
 mod turns;
-mod watch;
 mod writer;
 
 use std::io;
@@ -27,7 +26,7 @@ use caps::Capability;
 use ftr_core::{Config, Exit};
 use ftr_tool::cli::{Common, Failure};
 use ftr_tool::running::Running;
-use ftr_tool::{Output, Overflow, Signals, assigned, clock, programs, run_path};
+use ftr_tool::{Output, Overflow, Signals, Watch, assigned, clock, programs, run_path};
 use jiff::tz::TimeZone;
 use nix::sys::signal::Signal;
 
@@ -48,7 +47,6 @@ use options::RunOptions;
 use service_manager::ServiceManager;
 use taken::{Taken, Turns};
 use terminal::Terminal;
-use watch::Watch;
 use writer::Writer;
 
 /// How much waits for the reader of our standard output, in bytes: some hundred records.

@@ -245,9 +245,9 @@ impl Supervisor {
         self.is_writing = false;
     }
 
-    /// What is known is to be written again: it is gone.
+    /// What is known is to be written again at once: it is gone, and we may be killed.
     pub(crate) const fn forgotten(&mut self) {
-        self.pace.change();
+        self.pace.change_urgently();
     }
 
     /// People want the log opened anew, and what waits for a change tried again.

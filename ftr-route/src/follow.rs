@@ -21,7 +21,7 @@ use ftr_core::record::{Active, Record};
 use ftr_core::{Config, Exit, Family, InterfaceName};
 use ftr_netlink::{Group, Listener};
 use ftr_tool::cli::{Common, Failure, say};
-use ftr_tool::{Signals, clock, ready};
+use ftr_tool::{Signals, Watch, clock, ready, run_path};
 use nix::poll::{PollFd, PollFlags};
 
 use crate::answer::TOOL;
@@ -54,6 +54,9 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family], apply: 
     while !follower.is_told_to_stop && !follower.pipe.has_ended() {
         follower.turn()?;
     }
+    for error in follower.remember() {
+        say(TOOL, &error.to_string());
+    }
     for loss in follower.pipe.finish() {
         say(TOOL, &loss);
     }
@@ -84,6 +87,8 @@ struct Follower<'a> {
     flush: Flush,
     watched: Watched<'a>,
     lookout: Lookout,
+    /// Tells that the run directory is gone.
+    run_directory: Option<Watch>,
     is_told_to_stop: bool,
     /// Every change is told as a command.
     tells_changes: bool,
@@ -112,6 +117,7 @@ impl<'a> Follower<'a> {
             flush: Flush::default(),
             watched,
             lookout: Lookout::start(config, families)?,
+            run_directory: Watch::begin(&run_path()),
             is_told_to_stop: false,
             tells_changes,
         })
@@ -154,6 +160,11 @@ impl<'a> Follower<'a> {
             return Ok(());
         }
         self.handle_events()?;
+        if self.run_directory.as_ref().is_some_and(Watch::is_removed) {
+            // Whether it could be done shows at the next look.
+            self.remember();
+            self.run_directory = Watch::begin(&run_path());
+        }
         if ready.stdin {
             self.pipe.read()?;
         }
@@ -181,6 +192,12 @@ impl<'a> Follower<'a> {
             say(TOOL, &loss);
         }
         Ok(())
+    }
+
+    /// Writes again what is to be put back one day, where it is gone with the run directory. Returns why it could not.
+    fn remember(&mut self) -> Vec<Error> {
+        let renew = |followed: &mut Followed<'_>| followed.router.remembered.renew().err();
+        self.routers.iter_mut().filter_map(renew).collect()
     }
 
     /// Takes in what the kernel tells of its own accord.
@@ -330,6 +347,7 @@ impl<'a> Follower<'a> {
         ];
         let interest = self.pipe.interest();
         fds.extend(interest.map(|flags| PollFd::new(stdout.as_fd(), flags)));
+        fds.extend(self.run_directory.as_ref().map(|watch| PollFd::new(watch.as_fd(), PollFlags::POLLIN)));
         fds.extend(self.lookout.watched().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         let now = Instant::now();
         let others = self.routers.iter().filter_map(|followed| followed.wait(now)).chain(self.lookout.wait(now));

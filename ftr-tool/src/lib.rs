@@ -7,8 +7,9 @@
 //!   bounded.
 //! - Another program: found where nobody but root can have put it ([`programs`]), and run with a limit of time and of what
 //!   it prints ([`run`]).
-//! - Files: the run directory ([`Directory`]) with its locks ([`Lock`]) and what the monitor tells there ([`running`]), a
-//!   file that is appended to ([`Place`]), a file that whoever calls may read ([`open`]).
+//! - Files: the run directory ([`Directory`]) with its locks ([`Lock`]) and what the monitor tells there ([`running`]), and
+//!   whether somebody takes it away ([`Watch`]); a file that is appended to ([`Place`]), a file that whoever calls may read
+//!   ([`open`]).
 //!
 //! Root's programs read and write files in directories of the service's user. A program of that user that somebody has
 //! taken over must not gain anything by that: no file outside is opened, changed or waited for, whatever lies there.
@@ -36,6 +37,7 @@ pub mod ready;
 pub mod run;
 pub mod running;
 pub mod signals;
+mod watch;
 
 pub use append::Place;
 pub use directory::{Directory, Stamp, run_path};
@@ -46,3 +48,4 @@ pub use output::Output;
 pub use plain::brief;
 pub use queue::{Overflow, Queue};
 pub use signals::Signals;
+pub use watch::Watch;

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use ftr_core::Exit;
-use ftr_tool::run_path;
+use ftr_tool::{Watch, run_path};
 
 use super::Daemon;
-use super::watch::Watch;
 use crate::entry::Entry;
 use crate::instance::Renewed;
+use crate::trial::Trial;
 
 impl Daemon {
     /// Makes again what is gone. Where another monitor has taken our place meanwhile, it stays the only one.
@@ -21,6 +21,10 @@ impl Daemon {
             Ok(Renewed::Made) => {
                 self.unrenewed = None;
                 self.watch = Watch::begin(&run_path());
+                if let Some(Err(error)) = self.trial.as_ref().map(Trial::remember) {
+                    let text = format!("what is to be confirmed cannot be remembered again: {error}");
+                    self.log.write(&Entry::warning(text));
+                }
                 self.log.write(&Entry::warning("lock and status socket were removed, and are there again"));
             }
             Ok(Renewed::Lost(holder)) => {

@@ -7,14 +7,13 @@ use std::time::Duration;
 use ftr_core::Exit;
 use ftr_tool::cli::Failure;
 use ftr_tool::signals::Sender;
-use ftr_tool::{Signals, clock, ready};
+use ftr_tool::{Signals, Watch, clock, ready};
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::Signal;
 
 use super::Daemon;
 use super::child::Child;
 use super::terminal::Hangup;
-use super::watch::Watch;
 use crate::entry::Entry;
 use crate::program::Program;
 use crate::status::{self, ChildStatus, Status};

@@ -1,4 +1,5 @@
-//! Notices at once that somebody has taken the run directory away: whoever asks the monitor then would not find it.
+//! Notices at once that somebody has taken the run directory away: whoever keeps something there
+//! has to make it again.
 
 use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -9,14 +10,15 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 /// A watch on the directory above, which is where the removal shows. One of the directory itself says nothing as long as
 /// anything in it is open, as our lock is.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub struct Watch {
     inotify: Inotify,
     name: OsString,
 }
 
 impl Watch {
     /// Begins to watch; none where the kernel has no more watches, or the directory above may not be read.
-    pub(crate) fn begin(directory: &Path) -> Option<Self> {
+    #[must_use]
+    pub fn begin(directory: &Path) -> Option<Self> {
         let above = directory.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).ok()?;
         let removals = AddWatchFlags::IN_DELETE | AddWatchFlags::IN_MOVED_FROM | AddWatchFlags::IN_ONLYDIR;
@@ -25,7 +27,8 @@ impl Watch {
     }
 
     /// Whether the directory was removed since the last call, or that cannot be told any more.
-    pub(crate) fn is_removed(&self) -> bool {
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
         let lost = AddWatchFlags::IN_Q_OVERFLOW | AddWatchFlags::IN_IGNORED;
         let mut is_removed = false;
         while let Ok(events) = self.inotify.read_events() {
