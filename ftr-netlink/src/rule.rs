@@ -58,6 +58,16 @@ pub enum Action {
 impl Rule {
     /// `FRA_IP_PROTO` among the `others`: the number of the protocol that it is for, in one byte.
     pub const IP_PROTOCOL: u16 = 22;
+    /// `FRA_UID_RANGE` among them: the first and the last user, four bytes each.
+    pub const USERS: u16 = 20;
+    /// `FRA_SPORT_RANGE` among them: the first and the last port, two bytes each.
+    pub const SOURCE_PORTS: u16 = 23;
+    /// `FRA_DPORT_RANGE`, the same.
+    pub const DESTINATION_PORTS: u16 = 24;
+    /// `FRA_SPORT_MASK` among them, in two bytes.
+    pub const SOURCE_PORT_BITS: u16 = 28;
+    /// `FRA_DPORT_MASK`, the same.
+    pub const DESTINATION_PORT_BITS: u16 = 29;
 
     /// A rule that sends every packet to the table; no protocol yet.
     #[must_use]

@@ -5,7 +5,7 @@
 use ftr_core::Family;
 use ftr_core::numbering::PROTOCOL;
 use ftr_core::shell::quoted;
-use ftr_netlink::{Action, Label, Nexthop, Prefix, Route, RouteKind, Rule, Write};
+use ftr_netlink::{Action, Attribute, Label, Nexthop, Prefix, Route, RouteKind, Rule, Write};
 
 use crate::plan::operation::Operation;
 use crate::plan::sysctl::Setting;
@@ -73,12 +73,7 @@ pub(crate) fn rule(rule: &Rule) -> String {
     }
     words.extend(rule.iif.iter().map(|device| format!("iif {}", quoted(device))));
     words.extend(rule.oif.iter().map(|device| format!("oif {}", quoted(device))));
-    let protocols = rule.others.iter().filter(|other| other.kind == Rule::IP_PROTOCOL);
-    words.extend(protocols.flat_map(|other| &other.payload).map(|number| match number {
-        6 => "ipproto tcp".to_owned(),
-        17 => "ipproto udp".to_owned(),
-        other => format!("ipproto {other}"),
-    }));
+    words.extend(rule.others.iter().filter_map(selector).filter(|words| !words.is_empty()));
     words.push(match rule.action {
         Action::Lookup(table) => format!("lookup {table}"),
         Action::Goto(priority) => format!("goto {priority}"),
@@ -91,6 +86,33 @@ pub(crate) fn rule(rule: &Rule) -> String {
     words.extend(rule.suppress_prefixlength.map(|length| format!("suppress_prefixlength {length}")));
     words.push(format!("protocol {}", rule.protocol));
     words.join(" ")
+}
+
+/// One of those of a rule that this program has no use for itself; none where it is not known.
+pub(crate) fn selector(other: &Attribute) -> Option<String> {
+    let range = |name: &str, first: String, last: String| {
+        if first == last { format!("{name} {first}") } else { format!("{name} {first}-{last}") }
+    };
+    let ports = |name: &str| {
+        let [a, b, c, d] = *other.payload else { return None };
+        let port = |octets| u16::from_ne_bytes(octets).to_string();
+        Some(range(name, port([a, b]), port([c, d])))
+    };
+    match (other.kind, other.payload.as_slice()) {
+        (Rule::IP_PROTOCOL, [6]) => Some("ipproto tcp".to_owned()),
+        (Rule::IP_PROTOCOL, [17]) => Some("ipproto udp".to_owned()),
+        (Rule::IP_PROTOCOL, [number]) => Some(format!("ipproto {number}")),
+        (Rule::SOURCE_PORTS, _) => ports("sport"),
+        (Rule::DESTINATION_PORTS, _) => ports("dport"),
+        // Newer kernels tell of a single port that all of its bits count.
+        (Rule::SOURCE_PORT_BITS | Rule::DESTINATION_PORT_BITS, [0xff, 0xff]) => Some(String::new()),
+        (Rule::USERS, payload) => {
+            let (first, last) = payload.split_at_checked(4)?;
+            let user = |octets: &[u8]| octets.try_into().ok().map(u32::from_ne_bytes);
+            Some(format!("uidrange {}-{}", user(first)?, user(last)?))
+        }
+        _ => None,
+    }
 }
 
 /// A route as `ip route add` takes it.

@@ -3,7 +3,7 @@
 use ftr_core::Family;
 use ftr_core::config::Config;
 use ftr_core::numbering::{DEFAULT_TABLE, LOCAL_TABLE, MAIN_TABLE, Numbering};
-use ftr_netlink::{Action, Prefix, Route, RouteKind, Rule};
+use ftr_netlink::{Action, Attribute, Prefix, Route, RouteKind, Rule};
 
 use super::hazard::{Hazard, Kind};
 use super::owner::{self, Owner};
@@ -156,9 +156,14 @@ fn taking(numbering: &Numbering, tables: &Tables<'_>, rule: &Rule) -> Option<(St
         }
         Action::Other(6..=8) if own_mark => {
             // Its owner means it to be met only by what has found no route in main, where we let nobody keep a default.
+            let leads = |action: Action| match action {
+                Action::Lookup(table) => !tables.everywhere(table, None).is_empty(),
+                Action::Goto(target) => target > rule.priority,
+                Action::Other(_) => false,
+            };
             let finds = |other: &&Rule| {
                 (other.mark, other.mask, other.priority < rule.priority) == (rule.mark, rule.mask, true)
-                    && matches!(other.action, Action::Lookup(table) if !tables.everywhere(table, None).is_empty())
+                    && leads(other.action)
             };
             if tables.rules.iter().any(|other| finds(&other)) {
                 return None;
@@ -174,6 +179,12 @@ fn taking(numbering: &Numbering, tables: &Tables<'_>, rule: &Rule) -> Option<(St
             Some((what, Some(tables.command(&way))))
         }
         Action::Other(6..=8) if !own_destination => Some((format!("comes before ours and refuses {whom}"), None)),
+        Action::Goto(target) if own_mark && !own_destination => {
+            let table = landing(numbering, tables, rule, target)?;
+            let words = tables.routes_in_words(&tables.everywhere(table, None));
+            let cure = detour(numbering, tables, rule, table)?;
+            Some((format!("leads packets with that mark past ours to {words}, whether that works or not"), Some(cure)))
+        }
         Action::Goto(target) if target > numbering.first_priority() && !own_mark && !own_destination => {
             Some((format!("leads {whom} past rules of ours"), None))
         }
@@ -196,10 +207,11 @@ fn detour(numbering: &Numbering, tables: &Tables<'_>, rule: &Rule, table: u32) -
             && !other.invert
             && other.mask & rule.mask == other.mask
             && rule.mark & other.mask == other.mark
-            && !is_selective(other)
+            && (!is_selective(other) || selectors(other) == selectors(rule))
             && leads_to_ours(other.action)
     };
-    let is_plain = rule.others.is_empty() && rule.tos == 0;
+    // Else the command would be about other packets.
+    let is_plain = rule.others.iter().all(|other| iproute::selector(other).is_some()) && rule.tos == 0;
     if !matches!(table, MAIN_TABLE | DEFAULT_TABLE) || !is_plain || tables.rules.iter().any(covers) {
         return None;
     }
@@ -208,11 +220,46 @@ fn detour(numbering: &Numbering, tables: &Tables<'_>, rule: &Rule, table: u32) -
     Some(tables.command(&format!("rule add {way}")))
 }
 
+/// The table with a default route that what jumps to `target` comes to; none where it meets ours first.
+fn landing(numbering: &Numbering, tables: &Tables<'_>, rule: &Rule, target: u32) -> Option<u32> {
+    let meets = |other: &&Rule| {
+        !other.invert
+            && other.mask & rule.mask == other.mask
+            && rule.mark & other.mask == other.mark
+            && (!is_selective(other) || selectors(other) == selectors(rule))
+    };
+    let mut next = target;
+    // In the order in which they are asked, as the kernel lists them.
+    for other in tables.rules.iter().filter(meets) {
+        if next <= numbering.balanced_priority() && other.priority >= numbering.first_priority() {
+            return None;
+        }
+        match other.action {
+            _ if other.priority < next => {}
+            Action::Lookup(table) if !tables.everywhere(table, other.suppress_prefixlength).is_empty() => {
+                return Some(table);
+            }
+            Action::Goto(further) => next = further,
+            _ => {}
+        }
+    }
+    None
+}
+
 /// Whether a rule is for some packets only.
 fn is_selective(rule: &Rule) -> bool {
     let Rule { from, to, iif, oif, tos, others, .. } = rule;
     from.is_some() || to.is_some() || iif.is_some() || oif.is_some() || *tos != 0 || !others.is_empty()
 }
+
+/// Which packets a rule is for, but for their mark.
+fn selectors(rule: &Rule) -> Selectors<'_> {
+    let Rule { from, to, iif, oif, tos, others, .. } = rule;
+    (*from, *to, iif.as_deref(), oif.as_deref(), *tos, others)
+}
+
+/// Source, destination, the device that it comes in by, that which it is bound to, traffic class, and what else.
+type Selectors<'a> = (Option<Prefix>, Option<Prefix>, Option<&'a str>, Option<&'a str>, u8, &'a [Attribute]);
 
 /// The first hundred from which on all our tables have numbers that nobody uses.
 fn other_tables(config: &Config, numbering: &Numbering, rules: &[Rule]) -> String {

@@ -2,7 +2,7 @@ use super::{Tables, foreign, main};
 use crate::plan::uplink_state::tests::{CONFIG, config};
 use ftr_core::Family;
 use ftr_core::numbering::Numbering;
-use ftr_netlink::{Action, Nexthop, Prefix, Route, RouteKind, Rule};
+use ftr_netlink::{Action, Attribute, Nexthop, Prefix, Route, RouteKind, Rule};
 
 fn told(text: &str, rules: &[Rule], routes: &[Route]) -> Vec<String> {
     let config = config(text);
@@ -120,6 +120,57 @@ fn marked_packets_of_others_that_go_by_the_default_of_main_are_led_to_ours() {
     }
     // A table of the program's own is not ours to judge.
     assert_eq!(told(&before_main(), &[marked(5210, Action::Lookup(99))], &[default(99)]), [""; 0]);
+}
+
+#[test]
+fn marked_packets_are_led_to_ours_whatever_else_their_rule_asks_for() {
+    let others = |kind, payload: &[u8]| vec![Attribute { kind, payload: payload.to_vec() }];
+    let users = [1000_u32.to_ne_bytes(), 1009_u32.to_ne_bytes()].concat();
+    let ports = [53_u16.to_ne_bytes(), 53_u16.to_ne_bytes()].concat();
+    let marked = |action| Rule { action, mark: 0x80000, mask: 0xff_0000, ..rule(5210, 0) };
+    let to_main = marked(Action::Lookup(254));
+    for (rule, words) in [
+        (Rule { others: others(Rule::USERS, &users), ..to_main.clone() }, "uidrange 1000-1009 "),
+        (Rule { others: others(Rule::IP_PROTOCOL, &[17]), ..to_main.clone() }, "ipproto udp "),
+        (Rule { others: others(Rule::DESTINATION_PORTS, &ports), ..to_main.clone() }, "dport 53 "),
+        (Rule { others: others(Rule::SOURCE_PORTS, &ports), ..to_main.clone() }, "sport 53 "),
+        (Rule { iif: Some("lo".to_owned()), ..to_main.clone() }, "iif lo "),
+    ] {
+        let lines = told(&before_main(), std::slice::from_ref(&rule), &[default(254)]);
+        let cure = format!("ip -4 rule add priority 5209 fwmark 0x80000/0xff0000 {words}goto 20000 protocol 0");
+        assert!(lines.len() == 1 && lines[0].ends_with(&cure), "{words}: {lines:?}");
+        let cured = Rule { priority: 5209, action: Action::Goto(20000), ..rule.clone() };
+        assert_eq!(told(&before_main(), &[cured, rule], &[default(254)]), [""; 0]);
+    }
+    // What cannot be said in words would be led elsewhere with the rest.
+    let tunnel = Rule { others: others(12, &[0; 8]), ..to_main };
+    assert_eq!(told(&before_main(), &[tunnel], &[default(254)]), [""; 0]);
+}
+
+#[test]
+fn marked_packets_that_jump_to_main_are_led_to_ours() {
+    let kernel = Rule { protocol: 2, ..rule(32766, 254) };
+    let jump =
+        |priority, target| Rule { action: Action::Goto(target), mark: 0x80000, mask: 0xff_0000, ..rule(priority, 0) };
+    let lines = |rules: &[Rule]| told(&before_main(), rules, &[default(254)]);
+    for rules in [
+        [jump(5210, 32766), kernel.clone()].as_slice(),
+        &[jump(5210, 32000), kernel.clone()],
+        &[jump(5210, 5300), jump(5300, 32766), kernel.clone()],
+    ] {
+        let told = lines(rules);
+        let cure = ": ip -4 rule add priority 5209 fwmark 0x80000/0xff0000 goto 20000 protocol 0";
+        assert!(told[0].contains("leads packets with that mark past ours to default via 9.0.0.1 dev tun0"), "{told:?}");
+        assert!(told[0].ends_with(cure), "{told:?}");
+        assert_eq!(lines(&[&[jump(5209, 20000)], rules].concat()), [""; 0]);
+    }
+    // What is behind it is not met.
+    let refused = Rule { action: Action::Other(7), ..jump(5250, 0) };
+    assert_eq!(lines(&[jump(5210, 32766), refused, kernel.clone()]).len(), 1);
+    // It comes to ours first, or to a table of its program's own.
+    assert_eq!(lines(&[jump(5210, 5300), kernel.clone()]), [""; 0]);
+    let own = Rule { mark: 0x80000, mask: 0xff_0000, ..rule(32000, 99) };
+    assert_eq!(told(&before_main(), &[jump(5210, 32000), own, kernel], &[default(99), default(254)]), [""; 0]);
 }
 
 #[test]
