@@ -24,8 +24,17 @@ pub struct BadName {
 impl BadName {
     /// What is wrong, to be said of the text.
     #[must_use]
-    pub const fn what(&self) -> &'static str {
-        "is no interface name; allowed: 1 to 15 characters of A-Z a-z 0-9 _ . @ -, not starting with -, and not . .. all default"
+    pub fn what(&self) -> String {
+        let allowed =
+            "allowed: 1 to 15 characters of A-Z a-z 0-9 _ . @ -, not starting with -, and not . .. all default";
+        match self.text.split_once(':').map(|(device, _)| device.parse::<InterfaceName>()) {
+            Some(Ok(device)) => format!(
+                "is no interface name but the label of an address of {device}: name {device}, all of whose addresses are \
+                 served; for another provider on its cable make a device: ip link add link {device} name NAME type macvlan \
+                 (or a VLAN); {allowed}"
+            ),
+            _ => format!("is no interface name; {allowed}"),
+        }
     }
 }
 
@@ -98,6 +107,19 @@ mod tests {
     fn accepts_what_routers_have() {
         for name in ["eth0", "enp3s0f1", "ppp0", "e.10", "br-lan", "veth1@if2", "a", "fifteen-chars-x"] {
             assert_eq!(name.parse::<InterfaceName>().unwrap().as_str(), name);
+        }
+    }
+
+    #[test]
+    fn an_alias_is_told_from_a_device() {
+        let told = |text: &str| text.parse::<InterfaceName>().unwrap_err().to_string();
+        assert!(
+            told("eth1:0")
+                .starts_with("\"eth1:0\" is no interface name but the label of an address of eth1: name eth1,")
+        );
+        assert!(told("eth1:0").contains("ip link add link eth1 name NAME type macvlan"));
+        for other in [":0", "a;id:0", "sixteen-chars-xx:1", "a;id"] {
+            assert!(!told(other).contains("label"), "{other}");
         }
     }
 

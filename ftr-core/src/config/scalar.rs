@@ -21,7 +21,7 @@ impl Wrong for String {
 
 impl Wrong for crate::name::BadName {
     fn what(&self) -> String {
-        self.what().to_owned()
+        self.what()
     }
 }
 

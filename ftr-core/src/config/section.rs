@@ -141,14 +141,19 @@ impl<'a> Section<'a> {
         let path = self.path.key(key);
         match self.value(key) {
             None => Vec::new(),
-            Some(Value::Sequence(list)) => list
-                .iter()
-                .enumerate()
-                .filter_map(|(index, item)| {
-                    let note = |what: String| Problem::new(path.index(index), self.said(item, &what));
-                    read(item).map_err(note).map_err(|problem| self.problems.push(problem)).ok()
-                })
-                .collect(),
+            Some(Value::Sequence(list)) => {
+                let mut items = Vec::new();
+                for (index, item) in list.iter().enumerate() {
+                    match read(item) {
+                        Ok(item) => items.push(item),
+                        Err(what) => {
+                            self.faulty.push(key);
+                            self.problems.push(Problem::new(path.index(index), self.said(item, &what)));
+                        }
+                    }
+                }
+                items
+            }
             Some(single) => {
                 read(single).map_err(|what| self.wrong(key, self.said(single, &what))).into_iter().collect()
             }

@@ -65,6 +65,8 @@ pub struct AsStated {
     pub(super) again: Vec<usize>,
     /// Somebody has chosen how many have to answer.
     pub(super) required: bool,
+    /// There are more than could be read.
+    unread: bool,
 }
 
 impl PartialEq for AsStated {
@@ -177,7 +179,10 @@ pub(super) fn read_own(uplink: &mut Section<'_>, tests: &mut Tests) {
 fn read(section: &mut Section<'_>, tests: &mut Tests) {
     let before = tests.interval;
     tests.read(section);
-    if section.has("ips") && tests.targets.is_empty() {
+    if section.has("ips") {
+        tests.as_stated.unread = section.faulty("ips");
+    }
+    if section.sound("ips") && tests.targets.is_empty() {
         section.wrong("ips", "no usable target, allowed: one or more");
     }
     // Asking a host twice proves nothing more than asking it once.
@@ -189,7 +194,9 @@ fn read(section: &mut Section<'_>, tests: &mut Tests) {
         (tests.as_stated.first, tests.targets) = first.into_iter().unzip();
     }
     let (count, required) = (tests.targets.len(), tests.required);
-    if section.sound("required_successful") && count > 0 && !(1..=count).contains(&required) {
+    // How many hosts there are is not known where one of them is wrong, and that is told.
+    let is_counted = count > 0 && !tests.as_stated.unread;
+    if section.sound("required_successful") && is_counted && !(1..=count).contains(&required) {
         let what = format!("{required} is out of range, allowed: 1 to {count}, the number of different ips");
         section.wrong("required_successful", what);
     }
