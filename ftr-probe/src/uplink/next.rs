@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ftr_core::rate_limiter::RateLimiter;
 use ftr_core::record::{Reason, Trigger};
 
 use crate::cadence::Cadence;
@@ -15,8 +16,11 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The gateway is asked to prove that it sends on when so many checks and so much time have passed since it was last.
 const TRUST: (u32, Duration) = (10, Duration::from_secs(60));
 
-/// A metered uplink that was checked within so many intervals is not asked again because another one is in doubt.
+/// A metered uplink that was checked within so many intervals is not asked again because another one is in doubt; but for so
+/// many times, and from then on once in the longest time between two of its checks: a line that loses some packets is in doubt
+/// every few seconds.
 const FRESH: u32 = 10;
+const DOUBTS: u32 = 3;
 
 /// When the next check starts.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub(crate) struct Next {
     interval: Duration,
     /// The longest time between two checks, where they may be left out.
     metered: Option<Duration>,
+    /// How often it may be asked because another one is in doubt.
+    doubts: RateLimiter,
     fall: u32,
     rise: u32,
     trigger: Option<Trigger>,
@@ -50,6 +56,7 @@ impl Next {
             cadence: Cadence::new(beat, plan.interval),
             interval: plan.interval,
             metered: plan.metered,
+            doubts: RateLimiter::new(DOUBTS, plan.metered.unwrap_or_default()),
             fall: plan.fall,
             rise: plan.rise,
             trigger: None,
@@ -143,10 +150,13 @@ impl Next {
     }
 
     /// Whether a metered uplink was last checked too long ago to be counted on, now that another one is in doubt or even
-    /// down. A line that loses some packets is in doubt every few seconds.
-    pub(super) fn is_outdated(&self, down: bool, now: Duration) -> bool {
-        let fresh = if down { self.interval } else { self.interval * FRESH };
-        self.metered.is_some() && self.started.is_none_or(|started| now >= started + fresh)
+    /// down. None that is about to be checked.
+    pub(super) fn is_outdated(&mut self, down: bool, now: Duration) -> bool {
+        let is_older = |age| self.started.is_none_or(|started| now >= started + age);
+        self.metered.is_some()
+            && self.trigger.is_none()
+            && is_older(self.interval)
+            && (down || is_older(self.interval * FRESH) || self.doubts.admits(now))
     }
 
     /// When the last check started.
@@ -274,6 +284,27 @@ mod tests {
         assert_eq!(checked, [3, 4, 5, 6, 7, 8], "the check at 3 minutes is the last in time");
         next.end(DEAD, START);
         assert!(!next.is_sparable(START), "what is down is not spared");
+    }
+
+    #[test]
+    fn a_metered_uplink_is_asked_at_once_when_another_is_in_doubt_but_not_again_and_again() {
+        let mut next = next(1, Some(MINUTE * 100));
+        assert!(!self::next(1, None).is_outdated(true, START), "it is asked anyway");
+        let mut asked = Vec::new();
+        next.start(START);
+        // Another one is in doubt every other minute.
+        for n in (0..60).step_by(2) {
+            let now = START + MINUTE * n;
+            if next.is_outdated(false, now) {
+                next.trigger(Trigger::Others);
+                assert!(!next.is_outdated(false, now), "it is about to be");
+                next.take_trigger();
+                next.start(now);
+                asked.push(n);
+            }
+        }
+        assert_eq!(asked, [2, 4, 6, 16, 26, 36, 46, 56]);
+        assert!(!next.is_outdated(true, START + MINUTE * 56) && next.is_outdated(true, START + MINUTE * 57));
     }
 
     #[test]
