@@ -12,7 +12,7 @@ use ftr_core::config::Problems;
 use ftr_core::sanitize::sanitize;
 use ftr_core::{Config, Exit, Severity};
 
-use crate::{assigned, configuration, journal};
+use crate::{assigned, configuration, journal, running};
 
 /// Which configuration a program goes by.
 #[derive(Args, Clone, Debug, Default)]
@@ -232,7 +232,12 @@ pub fn run<C: Parser>(tool: &str, body: impl FnOnce(&C) -> Result<Exit, Failure>
         Ok(Ok(exit)) => exit.into(),
         Ok(Err(failure)) => {
             match &failure.problems {
-                Some(problems) => show(problems),
+                Some(problems) => {
+                    show(problems);
+                    if let Some(line) = running::goes_on() {
+                        say(tool, &line);
+                    }
+                }
                 None => failure.lines.iter().for_each(|line| complain(Severity::Error, &format!("{tool}: {line}"))),
             }
             failure.exit.into()

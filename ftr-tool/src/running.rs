@@ -127,6 +127,15 @@ impl Running {
         })
     }
 
+    /// That what it goes by is no matter of a file that somebody could not read.
+    fn goes_on(&self) -> String {
+        format!(
+            "warning: ftr-monitor (process {}) goes on with what it has read from {}",
+            self.pid,
+            self.file.display()
+        )
+    }
+
     fn unfinished(&self, file: &Path, first: Option<String>) -> String {
         self.differs(file, &format!("repair it before it is read again ({})", first.unwrap_or_default()))
     }
@@ -142,6 +151,11 @@ impl Running {
 #[must_use]
 pub fn difference(config: &Config) -> Option<String> {
     Running::here()?.difference(config)
+}
+
+/// What people should know where their configuration has problems, and a monitor runs.
+pub(crate) fn goes_on() -> Option<String> {
+    Running::here().map(|running| running.goes_on())
 }
 
 /// The file that tells of the monitor of a network namespace: several may share the run directory.
@@ -184,6 +198,11 @@ mod tests {
         let running =
             Running::this(&config("- {interface: ppp0, type: ppp}\n- {interface: ppp1, type: ppp}\n")).unwrap();
         let said = || running.difference_of_file(&file).unwrap().unwrap();
+        let goes_on = running.goes_on();
+        assert!(
+            goes_on.contains(") goes on with what it has read from /") && goes_on.ends_with("/ftr.yaml"),
+            "{goes_on}"
+        );
         assert!(said().contains("ftr.yaml: No such file"), "{}", said());
         std::fs::write(&file, "uplinks: [").unwrap();
         assert!(said().contains("repair it before it is read again (") && said().contains("ftr.yaml:"), "{}", said());
