@@ -9,6 +9,7 @@ use crate::cli::position;
 use crate::cli::{Apply, DryRun};
 use crate::diagnose;
 use crate::error::Error;
+use crate::follow::flush::Flush;
 use crate::iproute;
 use crate::kernel::following;
 use crate::plan::active_set::ActiveSet;
@@ -57,13 +58,20 @@ fn carry_out(
         answer_commands(common, commands)?;
         return Ok(exit);
     }
-    if let Some(who) = following::who().filter(|_| !common.quiet) {
+    let follower = following::who();
+    if let Some(who) = follower.as_ref().filter(|_| !common.quiet) {
         say(TOOL, &format!("note: {who}, and puts back what differs from its orders"));
     }
+    let mut flush = Flush::default();
     // After changes in the family before it a look is old.
     let mut is_fresh = true;
     for (router, (snapshot, _)) in routers.iter_mut().zip(seen) {
+        let left = snapshot.left_behind(config);
         let report = router.apply(active_set, is_fresh.then_some(snapshot))?;
+        // Whoever follows goes by another configuration, or has given it up already.
+        if follower.is_none() {
+            flush.left_behind(config, &report.snapshot, &left);
+        }
         is_fresh &= report.applied.writes == 0;
         print_report(common, &report)?;
         warn(common, &main_comes_first(config, &report.snapshot)?);

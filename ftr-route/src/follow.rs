@@ -1,6 +1,6 @@
 //! `apply -`: follows `active` records and the kernel's own changes until its input ends.
 
-mod flush;
+pub(crate) mod flush;
 mod followed;
 mod given_up;
 mod hazards;
@@ -8,7 +8,7 @@ mod lookout;
 mod pace;
 mod pipe;
 mod reconcile;
-mod renumbered;
+pub(crate) mod renumbered;
 mod sockets;
 mod watched;
 
@@ -31,6 +31,7 @@ use crate::iproute;
 use crate::kernel::following::Following;
 use crate::plan::active_set::ActiveSet;
 use crate::plan::balance;
+use crate::plan::found::LeftBehind;
 use crate::plan::given_up::are_translated;
 use crate::router::refuse_conflicts;
 use crate::snapshot::Search;
@@ -40,6 +41,7 @@ use given_up::GivenUp;
 use lookout::Lookout;
 use pipe::Pipe;
 use reconcile::Reconciler;
+use renumbered::Renumbered;
 use watched::{Call, Watched};
 
 /// Runs until end of input or a signal, and leaves the kernel as it is then.
@@ -136,11 +138,19 @@ impl<'a> Follower<'a> {
         } else if seen.iter().any(|(_, plan)| !plan.conflicts.is_empty()) {
             say(TOOL, "warning: rules of others stand between ours; going on, for we have been at work here before");
         }
-        for (followed, (snapshot, _)) in self.routers.iter_mut().zip(&seen) {
+        let left: Vec<LeftBehind> = seen.iter().map(|(snapshot, _)| snapshot.left_behind(self.config)).collect();
+        for ((followed, (snapshot, _)), left) in self.routers.iter_mut().zip(&seen).zip(&left) {
             followed.given_up = GivenUp::found(snapshot.given_up_as_found(self.config));
+            followed.renumbered = Renumbered::found(&left.addresses);
         }
         for index in 0..self.routers.len() {
             self.apply(index, Why::Start)?;
+        }
+        for (followed, left) in self.routers.iter().zip(&left) {
+            for (mark, sources) in &left.uplinks {
+                let (family, addresses) = (followed.router.family, followed.addresses.clone());
+                self.flush.departed(self.config, family, (*mark, sources), addresses);
+            }
         }
         let served = self.routers.first_mut().map_or(Ok(()), |followed| followed.router.remembered.serve());
         served.unwrap_or_else(|error| say(TOOL, &format!("{error}; a restart may not know that we have been at work")));

@@ -4,7 +4,7 @@ pub(crate) mod active_set;
 pub(crate) mod balance;
 pub(crate) mod desired;
 pub(crate) mod diff;
-mod found;
+pub(crate) mod found;
 pub(crate) mod foundation;
 pub(crate) mod given_up;
 pub(crate) mod labels;

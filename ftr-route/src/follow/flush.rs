@@ -4,18 +4,20 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
 use ftr_core::Family;
-use ftr_core::config::{Config, Match, Protocol};
+use ftr_core::config::{Config, ConnectionsOnDown, Match, Protocol};
 use ftr_core::numbering::Numbering;
 use ftr_core::record::Active;
 use ftr_netlink::{Ctnetlink, Error, Flow, Prefix, SocketProtocol, Transport};
 use ftr_tool::cli::say;
 
-use super::renumbered::Former;
-use super::sockets::Lost;
+use super::renumbered::{Former, Renumbered};
 use super::sockets::ending::Ending;
+use super::sockets::{Lost, marks};
 use crate::answer::TOOL;
 use crate::kernel::settle::is_lacking;
+use crate::plan::found::LeftBehind;
 use crate::plan::uplink_state::Addresses;
+use crate::snapshot::Snapshot;
 
 /// Deletes tracked connections by the mark of their uplink, and ends the router's own sockets.
 #[derive(Debug, Default)]
@@ -81,7 +83,7 @@ impl Flush {
         // Of every uplink an entry, for a mark tells of one of these.
         let mut addresses: Addresses = (0..config.uplinks.len()).map(|i| (i, BTreeSet::new())).collect();
         addresses.insert(uplink, [Prefix::host(address)].into());
-        let lost = Lost { family, uplinks: [uplink].into(), moved: BTreeSet::new(), addresses };
+        let lost = Lost { family, uplinks: [uplink].into(), moved: BTreeSet::new(), addresses, marks: marks(config) };
         let mut warnings = self.ending.begin(numbering, lost, &[(whose.clone(), mark)]);
         if translated && !self.given_up {
             let forget = |mut connections: Ctnetlink| {
@@ -94,6 +96,55 @@ impl Flush {
         }
         warnings.extend(self.ending.end());
         say(TOOL, &format!("{name}: {address} is no longer used; its connections are given up"));
+        for warning in warnings {
+            say(TOOL, &warning);
+        }
+    }
+
+    /// Gives up all that an earlier run has left behind, now that the kernel is as it is here.
+    pub(crate) fn left_behind(&mut self, config: &Config, snapshot: &Snapshot, left: &LeftBehind) {
+        let family = snapshot.family;
+        if config.routing.connections_on_down == ConnectionsOnDown::Flush {
+            for former in Renumbered::found(&left.addresses).take(config, family, &snapshot.states) {
+                self.renumbered(config, family, former);
+            }
+        }
+        for (mark, sources) in &left.uplinks {
+            self.departed(config, family, (*mark, sources), snapshot.addresses(config));
+        }
+        while self.is_pending() {
+            self.go_on();
+        }
+    }
+
+    /// Gives up the connections of an uplink that the configuration no longer has, by its mark and what it had sent from;
+    /// `addresses` are those of the others.
+    pub(crate) fn departed(
+        &mut self,
+        config: &Config,
+        family: Family,
+        (mark, sources): (u32, &BTreeSet<Prefix>),
+        mut addresses: Addresses,
+    ) {
+        let numbering = Numbering::of(config);
+        let Some(masked) = NonZeroU32::new(numbering.mask().unwrap_or(u32::MAX)) else { return };
+        let (whose, beyond) = (format!("the uplink that had the mark {mark:#x}"), config.uplinks.len());
+        let mut marks = marks(config);
+        marks.insert(beyond, mark);
+        addresses.insert(beyond, sources.clone());
+        let lost = Lost { family, uplinks: [beyond].into(), moved: BTreeSet::new(), addresses, marks };
+        let mut warnings = self.ending.begin(numbering, lost, &[(whose.clone(), mark)]);
+        let has_any = |it: &mut Ctnetlink| it.marked(family, mark, masked).map(|connections| !connections.is_empty());
+        let forget = |mut it: Ctnetlink| {
+            let any = has_any(&mut it)?;
+            it.flush(family, mark, masked).map(|()| any)
+        };
+        match if self.given_up { Ok(false) } else { Ctnetlink::open().and_then(forget) } {
+            Ok(true) => say(TOOL, &format!("connections of {whose}, which is gone, are given up")),
+            Ok(false) => {}
+            Err(error) => warnings.push(self.failed(&whose, &error)),
+        }
+        warnings.extend(self.ending.end());
         for warning in warnings {
             say(TOOL, &warning);
         }

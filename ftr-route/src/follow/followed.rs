@@ -26,7 +26,7 @@ pub(crate) struct Followed<'a> {
     /// What each uplink has, or had until it lost its device.
     pub(crate) addresses: Addresses,
     pub(crate) given_up: GivenUp,
-    renumbered: Renumbered,
+    pub(crate) renumbered: Renumbered,
     /// The state of each uplink at the last look.
     states: Vec<UplinkState>,
     told: Told,
@@ -107,7 +107,7 @@ impl<'a> Followed<'a> {
         // From one that works it is for a while only.
         let stay_there = |uplink: &usize| self.given_up.is_dead(*uplink) && are_translated(config, family, *uplink);
         let moved = uplinks.iter().copied().filter(stay_there).collect();
-        Some(Lost { family, moved, addresses: self.addresses.clone(), uplinks })
+        Some(Lost { family, moved, addresses: self.addresses.clone(), marks: sockets::marks(config), uplinks })
     }
 
     /// What was last brought about.

@@ -23,6 +23,15 @@ pub(crate) struct Former {
 }
 
 impl Renumbered {
+    /// Addresses that an earlier run has sent from, each with its uplink.
+    pub(crate) fn found(addresses: &[(usize, IpAddr)]) -> Self {
+        let mut it = Self::default();
+        for (uplink, address) in addresses {
+            it.0.entry(*uplink).or_default().insert(*address);
+        }
+        it
+    }
+
     /// Takes in how the uplinks stand, and tells which addresses they have exchanged for another since.
     ///
     /// While an uplink has no address at all, the old one may come back. One that is merely deprecated works for whoever has

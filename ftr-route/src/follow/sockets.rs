@@ -9,10 +9,10 @@
 pub(crate) mod ending;
 mod sweep;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ftr_core::numbering::Numbering;
-use ftr_core::{Family, Prefix};
+use ftr_core::{Config, Family, Prefix};
 use ftr_netlink::{InetSocket, SocketProtocol};
 
 use crate::plan::uplink_state::Addresses;
@@ -39,6 +39,14 @@ pub(crate) struct Lost {
     pub(crate) moved: BTreeSet<usize>,
     /// Of every uplink.
     pub(crate) addresses: Addresses,
+    /// Of every uplink.
+    pub(crate) marks: BTreeMap<usize, u32>,
+}
+
+/// The marks of the uplinks of the configuration.
+pub(crate) fn marks(config: &Config) -> BTreeMap<usize, u32> {
+    let numbering = Numbering::of(config);
+    (0..config.uplinks.len()).map(|uplink| (uplink, numbering.mark(uplink))).collect()
 }
 
 /// What is known of one socket's way.
@@ -68,7 +76,7 @@ impl Lost {
         let uplinks: BTreeSet<usize> = match (bits(known.tracked), bits(socket.mark)) {
             (0, 0) => self.owners(socket),
             (0, mark) | (mark, _) => {
-                self.addresses.keys().copied().filter(|&uplink| numbering.mark(uplink) == mark).collect()
+                self.marks.iter().filter(|(_, of)| **of == mark).map(|(uplink, _)| *uplink).collect()
             }
         };
         // What the firewall has no mark for would not be translated either, and get lost on the way that it is sent now.

@@ -32,8 +32,15 @@ impl ActiveSet {
     /// Who shall carry new connections; none where nothing about it shall change.
     pub(crate) fn members(&self, config: &Config, snapshot: &Snapshot) -> Option<Vec<WeightedUplink>> {
         match self {
-            // What is in a table that is no longer the balanced one has to move with it.
-            Self::AsFound => snapshot.moved_from(config).map(|table| snapshot.carrying_by(config, table)),
+            // What is in a table that is no longer the balanced one has to move with it; and what led by a device that is no
+            // uplink any more leads by the others at once.
+            Self::AsFound => match snapshot.moved_from(config) {
+                Some(table) => Some(snapshot.carrying_by(config, table)),
+                None if snapshot.carries_departed(config) => {
+                    Some(snapshot.carrying(config)).filter(|others| !others.is_empty())
+                }
+                None => None,
+            },
             Self::These { members, .. } => Some(members.clone()),
             Self::Eligible { failed } => Some(balance::eligible(config, snapshot.family, &snapshot.states, failed)),
         }

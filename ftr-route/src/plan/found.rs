@@ -1,17 +1,83 @@
 //! Who uses what, as rules and routes of ours tell that an earlier run has left.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use ftr_core::config::Config;
 use ftr_core::numbering::Numbering;
-use ftr_netlink::{Action, Prefix, Route, Rule};
+use ftr_netlink::{Action, Prefix, Route, RouteKind, Rule};
 
 use super::balance::{self, WeightedUplink};
 use super::foundation::is_of_foundation;
 use crate::iproute;
 use crate::snapshot::Snapshot;
 
+/// What rules of an earlier run had led somewhere, and those of now do not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LeftBehind {
+    /// Addresses that nobody has any more, each with the uplink that had it, by index.
+    pub(crate) addresses: Vec<(usize, IpAddr)>,
+    /// Uplinks that the configuration no longer has: the mark of each, and what it had sent from.
+    pub(crate) uplinks: BTreeMap<u32, BTreeSet<Prefix>>,
+}
+
 impl Snapshot {
+    /// What an earlier run has left behind that went by other addresses, or another configuration.
+    pub(crate) fn left_behind(&self, config: &Config) -> LeftBehind {
+        let numbering = Numbering::of(config);
+        let is_there = |address: &IpAddr| self.states.iter().any(|state| state.addresses.contains(address));
+        let had = |table: u32| {
+            let is_its = move |rule: &&Rule| {
+                iproute::is_ours(rule.protocol) && rule.action == Action::Lookup(table) && rule.mask == 0
+            };
+            self.rules.iter().filter(is_its).filter_map(|rule| rule.from)
+        };
+        let single = |prefix: Prefix| Some(prefix.address()).filter(|address| prefix == Prefix::host(*address));
+        let gone = |i: usize| {
+            let addresses = had(numbering.table(i)).filter_map(single);
+            addresses.filter(|address| !is_there(address)).map(move |address| (i, address))
+        };
+        let stays = |mark: u32| {
+            let mut uplinks = config.uplinks.iter().enumerate();
+            uplinks.any(|(i, uplink)| uplink.has(self.family) && numbering.mark(i) == mark)
+                || (0..config.policies.len()).any(|k| numbering.policy_mark(k) == mark)
+        };
+        // A policy has no rule for a device.
+        let is_of_uplink = |table: u32| {
+            let is_its = |rule: &Rule| iproute::is_ours(rule.protocol) && rule.action == Action::Lookup(table);
+            self.rules.iter().any(|rule| is_its(rule) && rule.oif.is_some())
+        };
+        let departed = |rule: &Rule| match rule.action {
+            Action::Lookup(table)
+                if iproute::is_ours(rule.protocol)
+                    && rule.mask == numbering.mask().unwrap_or(u32::MAX)
+                    && rule.mark != 0
+                    && !stays(rule.mark)
+                    && is_of_uplink(table) =>
+            {
+                Some((rule.mark, had(table).collect()))
+            }
+            _ => None,
+        };
+        LeftBehind {
+            addresses: (0..config.uplinks.len()).flat_map(gone).collect(),
+            uplinks: self.rules.iter().filter_map(departed).collect(),
+        }
+    }
+
+    /// Whether new connections still leave by a device that is no uplink any more.
+    pub(super) fn carries_departed(&self, config: &Config) -> bool {
+        let own = self.numbers(|name| {
+            let uplink = config.position(name).and_then(|i| config.uplinks.get(i));
+            uplink.is_some_and(|uplink| uplink.has(self.family))
+        });
+        let table = Numbering::of(config).balanced_table();
+        let leads = |route: &&Route| {
+            route.table == table && iproute::is_ours(route.protocol) && route.kind == RouteKind::Unicast
+        };
+        self.routes.iter().filter(leads).flat_map(|route| &route.nexthops).any(|nexthop| !own.contains(&nexthop.index))
+    }
+
     /// The active set by the kernel.
     pub(crate) fn carrying(&self, config: &Config) -> Vec<WeightedUplink> {
         self.carrying_by(config, self.moved_from(config).unwrap_or_else(|| Numbering::of(config).balanced_table()))
@@ -75,5 +141,59 @@ impl Snapshot {
         let found: BTreeSet<usize> = self.carrying_by(config, table).into_iter().map(|member| member.uplink).collect();
         let listed = &config.policies.get(k)?.uplinks;
         found.iter().all(|uplink| listed.contains(uplink)).then_some(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LeftBehind;
+    use crate::plan::active_set::ActiveSet;
+    use crate::plan::uplink_state::HostView;
+    use crate::plan::uplink_state::tests::{CONFIG, address, config, link};
+    use crate::snapshot::tests::bare;
+    use ftr_core::Family;
+    use ftr_core::numbering::{Numbering, PROTOCOL};
+    use ftr_netlink::{Nexthop, Prefix, Route, RouteKind, Rule};
+
+    #[test]
+    fn new_connections_leave_a_device_that_is_no_uplink_any_more() {
+        let config = config(CONFIG);
+        let links = [link(3, "eth1"), link(4, "eth2"), link(9, "eth9")];
+        let addresses = [address(3, "1.0.0.2", None, 24), address(4, "2.0.0.2", None, 24)];
+        let mut snapshot = bare(HostView { links: &links, addresses: &addresses, ..HostView::default() });
+        let mut members = |devices: &[u32]| {
+            let mut route = Route::default(Family::V4, Numbering::of(&config).balanced_table(), RouteKind::Unicast);
+            route.protocol = PROTOCOL;
+            route.nexthops = devices.iter().map(|device| Nexthop::new(None, *device)).collect();
+            snapshot.routes = vec![route];
+            let members = ActiveSet::AsFound.members(&config, &snapshot);
+            members.map(|members| members.iter().map(|member| member.uplink).collect::<Vec<_>>())
+        };
+        assert_eq!((members(&[3, 4]), members(&[3, 9]), members(&[9])), (None, Some(vec![0]), None));
+    }
+
+    #[test]
+    fn rules_tell_which_addresses_and_uplinks_are_gone() {
+        let config = config(CONFIG);
+        let numbering = Numbering::of(&config);
+        let (links, addresses) = ([link(3, "eth1"), link(4, "eth2")], [address(3, "1.0.0.2", None, 24)]);
+        let mut snapshot = bare(HostView { links: &links, addresses: &addresses, ..HostView::default() });
+        let of = |text: &str| Some(text.parse::<Prefix>().unwrap());
+        let rule = |table| Rule { protocol: PROTOCOL, ..Rule::lookup(Family::V4, 40000, table) };
+        let from = |table, text| Rule { from: of(text), ..rule(table) };
+        let marked = |table, mark| Rule { mark, mask: u32::MAX, ..rule(table) };
+        let device = |table| Rule { oif: Some("eth9".to_owned()), ..rule(table) };
+        let (eth1, eth2, foreign) =
+            (numbering.table(0), numbering.table(1), Rule { protocol: 0, ..from(2, "2.0.0.9") });
+        snapshot.rules = vec![from(eth1, "1.0.0.2"), from(eth1, "1.0.0.9"), from(eth2, "1.0.0.2"), foreign];
+        snapshot.rules.extend([from(eth2, "192.0.2.0/24"), marked(eth1, 1), marked(eth2, 2), device(eth1)]);
+        let left = snapshot.left_behind(&config);
+        assert_eq!(left, LeftBehind { addresses: vec![(0, "1.0.0.9".parse().unwrap())], ..LeftBehind::default() });
+        // One that is gone, a policy that is gone, and somebody else's.
+        snapshot.rules = vec![marked(77, 9), device(77), from(77, "9.0.0.2"), marked(78, 10)];
+        snapshot.rules.extend([marked(79, 11), device(79)].map(|rule| Rule { protocol: 0, ..rule }));
+        let left = snapshot.left_behind(&config);
+        assert_eq!(left.uplinks, [(9, [of("9.0.0.2").unwrap()].into())].into());
+        assert!(left.addresses.is_empty());
     }
 }

@@ -1,4 +1,4 @@
-use super::{Addresses, Known, Lost};
+use super::{Addresses, Known, Lost, marks};
 use crate::plan::uplink_state::tests::{CONFIG, config};
 use ftr_core::numbering::Numbering;
 use ftr_core::{Family, Prefix};
@@ -17,7 +17,7 @@ fn addresses() -> Addresses {
 
 fn lost(uplinks: &[usize]) -> Lost {
     let uplinks = uplinks.iter().copied().collect();
-    Lost { family: Family::V4, uplinks, moved: BTreeSet::new(), addresses: addresses() }
+    Lost { family: Family::V4, uplinks, moved: BTreeSet::new(), addresses: addresses(), marks: marks(&config(CONFIG)) }
 }
 
 fn socket(protocol: SocketProtocol, local: &str) -> InetSocket {
