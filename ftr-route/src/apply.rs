@@ -14,6 +14,7 @@ use crate::iproute;
 use crate::kernel::following;
 use crate::plan::active_set::ActiveSet;
 use crate::plan::balance;
+use crate::plan::diff::Plan;
 use crate::router::{Report, Router, refuse_conflicts};
 use crate::snapshot::Snapshot;
 
@@ -77,11 +78,24 @@ fn carry_out(
         warn(common, &main_comes_first(config, &report.snapshot)?);
         // Who names an uplink wants that one. Of all that the configuration lets, some may have no egress yet.
         let named = matches!(active_set, ActiveSet::These { .. });
+        if !report.remarks.is_empty() {
+            remark(&[what_is_left(router.family, &router.compare(active_set)?.1)]);
+        }
         if !report.remarks.is_empty() || (named && !report.stranded.is_empty()) {
             exit = Exit::No;
         }
     }
     Ok(exit)
+}
+
+/// What was done beside that which others or the kernel have kept from being done.
+fn what_is_left(family: Family, left: &Plan) -> String {
+    match left.stages.iter().flatten().count() {
+        0 => format!("{family}: all else is done"),
+        count => {
+            format!("{family}: what could be done is done; `ftr-route check` prints what is not ({count} changes)")
+        }
+    }
 }
 
 /// What takes all new connections before our rules are asked.
