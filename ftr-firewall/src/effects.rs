@@ -1,6 +1,7 @@
 //! What the rules of a firewall do, as far as it matters to routing.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use ftr_core::{Family, Prefix};
 
@@ -58,7 +59,7 @@ pub struct MarkSet {
 }
 
 /// A rule that translates the source of what leaves.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Translation {
     /// The packets that it is for; none for both families.
     pub family: Option<Family>,
@@ -66,6 +67,8 @@ pub struct Translation {
     pub output: Option<String>,
     /// Where they come from, where it is for one network alone.
     pub source: Option<Prefix>,
+    /// What their source becomes, where that is one stated address.
+    pub to: Option<IpAddr>,
 }
 
 /// What carries a mark.

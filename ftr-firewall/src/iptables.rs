@@ -60,7 +60,8 @@ pub fn read(text: &str, program: &str, family: Family, into: &mut Effects) {
         if matches!(target, "SNAT" | "MASQUERADE" | "NETMAP") && chain != "PREROUTING" {
             let source = only(&words, "-s").and_then(|source| source.parse::<Prefix>().ok());
             let output = only(&words, "-o").filter(|name| !name.ends_with('+')).map(str::to_owned);
-            into.translations.push(Translation { family: Some(family), output, source });
+            let to = option("--to-source").and_then(|to| to.parse().ok());
+            into.translations.push(Translation { family: Some(family), output, source, to });
         }
         if let Some((on, bits, value)) = marking(target, &option) {
             let (program, table, chain) = (program.to_owned(), table.to_owned(), chain.to_owned());
@@ -212,6 +213,11 @@ mod tests {
         );
         let seen: Vec<_> = effects.translations.iter().map(|it| (it.output.as_deref(), it.source)).collect();
         assert_eq!(seen, [(Some("eth1"), None), (None, "172.17.0.0/16".parse().ok()), (None, None)]);
+        let to = |rule: &str| read(&format!("*nat\n-A POSTROUTING {rule}\n")).translations[0].to;
+        assert_eq!(to("-j SNAT --to-source 192.0.2.2 --random"), "192.0.2.2".parse().ok());
+        for several in ["-j SNAT --to-source 192.0.2.2-192.0.2.9", "-j NETMAP --to 192.0.2.0/24", "-j MASQUERADE"] {
+            assert_eq!(to(several), None, "{several}");
+        }
     }
 
     #[test]

@@ -42,7 +42,9 @@ pub fn read(text: &str, into: &mut Effects) -> Result<(), String> {
             let output =
                 ["oifname", "oif"].into_iter().find_map(|key| only(statements, "meta", key)).and_then(Json::as_str);
             let source = only(statements, "payload", "saddr").and_then(prefix);
-            into.translations.push(Translation { family: meant, output: output.map(str::to_owned), source });
+            let to = statements.iter().find_map(|statement| statement.pointer("/snat/addr")?.as_str()?.parse().ok());
+            let output = output.map(str::to_owned);
+            into.translations.push(Translation { family: meant, output, source, to });
         }
         for statement in statements {
             if statement.pointer("/flow/op").and_then(Json::as_str) == Some("add") {
@@ -284,6 +286,9 @@ mod tests {
         assert_eq!(seen(&format!(r#"{leaves}, {comes}, {{"snat": {{"addr": "1.0.0.2"}}}}"#)), [(eth1, source)]);
         assert_eq!(seen(&leaves.replace("==", "!=").replace("}}}", "}}}, {\"masquerade\": null}")).len(), 0);
         assert_eq!(seen(r#"{"masquerade": null}"#), [(network, None)]);
+        let to = |addr: &str| read(&format!(r#"{{"snat": {{"family": "ip", "addr": {addr}}}}}"#)).translations[0].to;
+        assert_eq!(to(r#""1.0.0.2""#), "1.0.0.2".parse().ok());
+        assert_eq!(to(r#"{"range": ["1.0.0.2", "1.0.0.9"]}"#), None);
     }
 
     #[test]

@@ -91,7 +91,7 @@ mod tests {
     fn a_prefix_whose_uplink_is_not_known_and_rules_that_are_older_than_a_prefix_are_told() {
         let six = |i: u8| format!("gateway: {i}.0.0.1, type6: ra, prefix6: auto");
         let text = CONFIG.replace("gateway: 1.0.0.1", &six(1)).replace("gateway: 2.0.0.1", &six(2));
-        let translation = Translation { family: None, output: None, source: None };
+        let translation = Translation::default();
         let mut firewall = Firewall::default();
         firewall.effects.translations = vec![translation];
         let prefix = |text: &str| text.parse().unwrap();

@@ -219,7 +219,7 @@ pub(super) mod tests {
     }
 
     fn firewall(sets: Vec<MarkSet>) -> Firewall {
-        let translations = vec![Translation { family: None, output: None, source: None }];
+        let translations = vec![Translation::default()];
         Firewall { effects: Effects { sets, translations, ..Effects::default() }, ..Firewall::default() }
     }
 
@@ -266,6 +266,7 @@ pub(super) mod tests {
         let network = |device: &str, address: [u8; 4]| Networks {
             device: device.to_owned(),
             prefixes: ftr_netlink::Prefix::new(address.into(), 24).into_iter().collect(),
+            ..Networks::default()
         };
         let there = [
             network("eth1", [192, 0, 2, 0]),
@@ -292,16 +293,16 @@ pub(super) mod tests {
 
     #[test]
     fn what_is_not_translated_is_named_with_what_loads_it() {
-        let lan = Networks { device: "eth0".to_owned(), prefixes: "10.0.0.0/24".parse().into_iter().collect() };
+        let prefixes = "10.0.0.0/24".parse().into_iter().collect();
+        let lan = Networks { device: "eth0".to_owned(), prefixes, ..Networks::default() };
         let config = config(CONFIG);
         let told = |sets: Vec<MarkSet>, output: Option<&str>| -> Vec<String> {
             let mut firewall = firewall(sets);
             firewall.effects.translations.clear();
-            firewall.effects.translations.extend(output.map(|device| Translation {
-                family: None,
-                output: Some(device.to_owned()),
-                source: None,
-            }));
+            firewall
+                .effects
+                .translations
+                .extend(output.map(|device| Translation { output: Some(device.to_owned()), ..Translation::default() }));
             let found =
                 evaluate(&config, &Numbering::of(&config), &[Family::V4], &firewall, std::slice::from_ref(&lan));
             found.iter().map(ToString::to_string).collect()

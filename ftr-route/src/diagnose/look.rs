@@ -99,9 +99,13 @@ fn networks(kernel: &mut Kernel, seen: &[Snapshot]) -> Result<Vec<Networks>, Err
     for snapshot in seen {
         for address in kernel.addresses(snapshot.family)?.iter().filter(|address| address.is_global()) {
             let (Some(name), Some(prefix)) = (snapshot.name(address.index), address.network()) else { continue };
+            let (prefixes, addresses) = (vec![prefix], vec![address.local]);
             match all.iter_mut().find(|networks| networks.device == name) {
-                Some(networks) => networks.prefixes.push(prefix),
-                None => all.push(Networks { device: name.to_owned(), prefixes: vec![prefix] }),
+                Some(networks) => {
+                    networks.prefixes.extend(prefixes);
+                    networks.addresses.extend(addresses);
+                }
+                None => all.push(Networks { device: name.to_owned(), prefixes, addresses }),
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Devices that are in one network: an uplink and another, or an uplink and the people who are served.
 
+use std::net::IpAddr;
+
 use ftr_core::Family;
 use ftr_core::config::{Config, Uplink, UplinkKind};
 use ftr_core::shell;
@@ -8,11 +10,12 @@ use ftr_netlink::Prefix;
 use super::hazard::{Hazard, Kind};
 use crate::plan::sysctl::{ANNOUNCE, IGNORE, Net, Values};
 
-/// The networks of a device.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The networks of a device, and its addresses in them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Networks {
     pub(super) device: String,
     pub(super) prefixes: Vec<Prefix>,
+    pub(super) addresses: Vec<IpAddr>,
 }
 
 /// The parameters that say how a device answers ARP.
@@ -99,6 +102,7 @@ mod tests {
             .map(|(device, address, length)| Networks {
                 device: (*device).to_owned(),
                 prefixes: Prefix::new((*address).into(), *length).into_iter().collect(),
+                ..Networks::default()
             })
             .collect();
         let values: Values = values.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())).collect();
@@ -122,7 +126,7 @@ mod tests {
     fn a_gateway_outside_the_network_is_seen_where_there_is_a_network() {
         let told = |address: [u8; 4], length| {
             let prefixes = Prefix::new(address.into(), length).into_iter().collect();
-            let networks = [Networks { device: "eth2".to_owned(), prefixes }];
+            let networks = [Networks { device: "eth2".to_owned(), prefixes, ..Networks::default() }];
             far_gateways(&config(CONFIG), &networks).iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         assert_eq!(told([2, 0, 0, 0], 24), [""; 0]);
