@@ -10,11 +10,11 @@ use super::path::NodePath;
 use super::problem::Problem;
 use super::problems::Problems;
 use super::uplink::Uplink;
-use super::warnings::{addresses_of, beyond, inside, near};
+use super::warnings::{addresses_of, beyond, gateways_of, inside, near};
 use super::whole::Config;
 use crate::host::{Device, DeviceAddress, Host};
 use crate::numbering::MAIN_TABLE;
-use crate::{Family, InterfaceName};
+use crate::{Family, InterfaceName, Prefix};
 
 /// What is wrong with the files that a configuration is about, each in words; none where nothing is, or nobody knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,6 +94,12 @@ fn uplink_on_host(host: &Host, uplink: &Uplink, path: &NodePath, found: &mut Vec
             note("gateway", format!("{gateway} is the broadcast address of {network}, which is no host"));
         }
     }
+    for gateway in gateways_of(uplink) {
+        let key = if gateway.is_ipv4() { "gateway" } else { "gateway6" };
+        if let Some(what) = far(host, device, gateway) {
+            note(key, what);
+        }
+    }
     if let Some(what) = unlearned(host, uplink, device) {
         note("type", what);
     }
@@ -102,6 +108,30 @@ fn uplink_on_host(host: &Host, uplink: &Uplink, path: &NodePath, found: &mut Vec
             found.push(Problem::new(path.key("tests").key("source"), elsewhere(host, device, *source)));
         }
     }
+}
+
+/// That a gateway is in no network of its device, where that has one: it may be asked for all the same, but is more often a slip.
+fn far(host: &Host, device: &Device, gateway: IpAddr) -> Option<String> {
+    let family = Family::of(gateway);
+    let networks = |device: &Device| -> Vec<Prefix> {
+        let all = device.addresses_of(family).filter_map(DeviceAddress::network);
+        all.filter(|network| *network != Prefix::host(network.address())).collect()
+    };
+    let own = networks(device);
+    let is_link_local = matches!(gateway, IpAddr::V6(six) if six.is_unicast_link_local());
+    let is_near = own.iter().any(|network| network.contains(gateway));
+    if own.is_empty() || is_near || is_link_local || host.owner(gateway).is_some() {
+        return None;
+    }
+    let has = |other: &Device| networks(other).into_iter().find(|network| network.contains(gateway));
+    let elsewhere = host.devices.iter().find_map(|other| Some(format!(", but in {} of {}", has(other)?, other.name)));
+    let own: Vec<String> = own.iter().map(Prefix::to_string).collect();
+    Some(format!(
+        "{gateway} is outside {} of {}{}, and asked for on its link all the same: is that meant?",
+        own.join(", "),
+        device.name,
+        elsewhere.unwrap_or_default()
+    ))
 }
 
 /// Why nothing can be learned from a device in the way that its type says.

@@ -107,7 +107,8 @@ pub(super) fn addresses_of(uplink: &Uplink) -> Vec<IpAddr> {
     four.into_iter().chain(six).collect()
 }
 
-fn gateways_of(uplink: &Uplink) -> Vec<IpAddr> {
+/// The gateways that the configuration gives an uplink.
+pub(super) fn gateways_of(uplink: &Uplink) -> Vec<IpAddr> {
     let four = match uplink.kind {
         UplinkKind::Static { gateway, .. } => gateway.map(IpAddr::V4),
         UplinkKind::Ppp | UplinkKind::Dhcp => None,
