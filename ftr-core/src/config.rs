@@ -3,8 +3,8 @@
 //! It is YAML with the keys of Fault Tolerant Router (whose files load unchanged) and some of our own. Each key is
 //! declared once, in the struct of its section ([`key`]): reading it, writing it out, `ftr.yaml(5)` and the example follow
 //! from that. Reading goes in three steps: `serde_yaml` parses the text, [`section`] takes the [`tree`] apart key by key and
-//! collects every problem on the way, [`cross_checks`] tells what no single key can, [`warnings`] what is seldom meant,
-//! and [`host_checks`] what does not fit the host. [`location`] then finds line and column of each problem.
+//! collects every problem on the way, [`cross_checks`] tells what no single key can, [`warnings`] and [`units`] what is
+//! seldom meant, and [`host_checks`] what does not fit the host. [`location`] then finds line and column of each problem.
 
 mod cross_checks;
 mod domain;
@@ -41,6 +41,7 @@ mod smtp;
 mod target;
 mod tests_section;
 mod tree;
+mod units;
 mod uplink;
 mod warnings;
 mod whole;

@@ -10,6 +10,7 @@ use super::matching::Match;
 use super::path::NodePath;
 use super::policy::Policy;
 use super::problem::Problem;
+use super::units;
 use super::uplink::{Nat, Uplink};
 use super::warnings;
 use super::whole::Config;
@@ -46,6 +47,7 @@ pub(super) fn check(config: &Config, count: usize, problems: &mut Vec<Problem>, 
     untested_ipv6(config, odd);
     defaults_of_clients(config, odd);
     warnings::check(config, odd);
+    units::check(config, odd);
     if !config.uplinks.iter().any(|uplink| config.eligible(uplink)) {
         odd.push(Problem::new(top.key("uplinks"), "none may carry new connections (default_route, priority_group)"));
     }

@@ -54,6 +54,14 @@ fn check(email: &Email, section: &mut Section<'_>) {
     }
 }
 
+/// Mail that nobody sends: who it goes to is stated, and whether it is sent is not.
+pub(super) fn unsent(tree: &Value) -> Option<Problem> {
+    let stated = |key: &str| tree.get("email")?.get(key).filter(|value| !value.is_null());
+    let what = "no mail is sent, for send is not stated: send: true, or send: false";
+    (stated("recipients").is_some() && stated("send").is_none())
+        .then(|| Problem::new(NodePath::default().key("email").key("recipients"), what))
+}
+
 /// The password that a server which offers no TLS, or whoever stands in between, does not get.
 pub(super) fn warn(email: &Email, warnings: &mut Vec<Problem>) {
     let path = NodePath::default().key("email").key("smtp_parameters").key("user_name");

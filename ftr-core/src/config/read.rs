@@ -9,7 +9,7 @@ use super::problems::Problems;
 use super::section::Section;
 use super::uplink::{self, Uplink};
 use super::whole::Config;
-use super::{cross_checks, downlinks, forward, hook, location, policy, tests_section, tree};
+use super::{cross_checks, downlinks, email, forward, hook, location, policy, tests_section, tree};
 
 /// Which some editors begin a file with; it is no part of the text.
 pub const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -69,6 +69,7 @@ fn read(file: &Path, tree: &serde_yaml::Value, problems: &mut Vec<Problem>) -> O
     config.uplinks = uplinks;
     config.read(&mut root);
     root.finish();
+    warnings.extend(email::unsent(tree));
     cross_checks::check(&config, count, problems, &mut warnings);
     Some(Config { warnings, ..config })
 }

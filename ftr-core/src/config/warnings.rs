@@ -2,9 +2,6 @@
 //! told of one.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
-
-use humantime::format_duration;
 
 use super::email::Email;
 use super::ipv4::UplinkKind;
@@ -17,16 +14,6 @@ use super::uplink::Uplink;
 use super::whole::Config;
 use crate::{Family, Prefix};
 
-/// A dead uplink is found this late at most by whoever states what they mean.
-const SELDOM: Duration = Duration::from_secs(300);
-/// Hosts that are asked more often than this may take it for an attack.
-const OFTEN: Duration = Duration::from_millis(100);
-/// No answer takes longer.
-const SLOW: Duration = Duration::from_secs(10);
-/// No mail waits longer on purpose, be it for others to go with it or for its server.
-const LATE: Duration = Duration::from_secs(3600);
-/// Nobody lets an uplink that works wait for longer on purpose.
-const LONG: Duration = Duration::from_secs(4 * 3600);
 /// Names that are nobody's (RFC 2606).
 const EXAMPLES: [&str; 3] = ["example.com", "example.net", "example.org"];
 /// Where mail servers begin with TLS (RFC 8314), and where they begin without.
@@ -37,7 +24,6 @@ const EXPLICIT: [u16; 2] = [25, 587];
 pub(super) fn check(config: &Config, warnings: &mut Vec<Problem>) {
     targets(config, warnings);
     numbers_of_hosts(config, warnings);
-    times(config, warnings);
     groups(config, warnings);
     policies(config, warnings);
     addresses(config, warnings);
@@ -48,7 +34,7 @@ pub(super) fn check(config: &Config, warnings: &mut Vec<Problem>) {
 }
 
 /// The sections that say how uplinks are tested: the common one, and those that say something else about a thing.
-fn sections<T: PartialEq>(config: &Config, thing: impl Fn(&Tests) -> T) -> Vec<(NodePath, &Tests)> {
+pub(super) fn sections<T: PartialEq>(config: &Config, thing: impl Fn(&Tests) -> T) -> Vec<(NodePath, &Tests)> {
     let top = NodePath::default();
     let common = thing(&config.tests);
     let own = config.uplinks.iter().enumerate().filter(|(_, uplink)| thing(&uplink.tests) != common);
@@ -148,71 +134,6 @@ fn numbers_of_hosts(config: &Config, warnings: &mut Vec<Problem>) {
                 count(family)
             );
             warnings.push(Problem::new(path.key("required_successful"), what));
-        }
-    }
-}
-
-/// Milliseconds where seconds are expected, and the like.
-fn times(config: &Config, warnings: &mut Vec<Problem>) {
-    const UNITS: &str = "a number without a unit is seconds, and 500ms are milliseconds";
-    let mut warn = |path: NodePath, what: String| warnings.push(Problem::new(path, what));
-    for (path, tests) in sections(config, |tests| tests.interval) {
-        let (interval, path) = (tests.interval, path.key("interval"));
-        let every = format_duration(interval);
-        if interval > SELDOM {
-            warn(path, format!("a check every {every}, so a dead uplink is found that late; {UNITS}"));
-        } else if interval < OFTEN {
-            warn(path, format!("a check every {every}: hosts may take so many questions for an attack"));
-        }
-    }
-    for (path, tests) in sections(config, |tests| (tests.interval, tests.fall)) {
-        let found = tests.interval.saturating_mul(tests.fall);
-        if tests.interval <= SELDOM && found > SELDOM {
-            let (fall, found) = (tests.fall, format_duration(found));
-            warn(path.key("fall"), format!("{fall} checks in a row take {found}, so a dead uplink is found that late"));
-        }
-    }
-    for (path, tests) in sections(config, |tests| tests.max_interval) {
-        if tests.max_interval > LATE && tests.interval <= SELDOM {
-            let every = format_duration(tests.max_interval);
-            warn(path.key("max_interval"), format!("a metered uplink is checked every {every} only; {UNITS}"));
-        }
-    }
-    let routing = NodePath::default().key("routing");
-    for (key, time) in [
-        ("failback_delay", config.routing.failback_delay),
-        ("min_down", config.routing.min_down),
-        ("hold_down", config.routing.hold_down),
-    ] {
-        if time > LONG {
-            let time = format_duration(time);
-            warn(routing.key(key), format!("an uplink that works again may be left out for {time}; {UNITS}"));
-        }
-    }
-    for (path, tests) in sections(config, |tests| tests.timeout) {
-        if tests.timeout > SLOW {
-            let timeout = format_duration(tests.timeout);
-            warn(path.key("timeout"), format!("{timeout} is long for an answer to a question; {UNITS}"));
-        }
-    }
-    for (path, tests) in sections(config, |tests| (tests.limits.rtt, tests.timeout)) {
-        if let Some(limit) = tests.limits.rtt.filter(|limit| limit.down >= tests.timeout) {
-            let [limit, timeout] = [limit.down, tests.timeout].map(format_duration);
-            warn(
-                path.key("max_rtt"),
-                format!("{limit} is never reached: after the timeout ({timeout}) an answer is lost"),
-            );
-        }
-    }
-    let email = NodePath::default().key("email");
-    let smtp = email.key("smtp_parameters");
-    for (path, time) in [
-        (email.key("digest"), config.email.digest),
-        (smtp.key("open_timeout"), config.email.smtp.open_timeout),
-        (smtp.key("read_timeout"), config.email.smtp.read_timeout),
-    ] {
-        if time >= LATE {
-            warn(path, format!("mail waits for {}; {UNITS}", format_duration(time)));
         }
     }
 }
