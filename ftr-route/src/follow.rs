@@ -171,9 +171,9 @@ impl<'a> Follower<'a> {
         }
         self.handle_events()?;
         if self.run_directory.as_ref().is_some_and(Watch::is_removed) {
+            self.run_directory = Watch::begin(&run_path());
             // Whether it could be done shows at the next look.
             self.remember();
-            self.run_directory = Watch::begin(&run_path());
         }
         if ready.stdin {
             self.pipe.read()?;

@@ -126,17 +126,23 @@ impl Flush {
         (mark, sources): (u32, &BTreeSet<Prefix>),
         mut addresses: Addresses,
     ) {
+        if config.routing.connections_on_down != ConnectionsOnDown::Flush {
+            return;
+        }
         let numbering = Numbering::of(config);
         let Some(masked) = NonZeroU32::new(numbering.mask().unwrap_or(u32::MAX)) else { return };
         let (whose, beyond) = (format!("the uplink that had the mark {mark:#x}"), config.uplinks.len());
         let mut marks = marks(config);
+        // An uplink that has lost one family still has this mark for the other.
+        marks.retain(|_, of| *of != mark);
         marks.insert(beyond, mark);
         addresses.insert(beyond, sources.clone());
         let lost = Lost { family, uplinks: [beyond].into(), moved: BTreeSet::new(), addresses, marks };
         let mut warnings = self.ending.begin(numbering, lost, &[(whose.clone(), mark)]);
         let has_any = |it: &mut Ctnetlink| it.marked(family, mark, masked).map(|connections| !connections.is_empty());
         let forget = |mut it: Ctnetlink| {
-            let any = has_any(&mut it)?;
+            // Only a word hangs on it.
+            let any = has_any(&mut it).unwrap_or(true);
             it.flush(family, mark, masked).map(|()| any)
         };
         match if self.given_up { Ok(false) } else { Ctnetlink::open().and_then(forget) } {

@@ -42,10 +42,14 @@ impl Snapshot {
             uplinks.any(|(i, uplink)| uplink.has(self.family) && numbering.mark(i) == mark)
                 || (0..config.policies.len()).any(|k| numbering.policy_mark(k) == mark)
         };
-        // A policy has no rule for a device.
-        let is_of_uplink = |table: u32| {
+        // By its device, for an uplink that is still there may have got another mark. A policy has no rule for a device.
+        let is_gone = |name: &str| {
+            let uplink = config.position(name).and_then(|i| config.uplinks.get(i));
+            uplink.is_none_or(|uplink| !uplink.has(self.family))
+        };
+        let is_of_gone = |table: u32| {
             let is_its = |rule: &Rule| iproute::is_ours(rule.protocol) && rule.action == Action::Lookup(table);
-            self.rules.iter().any(|rule| is_its(rule) && rule.oif.is_some())
+            self.rules.iter().any(|rule| is_its(rule) && rule.oif.as_deref().is_some_and(is_gone))
         };
         let departed = |rule: &Rule| match rule.action {
             Action::Lookup(table)
@@ -53,7 +57,7 @@ impl Snapshot {
                     && rule.mask == numbering.mask().unwrap_or(u32::MAX)
                     && rule.mark != 0
                     && !stays(rule.mark)
-                    && is_of_uplink(table) =>
+                    && is_of_gone(table) =>
             {
                 Some((rule.mark, had(table).collect()))
             }
@@ -195,5 +199,8 @@ mod tests {
         let left = snapshot.left_behind(&config);
         assert_eq!(left.uplinks, [(9, [of("9.0.0.2").unwrap()].into())].into());
         assert!(left.addresses.is_empty());
+        // An uplink that had another mark is still there.
+        snapshot.rules = vec![marked(77, 9), Rule { oif: Some("eth1".to_owned()), ..rule(77) }];
+        assert_eq!(snapshot.left_behind(&config), LeftBehind::default());
     }
 }
