@@ -100,6 +100,13 @@ impl Prefix {
     pub fn contains(self, address: IpAddr) -> bool {
         Family::of(address) == self.family() && Self::new(address, self.length) == Some(self)
     }
+
+    /// Whether it begins with a global unicast address of IPv6, `2000::/3` (RFC 4291).
+    #[must_use]
+    pub fn is_global(self) -> bool {
+        Self::new(IpAddr::V6(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0)), 3)
+            .is_some_and(|global| global.contains(self.address))
+    }
 }
 
 impl fmt::Display for Prefix {

@@ -7,7 +7,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use ftr_core::config::Config;
@@ -86,7 +85,7 @@ pub(crate) struct Signs<'a> {
 
 /// The prefix that a route refuses as a whole because a DHCP client was delegated it.
 pub(crate) fn refused(route: &Route) -> Option<Prefix> {
-    let prefix = route.destination.filter(|prefix| route.family == Family::V6 && is_global(*prefix))?;
+    let prefix = route.destination.filter(|prefix| route.family == Family::V6 && prefix.is_global())?;
     let refuses = matches!(route.kind, RouteKind::Unreachable | RouteKind::Blackhole);
     (refuses && DELEGATED.contains(&prefix.length()) && [DHCP, RA].contains(&route.protocol)).then_some(prefix)
 }
@@ -99,7 +98,7 @@ pub(crate) fn learned(config: &Config, states: &[UplinkState], signs: Signs<'_>)
     let inside = inside(config, signs);
     let mut found: Vec<Prefix> = signs.main.iter().filter_map(refused).collect();
     for (_, address) in &inside {
-        let network = address.network().filter(|prefix| DELEGATED.contains(&prefix.length()) && is_global(*prefix));
+        let network = address.network().filter(|prefix| DELEGATED.contains(&prefix.length()) && prefix.is_global());
         let lasts = address.is_permanent() || address.is_deprecated();
         found.extend(network.filter(|network| !lasts && !found.iter().any(|whole| holds(*whole, *network))));
     }
@@ -115,11 +114,16 @@ pub(crate) fn learned(config: &Config, states: &[UplinkState], signs: Signs<'_>)
         }
     }
     let kept = remembered(config, signs);
-    // systemd-networkd refuses a prefix that was replaced until it ends; but no device has an address of it any more.
+    // systemd-networkd refuses a prefix that was replaced until it ends; but the device that had an address of it has one of
+    // another.
     let is_used = |whole: Prefix| inside.iter().any(|(_, address)| whole.contains(address.local));
+    let has_other = |device: u32, uplink: usize| {
+        let mut own = inside.iter().filter(|(index, _)| *index == device).map(|(_, address)| address.local);
+        own.any(|local| learned.prefixes.iter().any(|(whose, other)| *whose == uplink && other.contains(local)))
+    };
     let is_replaced = |(uplink, whole): (usize, Prefix)| {
-        let had_hosts = kept.iter().any(|network| network.uplink == uplink && holds(whole, network.prefix));
-        had_hosts && !is_used(whole) && learned.prefixes.iter().any(|(other, by)| *other == uplink && is_used(*by))
+        let mut had_hosts = kept.iter().filter(|network| network.uplink == uplink && holds(whole, network.prefix));
+        !is_used(whole) && had_hosts.any(|network| has_other(network.index, uplink))
     };
     learned.prefixes = learned.prefixes.iter().copied().filter(|prefix| !is_replaced(*prefix)).collect();
     let whose = |network: Prefix| learned.prefixes.iter().find(|(_, whole)| holds(*whole, network)).map(|(i, _)| *i);
@@ -189,11 +193,6 @@ fn owner(config: &Config, states: &[UplinkState], prefix: Prefix) -> Option<usiz
 
 fn holds(whole: Prefix, part: Prefix) -> bool {
     whole.length() <= part.length() && whole.contains(part.address())
-}
-
-fn is_global(prefix: Prefix) -> bool {
-    Prefix::new(IpAddr::V6(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0)), 3)
-        .is_some_and(|global| global.contains(prefix.address()))
 }
 
 #[cfg(test)]
