@@ -72,6 +72,13 @@ impl Uplink {
         if self.metered { self.tests.max_interval } else { self.tests.interval }
     }
 
+    /// Whether its provider takes no global source but those of prefixes that the configuration states: what is learned may
+    /// change at any time, and what is translated leaves with an address of the uplink.
+    #[must_use]
+    pub fn takes_stated_prefixes_alone(&self) -> bool {
+        self.nat6 == Nat6::None && !self.prefixes6.auto && !self.prefixes6.is_empty()
+    }
+
     /// How long nothing may be heard of it before a probe that tests it counts as hung, and what was heard as outdated.
     #[must_use]
     pub fn patience(&self) -> Duration {

@@ -161,7 +161,7 @@ impl Config {
     }
 
     /// Whether what comes from the prefix of an uplink that is down is refused by the filter of `ftr-rules`, which knows how
-    /// to reset TCP; where that filter is not loaded, routing refuses.
+    /// to reset TCP; where that filter is not loaded, it leaves translated.
     #[must_use]
     pub fn filter_refuses(&self) -> bool {
         !self.routing.ipv6_rescue.translates() && self.firewall == Some(Firewall::Safe)

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ftr_core::Prefix;
-use ftr_core::config::{Config, Protocol};
+use ftr_core::config::{Config, Firewall, Protocol, Uplink};
 use ftr_netlink::{NetlinkError, Route};
 
 use super::answer::{Asked, Explanation, NexthopShare, Outcome};
@@ -97,7 +97,9 @@ impl Case<'_> {
         let End::Out(hops) = end else { return None };
         let own = self.own();
         let lacks = |i: &usize| {
-            let wanted = translation(self.config, *i, own, self.flow.family()) != Translation::None;
+            let is_its = |own: &IpAddr| self.snapshot.states.get(*i).is_some_and(|state| state.addresses.contains(own));
+            let wanted = translation(self.config, *i, own, self.flow.family()) != Translation::None
+                && !own.as_ref().is_some_and(is_its);
             wanted && !self.is_translated(*i, own)
         };
         let lacking = hops.iter().filter_map(|hop| self.index(*hop)).filter(lacks);
@@ -119,17 +121,24 @@ impl Case<'_> {
         self.flow.from.or(named)
     }
 
-    /// Whether the filter refuses it by all of these: its source is of a prefix of others. What is established has passed.
+    /// Whether the filter refuses it by all of these for its source. What is established has passed.
     fn is_filtered(&self, hops: &[Hop]) -> bool {
-        let all = self.config.delegated().chain(self.config.formerly_delegated());
+        let passes_by =
+            self.device.is_none() || self.established.is_some() || self.loaded.is_some_and(|it| !it.refuses());
+        if passes_by || self.config.firewall != Some(Firewall::Safe) {
+            return false;
+        }
         let is_from = |prefix: &Prefix| self.flow.from.is_some_and(|from| prefix.contains(from));
-        let is_known = all.into_iter().any(|(_, prefix)| is_from(&prefix));
-        let is_home = |hop: &Hop| {
-            let uplink = self.index(*hop).and_then(|i| self.config.uplinks.get(i));
-            uplink.is_none_or(|uplink| uplink.prefixes6.iter().any(is_from))
+        let mut all = self.config.delegated().chain(self.config.formerly_delegated());
+        let is_known = all.any(|(_, prefix)| is_from(&prefix));
+        let is_global = self.flow.from.is_some_and(|from| Prefix::host(from).is_global());
+        let refuses = |uplink: &Uplink| match uplink.prefixes6.iter().any(is_from) {
+            true => false,
+            false if is_known => self.config.filter_refuses(),
+            false => is_global && uplink.takes_stated_prefixes_alone(),
         };
-        let refuses = self.config.filter_refuses() && self.device.is_some() && self.established.is_none();
-        refuses && is_known && !hops.is_empty() && !hops.iter().any(is_home)
+        let uplink = |hop: &Hop| self.config.uplinks.get(self.index(*hop)?);
+        !hops.is_empty() && hops.iter().all(|hop| uplink(hop).is_some_and(refuses))
     }
 
     fn is_failed(&self, hop: Hop) -> bool {

@@ -54,6 +54,12 @@ impl<'a> Loaded<'a> {
         self.marking(device).any(|set| matches!(set.value, Value::Fixed(value) if value & self.masked == mark))
     }
 
+    /// Whether the filter is there that refuses sources which a provider does not take.
+    pub(super) fn refuses(self) -> bool {
+        let mut filters = self.effects.filters.iter().filter(|filter| self.is_for(filter.family));
+        filters.any(|filter| filter.table == "ftr_filter" || filter.beside.contains("REFUSED"))
+    }
+
     /// Whether the source of what leaves by a device is translated.
     pub(super) fn translates(self, output: &str, source: Option<IpAddr>) -> bool {
         self.effects.translations.iter().any(|rule| {
@@ -69,7 +75,7 @@ pub(super) mod tests {
     use super::Loaded;
     use crate::plan::uplink_state::tests::{CONFIG, config};
     use ftr_core::Family;
-    use ftr_firewall::{Effects, Holder, MarkSet, Value, iptables};
+    use ftr_firewall::{Effects, Filter, Holder, MarkSet, Value, iptables};
 
     /// What iptables shows of rules in the tables mangle and nat.
     pub(crate) fn effects(mangle: &[&str], nat: &[&str]) -> Effects {
@@ -118,6 +124,26 @@ pub(super) mod tests {
             let restored = |device| Loaded::of(&effects, Family::V4, &config).restores(device);
             assert_eq!([restored(Some("eth0")), restored(None)], [only != Some(Family::V6); 2]);
         }
+    }
+
+    #[test]
+    fn the_filter_refuses_where_it_is_loaded() {
+        let config = config(CONFIG);
+        let filter = |table: &str, beside: &[&str]| Filter {
+            table: table.to_owned(),
+            family: (table == "filter").then_some(Family::V6),
+            beside: beside.iter().map(|chain| (*chain).to_owned()).collect(),
+            ..Filter::default()
+        };
+        let refuses = |filter: Filter, family| {
+            let effects = Effects { filters: vec![filter], ..Effects::default() };
+            Loaded::of(&effects, family, &config).refuses()
+        };
+        assert!(refuses(filter("ftr_filter", &[]), Family::V6));
+        assert!(refuses(filter("filter", &["REFUSED"]), Family::V6));
+        assert!(
+            !refuses(filter("filter", &["REFUSED"]), Family::V4) && !refuses(filter("filter", &["mine"]), Family::V6)
+        );
     }
 
     #[test]

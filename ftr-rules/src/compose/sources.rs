@@ -1,6 +1,6 @@
 //! Sources that an uplink's provider does not take: they are refused here, for he would drop them and tell nobody.
 
-use ftr_core::config::{Nat6, Protocol, Uplink};
+use ftr_core::config::{Protocol, Uplink};
 use ftr_core::{Config, Family, Prefix};
 
 use super::scope::Scope;
@@ -54,7 +54,7 @@ pub(super) fn blocks(config: &Config, scope: &Scope) -> Vec<Block> {
         (ELSEWHERE, Action::Jump(REFUSED))
     };
     blocks.push((why, vec![sources(When { sources: known, ..six.clone() }, action)]));
-    let strict: Vec<&Uplink> = uplinks.into_iter().filter(|uplink| takes_its_own_alone(uplink)).collect();
+    let strict: Vec<&Uplink> = uplinks.into_iter().filter(|uplink| uplink.takes_stated_prefixes_alone()).collect();
     if !strict.is_empty() {
         let global = "2000::/3".parse().into_iter().collect();
         let when = When { outputs: names(&strict), sources: global, ..six.clone() };
@@ -64,9 +64,4 @@ pub(super) fn blocks(config: &Config, scope: &Scope) -> Vec<Block> {
     let refused = [(tcp, Action::Reset), (six, Action::RejectSource)];
     blocks.push((TOLD, refused.map(|(when, action)| Rule::new(Chain::Own(REFUSED), when, action)).into()));
     blocks.into_iter().map(|(why, rules)| Block { why: why.to_owned(), rules }).collect()
-}
-
-/// What is learned may change before these rules are loaded again, and what is translated leaves with a source of the uplink.
-fn takes_its_own_alone(uplink: &Uplink) -> bool {
-    uplink.nat6 == Nat6::None && !uplink.prefixes6.auto && !uplink.prefixes6.is_empty()
 }
