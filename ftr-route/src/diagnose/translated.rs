@@ -80,19 +80,28 @@ pub(super) fn lacking<'a>(
 }
 
 /// Whether answers to an address come back by an uplink, as far as this host knows: the address is the one that the
-/// configuration states, or that of a device, and not another uplink's. One that a provider routes here counts where a device has
-/// it. Of an uplink without an address nothing is known.
+/// configuration states, or that of a device, and not another uplink's. Who states his address may have others routed to it, from
+/// outside the networks of uplinks. Of an uplink without an address nothing is known.
 fn may_have(config: &Config, uplink: &Uplink, family: Family, networks: &[Networks], to: IpAddr) -> bool {
+    let is_of_uplinks = |networks: &Networks| config.position(&networks.device).is_some();
     let stated = match (to, uplink.kind, uplink.ipv6) {
-        (IpAddr::V4(to), UplinkKind::Static { ip, .. }, _) => to == ip,
-        (IpAddr::V6(to), _, Some(Ipv6Kind::Static { ip, .. })) => to == ip,
-        _ => false,
+        (IpAddr::V4(_), UplinkKind::Static { ip, .. }, _) => Some(IpAddr::V4(ip)),
+        (IpAddr::V6(_), _, Some(Ipv6Kind::Static { ip, .. })) => Some(IpAddr::V6(ip)),
+        _ => None,
+    };
+    let is_routed = || {
+        let mut prefixes =
+            networks.iter().filter(|networks| is_of_uplinks(networks)).flat_map(|networks| &networks.prefixes);
+        stated.is_some() && !prefixes.any(|prefix| prefix.contains(to))
     };
     let name = uplink.name.as_str();
     let of_uplink = networks.iter().filter(|networks| networks.device == name).flat_map(|networks| &networks.addresses);
     let is_known = of_uplink.copied().any(|address| Family::of(address) == family);
     let others = |device: &str| device != name && config.position(device).is_some();
-    stated || !is_known || networks.iter().any(|networks| networks.addresses.contains(&to) && !others(&networks.device))
+    stated == Some(to)
+        || is_routed()
+        || !is_known
+        || networks.iter().any(|networks| networks.addresses.contains(&to) && !others(&networks.device))
 }
 
 impl fmt::Display for Untranslated<'_> {
@@ -182,7 +191,7 @@ mod tests {
     fn an_address_that_the_uplink_does_not_have_is_no_translation() {
         let on = |device: &str, address: &str| Networks {
             device: device.to_owned(),
-            prefixes: "10.0.0.0/24".parse().into_iter().collect(),
+            prefixes: address.parse().ok().and_then(|address| Prefix::new(address, 24)).into_iter().collect(),
             addresses: address.parse().into_iter().collect(),
         };
         let networks = [on("eth0", "10.0.0.1"), on("eth2", "2.0.0.2"), on("ppp0", "3.0.0.2"), on("lo", "9.0.0.9")];
@@ -214,6 +223,8 @@ mod tests {
                 .unwrap_or_default()
         };
         assert!(!old("2.0.0.2").contains("eth2"));
+        // One of another network is routed here.
+        assert!(!old("5.0.0.3").contains("eth2"));
         assert!(
             old("2.0.0.3").contains("by eth2 with 2.0.0.3, an address that eth2 does not have, and by eth1, ppp0 with")
         );
