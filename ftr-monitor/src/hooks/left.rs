@@ -2,6 +2,7 @@
 //! prctl(2)), and a word in its environment tells whose it is.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 
 use nix::sys::wait::{WaitPidFlag, waitpid};
@@ -61,7 +62,11 @@ fn opened(pid: u32) -> Option<OwnedFd> {
 /// Whether the word is in the environment that a process was started with (`/proc/PID/environ`, proc(5)). For an instant that of
 /// one that becomes another program is empty: nobody knows then.
 fn has_word(pid: u32, word: &str) -> Option<bool> {
-    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let environment = match fs::read(format!("/proc/{pid}/environ")) {
+        // It runs as another user, who is not ours to kill.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Some(false),
+        read => read.unwrap_or_default(),
+    };
     if environment.is_empty() {
         return is_dead(pid).then_some(false);
     }

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ftr_core::config::Hook;
 use ftr_core::record::{Event, Record};
@@ -24,9 +24,9 @@ use super::queue::Job;
 /// How much of what it prints is passed on, in bytes.
 const PRINTED: usize = 4096;
 
-/// How long it takes until a process has become another program; and how often that is waited for at the most.
+/// How long it takes until a process has become another program; and how long that is waited for at the most.
 const UNSURE: Duration = Duration::from_millis(10);
-const MOST_UNSURE: u32 = 20;
+const MOST_UNSURE: Duration = Duration::from_secs(5);
 
 /// A program that runs for an event.
 pub(super) struct Process {
@@ -43,8 +43,8 @@ pub(super) struct Process {
     /// What tells what it has started from what others have.
     word: String,
     is_reaped: bool,
-    /// How often it was not known whether anything is left of it.
-    unsure: u32,
+    /// Since when it is not known whether anything is left of it.
+    unsure: Option<Instant>,
 }
 
 /// Starts something that hears of the end of what it starts itself. A program inherits which signals are blocked
@@ -83,7 +83,7 @@ impl Process {
         let timeout = humantime::format_duration(hook.timeout).to_string();
         let (printed, more, late) = (Vec::new(), 0, None);
         let (name, output, is_reaped) = (job.name(hook), Some(output), false);
-        Ok(Self { name, child, output, printed, more, late, timeout, word, is_reaped, unsure: 0 })
+        Ok(Self { name, child, output, printed, more, late, timeout, word, is_reaped, unsure: None })
     }
 
     /// What it prints to, while that is open.
@@ -119,14 +119,8 @@ impl Process {
             Err(error) => Some(format!("cannot be waited for: {error}")),
         };
         self.is_reaped = true;
-        match self.late.as_ref().map(|_| left::end(&self.word, None)) {
-            // The end of each of them wakes us.
-            Some(Left::Some) => return None,
-            Some(Left::Unknown) if self.unsure < MOST_UNSURE => {
-                self.unsure += 1;
-                return None;
-            }
-            _ => {}
+        if self.late.is_some() && is_waited_for(left::end(&self.word, None), &mut self.unsure, Instant::now()) {
+            return None;
         }
         self.listen();
         let printed = String::from_utf8_lossy(&self.printed);
@@ -157,13 +151,25 @@ impl Process {
 
     /// When it is to be looked at again although nothing wakes us.
     pub(super) fn due(&self, now: Duration) -> Option<Duration> {
-        (self.is_reaped && self.unsure > 0).then(|| now + UNSURE)
+        (self.is_reaped && self.unsure.is_some()).then(|| now + UNSURE)
     }
 
     /// Its process, as long as it is for its own to be taken leave of.
     pub(super) fn id(&self) -> u32 {
         self.child.id()
     }
+}
+
+/// Whether there is more to end of one that has run for too long. Whatever wakes us has us look, so that looks tell nothing of
+/// the time that has passed.
+fn is_waited_for(left: Left, unsure: &mut Option<Instant>, now: Instant) -> bool {
+    match left {
+        // The end of each of them wakes us.
+        Left::Some => *unsure = None,
+        Left::Unknown => return now.duration_since(*unsure.get_or_insert(now)) < MOST_UNSURE,
+        Left::None => return false,
+    }
+    true
 }
 
 fn number(pid: u32) -> Option<Pid> {
@@ -177,4 +183,23 @@ fn record(event: &Event) -> io::Result<File> {
     file.write_all(line.as_bytes())?;
     file.rewind()?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Left, MOST_UNSURE, is_waited_for};
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn what_is_not_known_is_looked_at_for_a_time_however_often_that_is() {
+        let (begun, mut unsure) = (Instant::now(), None);
+        let mut after = |left, time| is_waited_for(left, &mut unsure, begun + time);
+        for _ in 0..1000 {
+            assert!(after(Left::Unknown, Duration::ZERO));
+        }
+        assert!(!after(Left::Unknown, MOST_UNSURE));
+        assert!(!after(Left::None, Duration::ZERO));
+        assert!(after(Left::Some, MOST_UNSURE));
+        assert!(after(Left::Unknown, MOST_UNSURE), "what comes later has a time of its own");
+    }
 }
