@@ -40,7 +40,7 @@ pub(super) fn end(word: &str, leader: Option<u32>) -> Left {
         let orphans = words.iter().filter(|(_, has)| *has == Some(true)).map(|(pid, _)| *pid);
         let below = leader.map(descendants).unwrap_or_default();
         let all: Vec<u32> = orphans.flat_map(|pid| [vec![pid], descendants(pid)].concat()).chain(below).collect();
-        (all, words.iter().any(|(_, has)| has.is_none()))
+        (all, is_unsure(&words, leader, &children(std::process::id())))
     };
     let (found, is_unsure) = all();
     let held: Vec<(u32, OwnedFd)> = found.into_iter().filter_map(|pid| Some((pid, opened(pid)?))).collect();
@@ -52,6 +52,13 @@ pub(super) fn end(word: &str, leader: Option<u32>) -> Left {
         0 => Left::None,
         _ => Left::Some,
     }
+}
+
+/// Whether there may be more of a hook than was found among our children: something becomes another program, or has come to us
+/// since the look at them, as what its parent left behind when that ended.
+fn is_unsure(words: &[(u32, Option<bool>)], leader: Option<u32>, now: &[u32]) -> bool {
+    let is_known = |pid: u32| Some(pid) == leader || words.iter().any(|(known, _)| *known == pid);
+    words.iter().any(|(_, has)| has.is_none()) || now.iter().any(|pid| !is_known(*pid))
 }
 
 fn opened(pid: u32) -> Option<OwnedFd> {
@@ -99,7 +106,7 @@ fn children(pid: u32) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Left, WORD, end};
+    use super::{Left, WORD, end, is_unsure};
     use nix::sys::prctl::set_child_subreaper;
     use std::process::Command;
     use std::time::{Duration, Instant};
@@ -125,5 +132,14 @@ mod tests {
             }
         }
         assert_eq!(end("2", None), Left::None);
+    }
+
+    #[test]
+    fn what_comes_to_us_during_a_look_may_be_anybodys() {
+        let words = [(10, Some(false)), (11, Some(true))];
+        assert!(!is_unsure(&words, Some(9), &[9, 10, 11]));
+        assert!(!is_unsure(&words, None, &[11]), "one has ended");
+        assert!(is_unsure(&words, Some(9), &[9, 10, 11, 12]), "its parent has ended before it was asked whose it is");
+        assert!(is_unsure(&[(10, None)], None, &[10]));
     }
 }
