@@ -26,6 +26,9 @@ use crate::{follow, tool, trial};
 use process::Process;
 use queue::Queue;
 
+/// How often those that run are ended when we are: what a process has become, or to whom it has come, may take a moment.
+const MOST_LOOKS: u32 = 20;
+
 /// Which of them.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct HookOptions {
@@ -130,7 +133,7 @@ impl Hooks {
             }
             while let Some(signal) = signals.next() {
                 if signal != Signal::SIGCHLD {
-                    self.running.iter().for_each(|(_, process)| process.kill());
+                    self.end_all();
                     return Ok(Exit::Yes);
                 }
             }
@@ -223,6 +226,16 @@ impl Hooks {
         let late = self.queue.late(now);
         for (_, process) in self.running.iter_mut().filter(|(id, _)| late.contains(id)) {
             process.end_as_late();
+        }
+    }
+
+    /// Ends all that runs, with what it has started, as far as that can be in a moment: nobody looks for it later.
+    fn end_all(&self) {
+        for _ in 0..MOST_LOOKS {
+            let left = self.running.iter().filter(|(_, process)| !process.kill()).count();
+            if left == 0 || ready::wait(&mut [], Some(process::UNSURE)).is_err() {
+                return;
+            }
         }
     }
 

@@ -43,7 +43,9 @@ pub(super) fn end(word: &str, leader: Option<u32>) -> Left {
         (all, is_unsure(&words, leader, &children(std::process::id())))
     };
     let (found, is_unsure) = all();
-    let held: Vec<(u32, OwnedFd)> = found.into_iter().filter_map(|pid| Some((pid, opened(pid)?))).collect();
+    // One that has ended can be sent a signal, which changes nothing.
+    let alive = found.into_iter().filter(|pid| !is_dead(*pid));
+    let held: Vec<(u32, OwnedFd)> = alive.filter_map(|pid| Some((pid, opened(pid)?))).collect();
     // A number may have become that of another process before it was opened; from then on it cannot.
     let still = if held.is_empty() { Vec::new() } else { all().0 };
     let ours = held.iter().filter(|(pid, _)| still.contains(pid));
@@ -108,7 +110,8 @@ fn children(pid: u32) -> Vec<u32> {
 mod tests {
     use super::{Left, WORD, end, is_unsure};
     use nix::sys::prctl::set_child_subreaper;
-    use std::process::Command;
+    use std::io::Read as _;
+    use std::process::{Command, Stdio};
     use std::time::{Duration, Instant};
 
     #[test]
@@ -132,6 +135,20 @@ mod tests {
             }
         }
         assert_eq!(end("2", None), Left::None);
+    }
+
+    #[test]
+    fn what_has_ended_and_is_not_taken_leave_of_is_nothing_that_is_left() {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "true & echo; exec sleep 1003 >/dev/null"]).env(WORD, "3").stdout(Stdio::piped());
+        let mut shell = shell.spawn().unwrap();
+        shell.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
+        let begun = Instant::now();
+        while end("3", Some(shell.id())) != Left::None {
+            assert!(begun.elapsed() < Duration::from_secs(10));
+        }
+        shell.kill().unwrap();
+        shell.wait().unwrap();
     }
 
     #[test]

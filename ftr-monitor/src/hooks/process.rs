@@ -24,8 +24,8 @@ use super::queue::Job;
 /// How much of what it prints is passed on, in bytes.
 const PRINTED: usize = 4096;
 
-/// How long it takes until a process has become another program; and how long that is waited for at the most.
-const UNSURE: Duration = Duration::from_millis(10);
+/// How long it takes until a process has become another program, or has ended; and how long that is waited for at the most.
+pub(super) const UNSURE: Duration = Duration::from_millis(10);
 const MOST_UNSURE: Duration = Duration::from_secs(5);
 
 /// A program that runs for an event.
@@ -139,14 +139,14 @@ impl Process {
         self.kill();
     }
 
-    /// Ends it, and all that it has started. While it is not reaped its number is its own.
-    pub(super) fn kill(&self) {
+    /// Ends it, and all that it has started. Whether nothing was left of that. While it is not reaped its number is its own.
+    pub(super) fn kill(&self) -> bool {
         let leader = Some(self.child.id()).filter(|_| !self.is_reaped);
         // Those that have left its process group are found while their parents are there.
         left::end(&self.word, leader);
         // Whoever has ended by itself just now needs no end.
         let _ = leader.and_then(number).map(|leader| killpg(leader, Signal::SIGKILL));
-        left::end(&self.word, leader);
+        left::end(&self.word, leader) == Left::None
     }
 
     /// When it is to be looked at again although nothing wakes us.
