@@ -40,6 +40,28 @@ struct Remembered {
 /// # Errors
 /// The file is not one to be believed, or makes no sense: nothing is known then.
 pub(crate) fn recall(config: &Config) -> io::Result<Option<(Memory, Vec<Event>)>> {
+    let Some(remembered) = read()? else { return Ok(None) };
+    let memory = placed(remembered.memory, remembered.fingerprint, &remembered.uplinks, config);
+    Ok(memory.map(|memory| (memory, remembered.events)))
+}
+
+/// Forgets events that somebody has taken charge of by now, and nothing else that has been remembered meanwhile.
+///
+/// # Errors
+/// What is remembered cannot be read or written.
+pub(crate) fn forget(taken: &[Event]) -> io::Result<()> {
+    let Some(remembered) = read()? else { return Ok(()) };
+    write(&Remembered { events: others(remembered.events, taken), ..remembered })
+}
+
+/// The events that are not among those.
+fn others(mut events: Vec<Event>, taken: &[Event]) -> Vec<Event> {
+    events.retain(|event| !taken.iter().any(|one| (one.seq, &one.at) == (event.seq, &event.at)));
+    events
+}
+
+/// What is remembered, if anything that holds for this boot and network namespace.
+fn read() -> io::Result<Option<Remembered>> {
     let text = match Directory::open(&run_path()).and_then(|directory| directory.read(FILE, LONGEST)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         read => read?,
@@ -47,11 +69,8 @@ pub(crate) fn recall(config: &Config) -> io::Result<Option<(Memory, Vec<Event>)>
     let remembered: Remembered = serde_json::from_slice(&text).map_err(|error| {
         io::Error::new(io::ErrorKind::InvalidData, format!("{FILE}: {}", brief(&error.to_string())))
     })?;
-    if (running::boot()?, running::namespace()?) != (remembered.boot, remembered.namespace) {
-        return Ok(None);
-    }
-    let memory = placed(remembered.memory, remembered.fingerprint, &remembered.uplinks, config);
-    Ok(memory.map(|memory| (memory, remembered.events)))
+    let here = (running::boot()?, running::namespace()?);
+    Ok(Some(remembered).filter(|remembered| here == (remembered.boot.clone(), remembered.namespace)))
 }
 
 /// What is known, for the uplinks as they stand now; none where it cannot be known who stood where.
@@ -71,14 +90,18 @@ pub(crate) fn remember<'a>(
     memory: &Memory,
     events: impl Iterator<Item = &'a Event>,
 ) -> io::Result<()> {
-    let text = serde_json::to_vec(&Remembered {
+    write(&Remembered {
         boot: running::boot()?,
         namespace: running::namespace()?,
         fingerprint: fingerprint(config),
         uplinks: config.uplinks.iter().map(|uplink| uplink.name.to_string()).collect(),
         memory: memory.clone(),
         events: events.cloned().collect(),
-    })?;
+    })
+}
+
+fn write(remembered: &Remembered) -> io::Result<()> {
+    let text = serde_json::to_vec(remembered)?;
     Directory::open(&run_path())?.write(FILE, &text).map(drop)
 }
 
@@ -159,9 +182,10 @@ pub(crate) mod fuzz {
 
 #[cfg(test)]
 mod tests {
-    use super::{fingerprint, fuzz, placed};
+    use super::{fingerprint, fuzz, others, placed};
     use crate::decide::Memory;
-    use crate::decide::fixture::config;
+    use crate::decide::fixture::{check, config};
+    use ftr_core::record::{Event, EventKind};
 
     #[test]
     fn an_update_remembers_what_the_version_before_it_wrote() {
@@ -177,6 +201,15 @@ mod tests {
         // Else a role in IPv6 would be remembered of one that has no IPv6 any more.
         let ipv6 = ", ip6: '2001:db8::2', gateway6: '2001:db8::1'";
         assert_ne!(usual, fingerprint(&config([ipv6, "", ""], "")));
+    }
+
+    #[test]
+    fn only_what_was_taken_is_forgotten_although_there_is_more_by_now() {
+        let event = |seq, mono| Event::new(seq, EventKind::State, check("eth1", true, mono).at);
+        let (first, second, third) = (event(1, 10), event(2, 20), event(3, 30));
+        let now = vec![first.clone(), second.clone(), third.clone()];
+        assert_eq!(others(now, &[first.clone(), second]), [third]);
+        assert_eq!(others(vec![event(1, 90)], &[first]).len(), 1, "numbers may have begun anew");
     }
 
     #[test]

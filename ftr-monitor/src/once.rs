@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 
 use crate::decide::Decider;
 use crate::instance::Instance;
-use crate::memory::{recall, recall_text, remember, remember_text};
+use crate::memory::{forget, recall, recall_text, remember, remember_text};
 use crate::privilege;
 use crate::program::Program;
 use crate::starter::Starter;
@@ -108,12 +108,10 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
     // A mail server that takes its time must hold up neither the next cycle nor the daemon.
     drop(instance);
     if !events.is_empty() && notify(&starter, &events)? {
+        // Another cycle may have come and gone meanwhile, or somebody who drains an uplink.
         let again = Instance::claim().ok().and_then(Result::ok);
-        // Another cycle may have come and gone meanwhile, and knows better.
-        let latest =
-            again.and_then(|_| recall(&config).ok().flatten()).is_some_and(|(memory, _)| memory == *decider.memory());
-        if latest {
-            keep(&[]);
+        if let Some(Err(error)) = again.map(|_held| forget(&events)) {
+            say(tool::NAME, &format!("once: that mail was sent cannot be remembered: {error}"));
         }
     }
     run_hooks(&config, &starter, &news)?;
