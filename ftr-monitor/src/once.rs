@@ -89,22 +89,19 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
             break;
         }
     }
-    cycle.look(common, &starter)?;
-    let Cycle { mut decider, mut events, .. } = cycle;
-    if let Some(error) = decider.meter.write().and_then(|usage| state::remember(&usage).err()) {
+    if let Some(error) = cycle.decider.meter.write().and_then(|usage| state::remember(&usage).err()) {
         say(tool::NAME, &format!("once: what was used of quotas cannot be remembered: {error}"));
     }
-    let keep = |events: &[Event]| {
-        if let Err(error) = remember(&config, decider.memory(), events.iter()) {
-            say(tool::NAME, &format!("once: what is known cannot be remembered: {error}"));
-        }
-    };
-    let news = events.get(before..).unwrap_or_default().to_vec();
-    events = if config.email.send { events } else { Vec::new() };
-    keep(&events);
+    // Before the look, which takes its time: whoever is killed meanwhile has routed.
+    cycle.keep(&config);
     if let Some(error) = is_new_text.then(|| remember_text(&text)).and_then(Result::err) {
         say(tool::NAME, &format!("once: this configuration cannot be remembered: {error}"));
     }
+    cycle.look(common, &starter)?;
+    cycle.keep(&config);
+    let Cycle { decider, mut events, .. } = cycle;
+    let news = events.get(before..).unwrap_or_default().to_vec();
+    events.retain(|_| config.email.send);
     // A mail server that takes its time must hold up neither the next cycle nor the daemon.
     drop(instance);
     if !events.is_empty() && notify(&starter, &events)? {
@@ -136,6 +133,14 @@ impl Cycle {
         tell(common, &Record::Event(event.clone()), &format::event(&event))?;
         self.events.push(event);
         Ok(())
+    }
+
+    /// Remembers what is known, and what is to be mailed.
+    fn keep(&self, config: &Config) {
+        let events = self.events.iter().filter(|_| config.email.send);
+        if let Err(error) = remember(config, self.decider.memory(), events) {
+            say(tool::NAME, &format!("once: what is known cannot be remembered: {error}"));
+        }
     }
 
     /// Compares the configuration with that of the latest cycle. Whether it has another text.
