@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use crate::ask::ask;
 use crate::decide::{Decider, Memory};
 use crate::instance::Instance;
-use crate::memory::{recall, remember};
+use crate::memory::{recall, remember, strangers};
 use crate::request::{Answer, Request};
 use crate::supervisor::Operation;
 use crate::trial;
@@ -60,6 +60,12 @@ pub(crate) fn operate(common: &Common, request: &Request) -> io::Result<Option<A
     };
     // Once more: a cycle may have ended just now.
     let Some((memory, mut events)) = known(&config)? else { return Ok(None) };
+    let strangers = strangers(&config)?;
+    if !strangers.is_empty() {
+        let (file, who) = (config.file.display(), strangers.join(", "));
+        let what = format!("{file}: the latest cycle knew {who} too: run `ftr-monitor once` with this file first");
+        return Ok(Some(Answer::new(Exit::Again, [what])));
+    }
     let Some((memory, told)) = changed(&config, memory, (uplink, family, operation), &clock::now()) else {
         return Ok(Some(Answer::no_uplink(uplink, &config)));
     };

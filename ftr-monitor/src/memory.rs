@@ -45,6 +45,20 @@ pub(crate) fn recall(config: &Config) -> io::Result<Option<(Memory, Vec<Event>)>
     Ok(memory.map(|memory| (memory, remembered.events)))
 }
 
+/// The uplinks of which something is remembered, and which the configuration does not have. Whoever remembers anything by that
+/// configuration forgets them.
+///
+/// # Errors
+/// See [`recall`].
+pub(crate) fn strangers(config: &Config) -> io::Result<Vec<String>> {
+    Ok(read()?.map(|remembered| missing(remembered.uplinks, config)).unwrap_or_default())
+}
+
+fn missing(mut uplinks: Vec<String>, config: &Config) -> Vec<String> {
+    uplinks.retain(|name| config.position(name).is_none());
+    uplinks
+}
+
 /// Forgets events that somebody has taken charge of by now, and nothing else that has been remembered meanwhile.
 ///
 /// # Errors
@@ -182,7 +196,7 @@ pub(crate) mod fuzz {
 
 #[cfg(test)]
 mod tests {
-    use super::{fingerprint, fuzz, others, placed};
+    use super::{fingerprint, fuzz, missing, others, placed};
     use crate::decide::Memory;
     use crate::decide::fixture::{check, config};
     use ftr_core::record::{Event, EventKind};
@@ -210,6 +224,13 @@ mod tests {
         let now = vec![first.clone(), second.clone(), third.clone()];
         assert_eq!(others(now, &[first.clone(), second]), [third]);
         assert_eq!(others(vec![event(1, 90)], &[first]).len(), 1, "numbers may have begun anew");
+    }
+
+    #[test]
+    fn whom_the_configuration_does_not_have_would_be_forgotten() {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<String>>();
+        assert_eq!(missing(names(&["eth3", "eth1"]), &config([""; 3], "")), [""; 0]);
+        assert_eq!(missing(names(&["eth1", "eth9"]), &config([""; 3], "")), ["eth9"]);
     }
 
     #[test]
