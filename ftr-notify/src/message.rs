@@ -145,6 +145,14 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_configuration_without_ipv6_is_no_end_of_all_traffic() {
+        let role = change(1, EventKind::Role, Some("routing"), Some("standby"));
+        let message = mail(vec![Event { family: Some(Family::V6), active: Vec::new(), ..role }]);
+        assert!(message.subject.ends_with("; nothing carries IPv6 traffic"), "{}", message.subject);
+        assert!(message.body.contains("New IPv6 connections have no uplink to go by."), "{}", message.body);
+    }
+
+    #[test]
     fn changes_of_role_address_and_gateway() {
         let message = mail(vec![
             change(1, EventKind::Role, Some("routing"), Some("standby")),

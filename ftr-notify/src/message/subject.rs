@@ -1,5 +1,6 @@
 //! The subject line: enough to decide whether to get up.
 
+use ftr_core::Family;
 use ftr_core::record::{Event, EventKind};
 
 use super::summary::{self, Summary, says};
@@ -11,10 +12,10 @@ const LONGEST: usize = 160;
 pub(super) fn subject(host: &str, events: &[Event], summaries: &[Summary<'_>]) -> String {
     let changes: Vec<String> = summaries.iter().map(change).collect();
     let mut subject = format!("ftr {}: {}", short(host), changes.join(", "));
-    let active = events.iter().rev().find_map(|event| summary::active_set(events, summaries, event.family?));
-    if let Some((names, works)) = active {
+    let active = |family: Family| Some((family, summary::active_set(events, summaries, family)?));
+    if let Some((family, (names, works))) = events.iter().rev().find_map(|event| active(event.family?)) {
         subject += "; ";
-        subject += &carried(&names, works);
+        subject += &carried(family, &names, works);
     }
     if subject.chars().count() > LONGEST {
         subject = subject.chars().take(LONGEST).chain(['…']).collect();
@@ -22,9 +23,11 @@ pub(super) fn subject(host: &str, events: &[Event], summaries: &[Summary<'_>]) -
     subject
 }
 
-fn carried(names: &[String], works: bool) -> String {
+fn carried(family: Family, names: &[String], works: bool) -> String {
     match (names, works) {
         (_, false) => "NO uplink works".to_owned(),
+        // Of a family that the configuration has no longer, say.
+        ([], _) if family == Family::V6 => "nothing carries IPv6 traffic".to_owned(),
         ([], _) => "nothing carries traffic".to_owned(),
         ([one], _) => format!("{one} carries traffic"),
         (several, _) => format!("{} carry traffic", several.join(", ")),
