@@ -59,17 +59,20 @@ impl Decider {
         let gone: Vec<&InterfaceName> =
             before.uplinks.iter().map(|one| &one.name).filter(|one| !now.contains(one)).collect();
         let carried = |family: Family, index: usize| {
-            let known = before.memory.uplinks.get(&family.number());
+            let known =
+                before.memory.uplinks.get(&family.number()).filter(|_| before.last.contains_key(&family.number()));
             known.and_then(|known| known.get(index)).is_some_and(|one| one.routing == Some(true))
         };
         let mut out = Vec::new();
         for family in [Family::V4, Family::V6] {
-            let Some(active) = self.anew(family, &gone, at) else { continue };
-            out.push(Record::Active(active));
-            out.extend(self.report_roles(family, at));
-            let gone = before.uplinks.iter().enumerate().filter(|(_, one)| gone.contains(&&one.name));
-            for (_, uplink) in gone.filter(|(index, _)| carried(family, *index)) {
-                out.push(self.report_gone(uplink, family, at));
+            if let Some(active) = self.anew(family, &gone, at) {
+                out.push(Record::Active(active));
+                out.extend(self.report_roles(family, at));
+            }
+            for (_, uplink) in before.uplinks.iter().enumerate().filter(|(index, _)| carried(family, *index)) {
+                if !self.uplinks.iter().any(|one| one.name == uplink.name && one.has(family)) {
+                    out.push(self.report_gone(uplink, family, at));
+                }
             }
         }
         out
@@ -86,7 +89,7 @@ impl Decider {
         told.collect()
     }
 
-    /// That one carries nothing any more, because the configuration no longer has it.
+    /// That one carries nothing of a family any more, because the configuration no longer has it there.
     fn report_gone(&mut self, uplink: &Uplink, family: Family, at: &Stamp) -> Record {
         Record::Event(Event {
             uplink: Some(uplink.name.clone()),
@@ -120,7 +123,7 @@ mod tests {
     use super::Decider;
     use crate::decide::fixture::{check, config};
     use ftr_core::Config;
-    use ftr_core::record::{Active, Record, Stamp};
+    use ftr_core::record::{Active, Event, EventKind, Record, Stamp};
     use jiff::tz::TimeZone;
     use std::path::Path;
 
@@ -206,6 +209,30 @@ mod tests {
         let mut first = of(&["eth2", "eth3", "eth4"]);
         first.uplinks[2].priority_group = Some(2);
         assert_eq!(roles(decider.reconfigure(&first, &at(40))), ["eth3 standby"]);
+    }
+
+    #[test]
+    fn who_carried_and_has_lost_ipv6_alone_is_told_even_if_nobody_has_any() {
+        let with = |has: [bool; 3]| {
+            let ipv6 = |has: bool| if has { ", ip6: '2001:db8::2', gateway6: '2001:db8::1'" } else { "" };
+            config(has.map(ipv6), "")
+        };
+        let mut decider = Decider::new(&with([true, true, false]), None);
+        for uplink in ["eth1", "eth2", "eth3"] {
+            decider.handle(&Record::Check(check(uplink, true, 0)));
+        }
+        let mut roles = |has| {
+            let role = |record| match record {
+                Record::Event(Event { kind: EventKind::Role, uplink, family, to, active, .. }) => {
+                    Some((uplink.unwrap().to_string(), family.unwrap().number(), to.unwrap(), active.len()))
+                }
+                _ => None,
+            };
+            decider.reconfigure(&with(has), &at(10)).into_iter().filter_map(role).collect::<Vec<_>>()
+        };
+        assert_eq!(roles([true, false, false]), [("eth2".to_owned(), 6, "standby".to_owned(), 1)]);
+        assert_eq!(roles([false; 3]), [("eth1".to_owned(), 6, "standby".to_owned(), 0)]);
+        assert_eq!(roles([false; 3]), []);
     }
 
     #[test]
