@@ -94,6 +94,14 @@ impl Answer {
         Self::new(Exit::Usage, [format!("{uplink}: no uplink, there are {}", known.join(", "))])
     }
 
+    /// That what these words tell of was taken, and not all of it is in place yet.
+    pub(crate) fn unfinished(mut self) -> Self {
+        self.exit = Exit::Again as u8;
+        self.lines
+            .push("not all of it is in place yet, `ftr-monitor status` and the log say why; it follows".to_owned());
+        self
+    }
+
     /// The exit code. One that no program of ours has is a bug of the other side.
     pub(crate) fn exit(&self) -> Exit {
         Exit::of_code(self.exit).unwrap_or(Exit::Bug)

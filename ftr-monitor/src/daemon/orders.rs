@@ -1,7 +1,9 @@
 //! Carries out what the supervisor orders.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use ftr_core::Config;
 use nix::sys::signal::Signal;
 
 use super::Daemon;
@@ -64,9 +66,14 @@ impl Daemon {
 
     /// What is to be remembered. What is decided goes by a configuration from the moment that it is taken.
     pub(super) fn known(&mut self) -> Known {
-        let taken = self.incoming.as_ref();
-        let (config, running) = taken.map_or((&self.config, &self.running), |taken| (&taken.config, &taken.running));
-        Known::of(&mut self.supervisor, config, running)
+        let config = Arc::clone(self.decided_by());
+        let running = self.incoming.as_ref().map_or(&self.running, |taken| &taken.running);
+        Known::of(&mut self.supervisor, &config, running)
+    }
+
+    /// The configuration that is decided by, which programs may not know yet.
+    pub(super) fn decided_by(&self) -> &Arc<Config> {
+        self.incoming.as_ref().map_or(&self.config, |taken| &taken.config)
     }
 
     pub(super) fn child(&mut self, program: Program) -> Option<&mut Child> {

@@ -43,16 +43,23 @@ impl Daemon {
             }
         };
         if taken.lines.is_empty() {
+            if let Err(error) = self.try_text(&taken.text) {
+                self.log.write(&Entry::error(format!("reload: what is on trial cannot be remembered: {error}")));
+            }
             self.text = taken.text;
             self.log.write(&Entry::info(format!("{}: the configuration is as it was", wish.who)));
             return (Answer::new(Exit::Yes, ["nothing has changed"]), false);
         }
+        let was_on_trial = self.pending().is_some();
         if let Err(error) = self.put_on_trial(&taken, wish, now) {
             let reason = format!("reload: what is to come back cannot be remembered, so nothing was changed: {error}");
             self.log.write(&Entry::error(reason.clone()));
             return (Answer::new(Exit::Io, [reason]), false);
         }
         let mut lines = self.told(&taken);
+        if was_on_trial && self.trial.is_none() {
+            lines.push("nothing is on trial any more: this is the configuration of before the trial".to_owned());
+        }
         if let Some(term) = wish.confirm {
             let term = humantime::format_duration(term);
             lines.push(format!("`ftr-monitor confirm` keeps it; without that the one before is back in {term}"));
@@ -131,15 +138,15 @@ impl Daemon {
     /// Looks whether everything goes on with it.
     fn prepare(&self, mut config: Config, text: String) -> Result<Taken, Answer> {
         let stays = |line: String| Answer::new(Exit::Config, [line, STAYS.to_owned()]);
-        if let Some(key) = renumbering(&self.config, &config) {
+        if let Some(key) = renumbering(self.decided_by(), &config) {
             let file = config.file.display();
             return Err(stays(format!(
                 "{file}: {key}: another one changes the marks of connections that there are; to change it stop \
                  ftr-monitor, run `ftr-route clear`, load the rules of ftr-rules again and start ftr-monitor"
             )));
         }
-        config.assign(self.config.assignment.as_ref());
-        let lines = change::lines(&self.config, &config);
+        config.assign(self.decided_by().assignment.as_ref());
+        let lines = change::lines(self.decided_by(), &config);
         let running = Running::this(&config).map_err(|error| stays(format!("reload: {error}")))?;
         let (starter, remarks) = Starter::new(&config, &text, running.file()).map_err(|failure| {
             Answer::new(failure.exit(), failure.lines().iter().cloned().chain([STAYS.to_owned()]))
@@ -150,8 +157,8 @@ impl Daemon {
     /// What is another way, with what people have to do about it.
     fn told(&self, taken: &Taken) -> Vec<String> {
         let mut lines = taken.lines.clone();
-        lines.extend(change::numbers(&self.config, &taken.config));
-        if !reads_the_same(&as_of_rules(&self.config), &as_of_rules(&taken.config), Reader::Rules) {
+        lines.extend(change::numbers(self.decided_by(), &taken.config));
+        if !reads_the_same(&as_of_rules(self.decided_by()), &as_of_rules(&taken.config), Reader::Rules) {
             lines.push(
                 "the firewall: load the rules of ftr-rules again, `ftr-rules --diff` shows what it lacks".to_owned(),
             );
@@ -161,23 +168,33 @@ impl Daemon {
 
     /// Remembers what comes back unless somebody confirms.
     fn put_on_trial(&mut self, taken: &Taken, wish: &Wish, now: Duration) -> std::io::Result<()> {
-        let pending = self.trial.as_ref().filter(|trial| !trial.is_rejected());
-        let trial = match (wish.confirm, pending) {
+        match (wish.confirm, self.pending()) {
             (Some(term), pending) => {
                 let before = pending.map_or(self.text.as_str(), Trial::before);
-                Trial::new(self.running.file(), &taken.text, before, now + term)?
+                let trial = Trial::new(self.running.file(), &taken.text, before, now + term)?;
+                trial.remember()?;
+                self.trial = Some(trial);
+                Ok(())
             }
-            // The term of the one that is on trial holds for what takes its place.
-            (None, Some(pending)) => {
-                let mut trial = pending.clone();
-                trial.try_instead(&taken.text);
-                trial
-            }
-            (None, None) => {
+            // The term of the one that is on trial holds for what takes its place, unless somebody has gone back by hand.
+            (None, Some(pending)) if !is_before(pending, taken) => self.try_text(&taken.text),
+            (None, _) => {
+                trial::forget()?;
                 self.trial = None;
-                return trial::forget();
+                Ok(())
             }
-        };
+        }
+    }
+
+    /// The one that somebody can still confirm.
+    fn pending(&self) -> Option<&Trial> {
+        self.trial.as_ref().filter(|trial| !trial.is_rejected())
+    }
+
+    /// This text takes the place of the one that is on trial, if there is one.
+    fn try_text(&mut self, text: &str) -> std::io::Result<()> {
+        let Some(mut trial) = self.pending().filter(|trial| !trial.is_of(text)).cloned() else { return Ok(()) };
+        trial.try_instead(text);
         trial.remember()?;
         self.trial = Some(trial);
         Ok(())
@@ -192,6 +209,12 @@ impl Daemon {
         self.supervisor.reconfigure(&taken.config, change, &clock::now(), now);
         self.incoming = Some(taken);
     }
+}
+
+/// Whether what was read is what would come back.
+fn is_before(trial: &Trial, taken: &Taken) -> bool {
+    let before = Config::parse(&taken.config.file, trial.before());
+    before.is_ok_and(|before| change::lines(&before, &taken.config).is_empty())
 }
 
 const STAYS: &str = "the configuration stays as it was";

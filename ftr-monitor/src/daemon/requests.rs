@@ -76,8 +76,9 @@ impl Daemon {
         operation: Operation,
         now: Duration,
     ) -> Answer {
-        let Some(index) = self.config.position(uplink) else {
-            return Answer::no_uplink(uplink, &self.config);
+        let config = self.decided_by();
+        let Some(index) = config.position(uplink) else {
+            return Answer::no_uplink(uplink, config);
         };
         let families = family.map_or_else(|| vec![Family::V4, Family::V6], |family| vec![family]);
         let lines = self.supervisor.operate(who, (index, &families), operation, SystemTime::now(), now);

@@ -213,7 +213,7 @@ impl Daemon {
         Status {
             uplinks: status::uplinks(
                 self.supervisor.decider(),
-                &self.config,
+                self.decided_by(),
                 millis(self.supervisor.started()),
                 at.mono,
             ),

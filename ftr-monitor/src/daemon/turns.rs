@@ -34,6 +34,7 @@ impl Daemon {
     pub(super) fn take_turns(&mut self, now: Duration) {
         while !self.supervisor.is_changing(now) && !self.supervisor.is_stopping() {
             if let Some((asker, answer)) = self.turns.current.take() {
+                let answer = if self.supervisor.is_unfinished() { answer.unfinished() } else { answer };
                 asker.answer(&answer.line());
             }
             if self.trial.as_ref().and_then(Trial::due).is_some_and(|due| now >= due) {

@@ -49,6 +49,9 @@ const STEPS_OF_LATER: [(Duration, Step); 4] = [
     (LATER_GRACE, Step::Send(Signal::SIGTERM)),
     (GRACE, Step::Send(Signal::SIGKILL)),
 ];
+/// Those that are replaced have their time, and what waits for their successors waits.
+const STEPS_OF_REPLACED_HOOKS: &[(Duration, Step)] =
+    &[(Duration::ZERO, Step::Close), (Duration::ZERO, Step::Send(Signal::SIGCONT))];
 
 /// Which programs are wanted.
 #[derive(Clone, Copy, Debug)]
@@ -160,7 +163,8 @@ impl Children {
     /// When there is something to do next, unless something is heard before.
     pub(crate) fn due(&self) -> Option<Duration> {
         if let Some(stop) = self.stopping {
-            let step = |(program, child): (Program, &Child)| Some(stop + child.run.as_ref()?.next_step(program)?.0);
+            let step =
+                |(program, child): (Program, &Child)| Some(stop + child.run.as_ref()?.next_step(program, true)?.0);
             return self.each.iter().filter_map(step).min();
         }
         let starts = self.each.iter().filter_map(|(_, child)| child.due);
@@ -224,8 +228,9 @@ impl Children {
     }
 
     fn next_step(&mut self, program: Program, since: Duration) -> Option<Order> {
+        let is_stopping = self.is_stopping();
         let run = self.each.of_mut(program).run.as_mut()?;
-        let (_, step) = run.next_step(program).filter(|(due, _)| since >= *due)?;
+        let (_, step) = run.next_step(program, is_stopping).filter(|(due, _)| since >= *due)?;
         run.steps += 1;
         Some(match step {
             Step::Close => Order::CloseInput(program),
@@ -381,8 +386,13 @@ impl Wanted {
 }
 
 impl Run {
-    fn next_step(&self, program: Program) -> Option<(Duration, Step)> {
-        let steps = if matches!(program, Program::Notify | Program::Hooks) { STEPS_OF_LATER } else { STEPS };
+    fn next_step(&self, program: Program, is_stopping: bool) -> Option<(Duration, Step)> {
+        let steps: &[(Duration, Step)] = match program {
+            // It ends once all that run or wait have had their time, and those for later events come after them.
+            Program::Hooks if !is_stopping => STEPS_OF_REPLACED_HOOKS,
+            Program::Notify | Program::Hooks => &STEPS_OF_LATER,
+            Program::Route | Program::Probe => &STEPS,
+        };
         steps.get(self.steps).copied()
     }
 }

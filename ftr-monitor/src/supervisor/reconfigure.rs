@@ -69,7 +69,12 @@ impl Supervisor {
 
     /// Whether a change is still on its way.
     pub(crate) fn is_changing(&self, now: Duration) -> bool {
-        self.changing.is_some_and(|end| now < end) && (self.incoming.is_some() || self.children.is_replacing())
+        self.changing.is_some_and(|end| now < end) && self.is_unfinished()
+    }
+
+    /// Whether some of it is not in place yet, however long that may take.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.incoming.is_some() || self.children.is_replacing()
     }
 
     /// When that ends at the latest.

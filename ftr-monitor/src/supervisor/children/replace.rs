@@ -26,8 +26,10 @@ impl Children {
             self.answer_due = None;
             self.replace(Program::Route, now);
         }
-        self.probe_follows = waits && *concerned.of(Program::Probe);
-        if !waits && *concerned.of(Program::Probe) {
+        // What the change before has left to do, because the route program did not get to it, is still to be done.
+        let probe = self.probe_follows || *concerned.of(Program::Probe);
+        self.probe_follows = probe && self.is_unprepared();
+        if probe && !self.probe_follows {
             self.replace(Program::Probe, now);
         }
         self.occasions.want(wanted.hooks);
@@ -63,14 +65,19 @@ impl Children {
     /// When that is due.
     pub(super) fn due_of_replaced(&self) -> Option<Duration> {
         let runs = self.each.iter().filter_map(|(program, child)| Some((program, child.run.as_ref()?)));
-        runs.filter_map(|(program, run)| Some(run.replaced? + run.next_step(program)?.0)).min()
+        runs.filter_map(|(program, run)| Some(run.replaced? + run.next_step(program, false)?.0)).min()
     }
 
-    /// Whether a program is still to be replaced, or has not begun its work since.
+    /// Whether a program is still to be replaced, or has not begun its work since. Hooks are none of it: those that run may
+    /// take as long as they do at any other time.
     pub(crate) fn is_replacing(&self) -> bool {
         let is_replaced = |program: Program| self.runs(program) && !self.serves(program);
-        let is_unprepared = self.wanted.route && !self.is_prepared();
-        self.probe_follows || is_unprepared || Program::ALL.into_iter().any(is_replaced)
+        let all = Program::ALL.into_iter().filter(|program| *program != Program::Hooks);
+        self.probe_follows || self.is_unprepared() || all.into_iter().any(is_replaced)
+    }
+
+    fn is_unprepared(&self) -> bool {
+        self.wanted.route && !self.is_prepared()
     }
 }
 
@@ -120,6 +127,40 @@ mod tests {
         children.ended(Program::Probe, None, "signal", NOW);
         assert_eq!(all(&mut children, NOW), [Order::Start(Program::Probe)]);
         assert!(!children.is_replacing());
+    }
+
+    #[test]
+    fn a_later_change_takes_nothing_from_what_the_probe_has_to_learn() {
+        let mut children = children();
+        reconfigure(&mut children, false, &[Program::Route, Program::Probe]);
+        all(&mut children, NOW);
+        children.ended(Program::Route, Some(0), "exit", NOW);
+        all(&mut children, NOW);
+        // It has not prepared anything when the next change comes, which concerns neither.
+        reconfigure(&mut children, false, &[]);
+        assert!(children.is_replacing() && all(&mut children, NOW).is_empty());
+        children.applied(Family::V4, NOW);
+        assert_eq!(all(&mut children, NOW), end(Program::Probe));
+    }
+
+    #[test]
+    fn hooks_that_are_replaced_have_their_time_unless_all_is_to_end() {
+        let hooks = Wanted { route: false, notify: false, hooks: true };
+        let mut children = Children::new(hooks, vec![Family::V4], Duration::from_secs(9), NOW);
+        all(&mut children, NOW);
+        let concerned = Each::new(|program| program == Program::Hooks);
+        children.reconfigure((hooks, vec![Family::V4]), &concerned, Duration::from_secs(9), NOW);
+        let send = |signal| Order::Signal(Program::Hooks, signal);
+        let closed = [Order::CloseInput(Program::Hooks), send(Signal::SIGCONT)];
+        assert_eq!(all(&mut children, NOW), closed);
+        assert!(!children.is_replacing());
+        let later = NOW + Duration::from_secs(5);
+        children.heard(Program::Probe, later);
+        assert_eq!(all(&mut children, later), []);
+        children.stop(later);
+        let all = all(&mut children, later + Duration::from_secs(1));
+        let [.., term, kill] = [Signal::SIGTERM, Signal::SIGKILL].map(send);
+        assert!(all.ends_with(&[term, kill]), "{all:?}");
     }
 
     #[test]
