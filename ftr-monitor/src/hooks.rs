@@ -1,9 +1,10 @@
 //! `ftr-monitor hooks`: runs the programs of the configuration's `hooks` for the events that come in.
 //!
-//! [`occasion`] tells what an event is, [`queue`] which program runs when; [`process`] is one that runs.
+//! [`occasion`] tells what an event is, [`queue`] which program runs when; [`process`] is one that runs,
+//! [`keeper`] the parent that each of them has.
 
 mod environment;
-mod left;
+pub(crate) mod keeper;
 mod occasion;
 mod process;
 mod queue;
@@ -19,15 +20,14 @@ use ftr_core::{Config, Exit};
 use ftr_tool::cli::{Common, Failure, say};
 use ftr_tool::{Input, Signals, clock, ready};
 use nix::poll::{PollFd, PollFlags};
-use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::Signal;
 
 use crate::{follow, tool, trial};
 use process::Process;
 use queue::Queue;
 
-/// How often those that run are ended when we are: what a process has become, or to whom it has come, may take a moment.
-const MOST_LOOKS: u32 = 20;
+/// How long those that run are waited for when they are ended with us, at the most.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// Which of them.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -61,8 +61,6 @@ impl AsFd for Events {
 pub(crate) fn run(common: &Common, options: HookOptions) -> Result<Exit, Failure> {
     let config = configuration(common, options)?;
     let failed = |error: io::Error| Failure::new(Exit::Io, format!("signals: {error}"));
-    // Where the kernel does not let us, what a hook leaves behind is found while its parents live.
-    let _ = set_child_subreaper(true);
     let signals = Signals::watch(&[Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT]).map_err(failed)?;
     if config.hooks.is_empty() && !common.quiet {
         say(tool::NAME, &format!("hooks: {} states none of the kind", config.file.display()));
@@ -133,7 +131,7 @@ impl Hooks {
             }
             while let Some(signal) = signals.next() {
                 if signal != Signal::SIGCHLD {
-                    self.end_all();
+                    self.end_all(signals);
                     return Ok(Exit::Yes);
                 }
             }
@@ -150,8 +148,7 @@ impl Hooks {
         let all: Vec<BorrowedFd<'_>> = std::iter::once(signals.as_fd()).chain(input).chain(outputs).collect();
         let mut fds: Vec<PollFd<'_>> = all.into_iter().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         let told = self.input.malformed.due(now);
-        let unsure = self.running.iter().filter_map(|(_, process)| process.due(now));
-        let due = self.queue.due().into_iter().chain(told).chain(unsure).min();
+        let due = self.queue.due().into_iter().chain(told).min();
         ready::wait(&mut fds, due.map(|due| due.saturating_sub(now)))?;
         Ok(input.is_some() && fds.get(1).is_some_and(|fd| fd.any() == Some(true)))
     }
@@ -205,8 +202,6 @@ impl Hooks {
 
     /// Takes leave of those that have ended.
     fn reap(&mut self) {
-        let started: Vec<u32> = self.running.iter().map(|(_, process)| process.id()).collect();
-        left::reap(&started);
         let mut ended = Vec::new();
         self.running.retain_mut(|(id, process)| {
             let report = process.ended();
@@ -229,13 +224,15 @@ impl Hooks {
         }
     }
 
-    /// Ends all that runs, with what it has started, as far as that can be in a moment: nobody looks for it later.
-    fn end_all(&self) {
-        for _ in 0..MOST_LOOKS {
-            let left = self.running.iter().filter(|(_, process)| !process.kill()).count();
-            if left == 0 || ready::wait(&mut [], Some(process::UNSURE)).is_err() {
-                return;
-            }
+    /// Ends all that runs, with what it has started, and waits for that.
+    fn end_all(&mut self, signals: &Signals) {
+        self.running.iter_mut().for_each(|(_, process)| process.end());
+        let until = clock::since_boot() + GRACE;
+        while !self.running.is_empty() && clock::since_boot() < until {
+            let left = until.saturating_sub(clock::since_boot());
+            let _ = ready::wait(&mut [PollFd::new(signals.as_fd(), PollFlags::POLLIN)], Some(left));
+            while signals.next().is_some() {}
+            self.running.retain_mut(|(_, process)| process.ended().is_none());
         }
     }
 

@@ -61,5 +61,5 @@ pub fn command() -> clap::Command {
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    ftr_tool::cli::run(tool::NAME, cli::run)
+    hooks::keeper::run().unwrap_or_else(|| ftr_tool::cli::run(tool::NAME, cli::run))
 }
