@@ -33,7 +33,7 @@ use calendar::Calendar;
 use choice::Choice;
 use damping::Rule;
 use departures::Departures;
-use health::{Change, Health};
+use health::{Change, Health, Lasting};
 use hours::Timetable;
 use jiff::tz::TimeZone;
 pub(crate) use quota::Usage;
@@ -89,6 +89,9 @@ pub(crate) struct Memory {
     /// The prefixes that uplinks have been delegated, by name.
     #[serde(default)]
     prefixes: BTreeMap<String, Vec<Prefix>>,
+    /// What of uplinks that the configuration has no longer holds where they come back, by name and per family number.
+    #[serde(default)]
+    away: BTreeMap<String, BTreeMap<u8, Lasting>>,
     /// It is of single cycles, and no daemon.
     #[serde(default)]
     cycles: bool,

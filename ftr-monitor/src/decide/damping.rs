@@ -92,6 +92,11 @@ impl Damping {
         self.up_at = Some(now);
     }
 
+    /// Whether there is anything to forget.
+    pub(crate) const fn has_gone_down(&self) -> bool {
+        self.down_at.is_some()
+    }
+
     /// People say that it is to be trusted, whatever was.
     pub(crate) fn forgive(&mut self) {
         *self = Self::default();

@@ -66,6 +66,14 @@ pub(crate) struct Drain {
     pub(crate) until: Option<u64>,
 }
 
+/// What holds of an uplink however long it is out of the configuration: what people want of it, and how often it went down of late.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Lasting {
+    drained: Option<Drain>,
+    damping: Damping,
+}
+
 /// What a record changed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Change {
@@ -88,6 +96,17 @@ impl Health {
     /// Of an uplink that nothing is known of but whether it carries new connections.
     pub(crate) fn of_new(routing: Option<bool>) -> Self {
         Self { routing, ..Self::default() }
+    }
+
+    /// The same, where something lasting is.
+    pub(crate) fn of_returned(routing: Option<bool>, Lasting { drained, damping }: Lasting) -> Self {
+        Self { damping, drained, ..Self::of_new(routing) }
+    }
+
+    /// What of it lasts; none where that is nothing.
+    pub(crate) fn lasting(&self) -> Option<Lasting> {
+        let is_any = self.drained.is_some() || self.damping.has_gone_down();
+        is_any.then_some(Lasting { drained: self.drained, damping: self.damping })
     }
 
     /// Whether it works: its checks say so, and the kernel has a route through it. None before the first check.

@@ -10,7 +10,8 @@ use super::{Decider, Memory};
 
 impl Memory {
     /// The same for another list of uplinks than that of `names`: what is known of one goes with its name. One that is new
-    /// has carried nothing so far, where it is known of any whether it has.
+    /// has carried nothing so far, where it is known of any whether it has. What people want of one that is gone holds if it
+    /// comes back: a configuration that nobody confirms is undone.
     pub(crate) fn moved(mut self, names: &[String], config: &Config) -> Self {
         let uplinks = Uplink::all(config);
         let old = |uplink: &Uplink| names.iter().position(|name| name == uplink.name.as_str());
@@ -22,10 +23,18 @@ impl Memory {
             let has = |uplink: &&Uplink| *number == Family::V4.number() || uplink.has(Family::V6);
             let of = |uplink: &Uplink| {
                 let before = Some(uplink).filter(has).and_then(old).and_then(|old| known.get(old));
-                before.cloned().unwrap_or_else(|| Health::of_new(routing))
+                let away = || self.away.get(uplink.name.as_str())?.get(number).copied();
+                before.cloned().unwrap_or_else(|| Health::of_returned(routing, away().unwrap_or_default()))
             };
-            *known = uplinks.iter().map(of).collect();
+            let now = uplinks.iter().map(of).collect();
+            for (index, one) in
+                std::mem::replace(known, now).iter().enumerate().filter(|(old, _)| place(*old).is_none())
+            {
+                let lasting = names.get(index).zip(one.lasting());
+                lasting.map(|(name, lasting)| self.away.entry(name.clone()).or_default().insert(*number, lasting));
+            }
         }
+        self.away.retain(|name, _| uplinks.iter().all(|uplink| uplink.name.as_str() != name));
         for owed in self.owed.values_mut() {
             *owed = owed.iter().copied().filter_map(place).collect();
         }
@@ -182,6 +191,30 @@ mod tests {
         assert_eq!(known, [("eth4", None, false), ("eth3", Some(true), true), ("eth2", Some(false), false)]);
         let same = before.memory().clone().moved(&names, &of(&["eth1", "eth2", "eth3"]));
         assert_eq!(same, *before.memory());
+    }
+
+    #[test]
+    fn what_people_want_of_one_holds_where_it_comes_back_also_after_a_restart() {
+        let mut decider = decider();
+        decider.drain(2, &[ftr_core::Family::V4], None, &at(5));
+        decider.reconfigure(&of(&["eth1", "eth2"]), &at(10));
+        let written = serde_json::to_string(decider.memory()).unwrap();
+        let three = of(&["eth3", "eth1", "eth2"]);
+        let names = ["eth1", "eth2"].map(str::to_owned);
+        let memory: super::Memory = serde_json::from_str(&written).unwrap();
+        let mut restarted = Decider::new(&three, Some(memory.moved(&names, &three)));
+        decider.reconfigure(&three, &at(20));
+        for decider in [&mut decider, &mut restarted] {
+            for (uplink, up) in [("eth1", true), ("eth2", false), ("eth3", true)] {
+                decider.handle(&Record::Check(check(uplink, up, 30)));
+            }
+            let active: Vec<String> =
+                decider.active_names(ftr_core::Family::V4).iter().map(ToString::to_string).collect();
+            assert_eq!((active, decider.memory().away.len()), (vec!["eth1".to_owned()], 0));
+        }
+        let mut calm = self::decider();
+        calm.reconfigure(&of(&["eth1", "eth2"]), &at(10));
+        assert_eq!(calm.memory().away.len(), 0, "of one that has never gone down there is nothing to know");
     }
 
     #[test]
