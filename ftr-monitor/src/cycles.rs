@@ -66,13 +66,15 @@ pub(crate) fn operate(common: &Common, request: &Request) -> io::Result<Option<A
         let what = format!("{file}: the latest cycle knew {who} too: run `ftr-monitor once` with this file first");
         return Ok(Some(Answer::new(Exit::Again, [what])));
     }
-    let Some((memory, told)) = changed(&config, memory, (uplink, family, operation), &clock::now()) else {
-        return Ok(Some(Answer::no_uplink(uplink, &config)));
+    let index = match Answer::place(&config, uplink, family) {
+        Ok(index) => index,
+        Err(answer) => return Ok(Some(answer)),
     };
+    let (memory, told) = changed(&config, memory, (index, family, operation), &clock::now());
     events.extend(told.into_iter().filter(|_| config.email.send));
     match remember(&config, &memory, events.iter()) {
         Err(error) if refused(&error) => Ok(Some(not_permitted())),
-        written => written.map(|()| Some(Answer::new(Exit::Yes, [operation.told(uplink), LATER.to_owned()]))),
+        written => written.map(|()| Some(Answer::new(Exit::Yes, [operation.told(uplink, family), LATER.to_owned()]))),
     }
 }
 
@@ -81,14 +83,13 @@ fn known(config: &Config) -> io::Result<Option<(Memory, Vec<Event>)>> {
     Ok(recall(config)?.filter(|(memory, _)| memory.is_of_cycles()))
 }
 
-/// What is remembered then, and what there is to tell people; none where there is no such uplink.
+/// What is remembered then, and what there is to tell people.
 fn changed(
     config: &Config,
     memory: Memory,
-    (uplink, family, operation): (&str, Option<Family>, Operation),
+    (index, family, operation): (usize, Option<Family>, Operation),
     at: &Stamp,
-) -> Option<(Memory, Vec<Event>)> {
-    let index = config.position(uplink)?;
+) -> (Memory, Vec<Event>) {
     let families = family.map_or_else(|| vec![Family::V4, Family::V6], |family| vec![family]);
     let mut decider = Decider::new(config, Some(memory)).in_zone(config, TimeZone::system()).in_cycles();
     let records = operation.carry_out(&mut decider, index, &families, at);
@@ -104,7 +105,7 @@ fn changed(
         Record::Event(event) => Some(Event { active: carry(event.family), ..event }),
         _ => None,
     });
-    Some((decider.memory().clone(), events.collect()))
+    (decider.memory().clone(), events.collect())
 }
 
 fn not_permitted() -> Answer {
@@ -135,7 +136,7 @@ mod tests {
         let drain = Operation::Drain { for_ms: None };
         let written = serde_json::to_string(decider.memory()).unwrap();
         let memory = serde_json::from_str(&written).unwrap();
-        let (memory, events) = changed(&config, memory, ("eth2", None, drain), &at).unwrap();
+        let (memory, events) = changed(&config, memory, (1, None, drain), &at);
         assert_eq!(events.len(), 1);
         assert_eq!((events[0].to.as_deref(), events[0].active.len()), (Some("drained"), 3));
         assert!(memory.is_of_cycles());
@@ -145,6 +146,5 @@ mod tests {
         }
         let active: Vec<String> = next.active(ftr_core::Family::V4).unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(active, ["eth1", "eth3"]);
-        assert!(changed(&config, next.memory().clone(), ("eth9", None, drain), &at).is_none());
     }
 }

@@ -71,8 +71,6 @@ pub(crate) struct Decider {
     last: BTreeMap<u8, Choice>,
     /// When that was last looked at.
     looked: BTreeMap<u8, u64>,
-    /// Whose connections policies have given up of late.
-    departures: BTreeMap<u8, Departures>,
 }
 
 /// What outlives a restart, where it is still true (same boot, same network namespace; of an uplink of the same name).
@@ -86,6 +84,9 @@ pub(crate) struct Memory {
     /// Whose connections were to be given up, per family number, and nobody has said yet that it is done.
     #[serde(default)]
     owed: BTreeMap<u8, BTreeSet<usize>>,
+    /// Which uplink takes the connections of each policy, and which ones they are to leave, per family number.
+    #[serde(default)]
+    departures: BTreeMap<u8, Departures>,
     /// The prefixes that uplinks have been delegated, by name.
     #[serde(default)]
     prefixes: BTreeMap<String, Vec<Prefix>>,
@@ -139,7 +140,6 @@ impl Decider {
             latest: 0,
             last: BTreeMap::new(),
             looked: BTreeMap::new(),
-            departures: BTreeMap::new(),
         }
     }
 
@@ -339,7 +339,7 @@ impl Decider {
             self.memory.owed.clear();
             self.last.clear();
             self.looked.clear();
-            self.departures.clear();
+            self.memory.departures.clear();
             self.first = None;
             self.latest = mono;
         }

@@ -88,10 +88,18 @@ impl Answer {
         Self { exit: exit as u8, lines: lines.into_iter().map(Into::into).collect() }
     }
 
-    /// That the configuration has no such uplink.
-    pub(crate) fn no_uplink(uplink: &str, config: &Config) -> Self {
-        let known: Vec<&str> = config.uplinks.iter().map(|uplink| uplink.name.as_str()).collect();
-        Self::new(Exit::Usage, [format!("{uplink}: no uplink, there are {}", known.join(", "))])
+    /// The place of the uplink that is meant, and of no other family than it has; else what is answered.
+    pub(crate) fn place(config: &Config, name: &str, family: Option<Family>) -> Result<usize, Self> {
+        let known = config.uplinks.iter().enumerate().find(|(_, uplink)| uplink.name.as_str() == name);
+        let wrong = match known {
+            Some((_, uplink)) if family == Some(Family::V6) && uplink.ipv6.is_none() => format!("{name} has no IPv6"),
+            Some((index, _)) => return Ok(index),
+            None => {
+                let all: Vec<&str> = config.uplinks.iter().map(|uplink| uplink.name.as_str()).collect();
+                format!("{name}: no uplink, there are {}", all.join(", "))
+            }
+        };
+        Err(Self::new(Exit::Usage, [wrong]))
     }
 
     /// That what these words tell of was taken, and not all of it is in place yet.
@@ -122,6 +130,17 @@ impl Answer {
 mod tests {
     use super::{Answer, Request};
     use ftr_core::{Exit, Family};
+
+    #[test]
+    fn an_uplink_is_meant_in_a_family_that_it_has() {
+        let ipv6 = ", ip6: '2001:db8::2', gateway6: '2001:db8::1'";
+        let config = crate::decide::fixture::config([ipv6, "", ""], "");
+        let place = |name, family| Answer::place(&config, name, family).map_err(|answer| answer.exit());
+        assert_eq!(place("eth1", Some(Family::V6)), Ok(0));
+        assert_eq!(place("eth2", None), Ok(1));
+        assert_eq!(place("eth2", Some(Family::V6)), Err(Exit::Usage));
+        assert_eq!(place("eth9", None), Err(Exit::Usage));
+    }
 
     #[test]
     fn a_request_is_an_object_with_what_to_do() {

@@ -180,14 +180,16 @@ pub(crate) fn uplinks(decider: &Decider, config: &Config, started: u64, now: u64
     let one = |(family, uplink, health): (u8, &uplink::Uplink, &Health)| {
         let latest = health.latest.as_ref();
         let quota = decider.meter.used(&uplink.name);
-        let checked_ms = now.saturating_sub(health.checked_at.map_or(started, |at| at.max(started)));
+        let checked_ms = now.saturating_sub(health.checked_at.unwrap_or(health.since).max(started));
+        // What is not known yet is so since it is looked at.
+        let since = if health.up().is_some() { health.since } else { health.since.max(started) };
         UplinkStatus {
             uplink: uplink.name.clone(),
             family,
             description: uplink.description.clone(),
             weight: uplink.weight,
             up: health.up(),
-            for_ms: now.saturating_sub(health.since),
+            for_ms: now.saturating_sub(since),
             routing: health.routing.unwrap_or(false),
             reason: health.reason(),
             rtt_ms: latest.and_then(|check| check.rtt_ms),

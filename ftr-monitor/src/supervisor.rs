@@ -302,6 +302,7 @@ impl Supervisor {
 
     /// The last words: what was lost, and whether what is known is still to be written.
     pub(crate) fn last_words(&mut self) -> (Vec<String>, bool) {
+        self.decider.meter.end();
         let malformed = self.malformed(Malformed::told_at_last).into_iter();
         (malformed.chain(self.budgets.losses(None)).collect(), self.pace.due().is_some())
     }

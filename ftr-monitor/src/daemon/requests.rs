@@ -76,9 +76,9 @@ impl Daemon {
         operation: Operation,
         now: Duration,
     ) -> Answer {
-        let config = self.decided_by();
-        let Some(index) = config.position(uplink) else {
-            return Answer::no_uplink(uplink, config);
+        let index = match Answer::place(self.decided_by(), uplink, family) {
+            Ok(index) => index,
+            Err(answer) => return answer,
         };
         let families = family.map_or_else(|| vec![Family::V4, Family::V6], |family| vec![family]);
         let lines = self.supervisor.operate(who, (index, &families), operation, SystemTime::now(), now);

@@ -40,8 +40,8 @@ impl Decider {
             }
         }
         let given_up = flush::due(health, (&before, &active), self.flush, at.mono);
-        let departures = self.departures.entry(number).or_default();
-        let departed = departures.due(&self.policies, health, (last, &chosen), at.mono);
+        let departures = self.memory.departures.entry(number).or_default();
+        let departed = departures.due(&self.policies, health, &chosen, at.mono);
         if given_up.is_empty() && departed.is_empty() && last == Some(&chosen) {
             return None;
         }
@@ -86,9 +86,14 @@ impl Decider {
         let (shares, canaries) = choice::shares(candidates.unwrap_or_default(), &members, all_down, percent);
         let failed = down(health);
         let policies = self.policies.iter().enumerate().map(|(k, policy)| {
-            let usable = |i: usize| health.get(i).is_some_and(|one| one.up() != Some(false));
+            // One that nobody has heard of yet is no better than one that works.
+            let up = |i: usize| health.get(i).and_then(Health::up);
+            let is_any = policy.uplinks.iter().any(|&i| up(i) == Some(true));
+            let has = |i: usize| self.uplinks.get(i).is_some_and(|uplink| uplink.has(family));
+            let usable = |i: usize| has(i) && up(i).unwrap_or(!is_any);
             let hold = policy.delay.map_or(self.hold, |delay| self.hold.with_delay(delay));
-            let carries = self.last.get(&family.number()).and_then(|last| last.first_of(k));
+            let noted = self.memory.departures.get(&family.number());
+            let carries = noted.and_then(|noted| noted.carrier(&policy.name));
             let preference =
                 |i: usize| health.get(i).map(|one| one.preference(hold, now).of_member(carries == Some(i)));
             self.timetable.is_in_force(k).then(|| choice::of_policy(&policy.uplinks, usable, preference))

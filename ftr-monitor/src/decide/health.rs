@@ -39,7 +39,7 @@ pub(crate) struct Health {
     #[serde(default)]
     pub(crate) drained: Option<Drain>,
     /// It is kept in reserve: this is not its time, or its quota is used up.
-    #[serde(skip)]
+    #[serde(default)]
     pub(crate) reserve: bool,
     /// When its latest check was (`mono`, milliseconds).
     #[serde(default)]
@@ -96,6 +96,13 @@ impl Health {
     /// Of an uplink that nothing is known of but whether it carries new connections.
     pub(crate) fn of_new(routing: Option<bool>) -> Self {
         Self { routing, ..Self::default() }
+    }
+
+    /// It is new, and looked at since then (`mono`).
+    pub(crate) const fn is_looked_at(&mut self, since: u64) {
+        if self.checked.is_none() && self.since == 0 {
+            self.since = since;
+        }
     }
 
     /// The same, where something lasting is.

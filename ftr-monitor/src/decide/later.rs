@@ -75,7 +75,7 @@ impl Decider {
             let health = self.last.get(&number).and_then(|_| self.memory.uplinks.get(&number));
             let health = health.map_or(&[][..], Vec::as_slice);
             let active = self.last.get(&number).map(super::Choice::active).unwrap_or_default();
-            let departures = self.departures.get(&number).filter(|_| !health.is_empty());
+            let departures = self.memory.departures.get(&number).filter(|_| !health.is_empty());
             let flush = flush::next(health, &active, self.flush).into_iter();
             let flush =
                 flush.chain(departures.and_then(super::Departures::next)).map(|(due, i)| (due, i, What::GivenUp));

@@ -9,6 +9,7 @@ use ftr_core::record::Stamp;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::BACKWARDS_MS;
 use super::calendar::Calendar;
 
 /// Of so many percent people are told.
@@ -38,6 +39,9 @@ struct Used {
     bytes: u64,
     /// The latest count of the device; none before the first.
     counter: Option<u64>,
+    /// When that was (`mono`). Checks of two families may come in another order than they were made.
+    #[serde(skip)]
+    counted: Option<u64>,
     /// Of how many percent people were told.
     told: u8,
     /// The latest time of the wall clock, in milliseconds since 1970.
@@ -115,7 +119,7 @@ impl Meter {
             self.usage.boot = boot;
             // Counters of devices begin anew.
             for used in self.usage.uplinks.values_mut() {
-                (used.counter, used.doubted, used.began) = (used.counter.map(|_| 0), None, None);
+                (used.counter, used.counted, used.doubted, used.began) = (used.counter.map(|_| 0), None, None, None);
             }
         }
     }
@@ -130,6 +134,11 @@ impl Meter {
         let quota = self.quotas.get(uplink)?;
         let now = at.time.parse::<Timestamp>().ok()?.as_millisecond();
         let used = self.usage.uplinks.entry(uplink.clone()).or_default();
+        let is_late = used.counted.is_some_and(|at_last| at.mono <= at_last && at_last - at.mono <= BACKWARDS_MS);
+        if is_late && used.counter.is_some_and(|counter| count < counter) {
+            return None;
+        }
+        used.counted = used.counted.filter(|_| is_late).or(Some(at.mono));
         let before = used.counter.replace(count);
         // A device that was made anew counts from 0.
         let more = before.map_or(0, |before| if count >= before { count - before } else { count });
@@ -170,6 +179,12 @@ impl Meter {
     /// Whether there is enough that is to be written.
     pub(crate) const fn is_unwritten(&self) -> bool {
         self.unwritten
+    }
+
+    /// Whatever is new is enough from now on.
+    pub(crate) fn end(&mut self) {
+        let is_new = |(uplink, used): (&InterfaceName, &Used)| self.written.get(uplink) != Some(&used.bytes);
+        self.unwritten |= !self.quotas.is_empty() && self.usage.uplinks.iter().any(is_new);
     }
 
     /// What is to be written, if anything is counted. It counts as written.
@@ -222,9 +237,12 @@ mod tests {
     #[test]
     fn a_reboot_and_a_device_made_anew_lose_nothing() {
         let mut one = meter(1000);
-        take(&mut one, 100, TODAY);
-        take(&mut one, 300, TODAY);
-        take(&mut one, 50, TODAY);
+        take_at(&mut one, 100, TODAY, 0);
+        take_at(&mut one, 300, TODAY, 1);
+        take_at(&mut one, 299, TODAY, 0);
+        take_at(&mut one, 299, TODAY, 1);
+        assert_eq!(used(&one), 200, "a record that was overtaken tells nothing new");
+        take_at(&mut one, 50, TODAY, 2);
         assert_eq!(used(&one), 250, "it counts from 0 again");
         let written = serde_json::to_string(&one.write().unwrap()).unwrap();
         let mut two = meter(1000);

@@ -38,6 +38,8 @@ impl Memory {
         for owed in self.owed.values_mut() {
             *owed = owed.iter().copied().filter_map(place).collect();
         }
+        let has = |name: &str| config.policies.iter().any(|policy| policy.name == name);
+        self.departures = self.departures.into_iter().map(|(number, one)| (number, one.moved(place, has))).collect();
         self.prefixes.retain(|name, _| uplinks.iter().any(|uplink| uplink.name.as_str() == name));
         self
     }
@@ -54,6 +56,7 @@ impl Decider {
         let place = |index: usize| now.iter().position(|name| old.get(index).is_some_and(|old| old == name.as_str()));
         (self.first, self.latest) = (before.first, before.latest);
         self.memory = before.memory.clone().moved(&old, config);
+        self.memory.uplinks.values_mut().flatten().for_each(|one| one.is_looked_at(at.mono));
         self.meter.go_on(before.meter);
         self.timetable.look(at);
         for number in self.memory.uplinks.keys() {

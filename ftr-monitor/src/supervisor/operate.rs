@@ -51,9 +51,13 @@ impl Operation {
     }
 
     /// What is said of it.
-    pub(crate) fn told(self, name: &str) -> String {
+    pub(crate) fn told(self, uplink: &str, family: Option<Family>) -> String {
+        let (name, option) = match family {
+            None => (uplink.to_owned(), String::new()),
+            Some(family) => (format!("{uplink} ({family})"), format!("-{} ", family.number())),
+        };
         match self {
-            Self::Drain { for_ms: None } => format!("{name} is drained until `ftr-monitor undrain {name}`"),
+            Self::Drain { for_ms: None } => format!("{name} is drained until `ftr-monitor undrain {option}{uplink}`"),
             Self::Drain { for_ms: Some(lasts) } => {
                 let span = humantime::format_duration(Duration::from_secs(lasts.div_ceil(1000)));
                 format!("{name} is drained for {span}")
@@ -89,7 +93,8 @@ impl Supervisor {
     /// What is said of it.
     fn told(&self, uplink: usize, families: &[Family], operation: Operation) -> Vec<String> {
         let Some(name) = self.decider.name(uplink) else { return Vec::new() };
-        let first = operation.told(name.as_str());
+        let family = if let [family] = families { Some(*family) } else { None };
+        let first = operation.told(name.as_str(), family);
         let carries = |family: &&Family| self.decider.active(**family).is_some_and(|active| active.contains(name));
         let used = families.iter().filter(carries).filter(|_| matches!(operation, Operation::Drain { .. }));
         let used = used
