@@ -338,7 +338,7 @@ impl<'a> Follower<'a> {
     /// Gives up the connections that the record names, now that the routes are in.
     fn flush(&mut self, index: usize, active: &Active) {
         let Some(followed) = self.routers.get_mut(index) else { return };
-        self.flush.policies(self.config, active);
+        self.flush.policies(self.config, active, &followed.addresses);
         let Some(lost) = followed.lost(active) else { return };
         let (config, family) = (self.config, lost.family);
         let concerns_datagrams = lost.uplinks.iter().any(|uplink| are_translated(config, family, *uplink));

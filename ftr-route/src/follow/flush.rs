@@ -49,20 +49,17 @@ impl Flush {
         }
     }
 
-    /// Gives up the connections of policies that go with them to a better uplink.
-    pub(crate) fn policies(&mut self, config: &Config, active: &Active) {
+    /// Gives up the connections of policies that go with them to a better uplink; `addresses` are those of the uplinks.
+    pub(crate) fn policies(&mut self, config: &Config, active: &Active, addresses: &Addresses) {
         let numbering = Numbering::of(config);
         let Some(masked) = NonZeroU32::new(numbering.mask().unwrap_or(u32::MAX)) else { return };
+        let own: Vec<Prefix> = addresses.values().flatten().copied().collect();
         for stated in active.policies.iter().flatten().filter(|policy| !policy.flush.is_empty()) {
-            let named = config.policies.iter().find(|policy| policy.name == stated.policy);
-            let Some(matching) = named.and_then(|policy| policy.matching.as_ref()).filter(|one| one.is_of_flows())
-            else {
-                continue;
-            };
+            let Some(policy) = config.policies.iter().position(|policy| policy.name == stated.policy) else { continue };
             for uplink in stated.flush.iter().filter_map(|uplink| config.position(uplink.as_str())) {
                 let forget = |mut connections: Ctnetlink| {
                     let all = connections.marked(active.family, numbering.mark(uplink), masked)?.into_iter();
-                    all.filter(|connection| is_meant(matching, active.family, &connection.original))
+                    all.filter(|connection| is_meant(config, active, (policy, &own), &connection.original))
                         .try_for_each(|connection| connections.forget(&connection.original).map(drop))
                 };
                 if let (false, Err(error)) = (self.given_up, Ctnetlink::open().and_then(forget)) {
@@ -189,26 +186,69 @@ impl Flush {
     }
 }
 
-/// Whether a tracked connection is one of those that a policy is for.
-fn is_meant(matching: &Match, family: Family, flow: &Flow) -> bool {
+/// Whether a tracked connection is one of those that a policy is for: it fits no policy before it that is in force, did not come
+/// in by an uplink, to an address of ours, and is not the router's own. Where a policy goes by more than a connection tells, nobody knows.
+fn is_meant(config: &Config, active: &Active, (policy, own): (usize, &[Prefix]), flow: &Flow) -> bool {
     let protocol = match flow.transport {
         Transport::Icmp { .. } => Some(Protocol::Icmp),
-        other if other.protocol(family) == SocketProtocol::Tcp.number() => Some(Protocol::Tcp),
-        other if other.protocol(family) == SocketProtocol::Udp.number() => Some(Protocol::Udp),
+        other if other.protocol(active.family) == SocketProtocol::Tcp.number() => Some(Protocol::Tcp),
+        other if other.protocol(active.family) == SocketProtocol::Udp.number() => Some(Protocol::Udp),
         _ => None,
     };
     let ports = match flow.transport {
         Transport::Ports { source, destination, .. } => Some((source, destination)),
         _ => None,
     };
-    matching.fits((flow.source, flow.destination), protocol, ports)
+    let fits = |matching: &Match| matching.fits((flow.source, flow.destination), protocol, ports);
+    let is_in_force = |name: &str| active.policies.iter().flatten().any(|stated| stated.policy == name);
+    let of = |index: usize| config.policies.get(index).and_then(|one| Some((one, one.matching.as_ref()?)));
+    let goes_before = |index| of(index).is_some_and(|(one, matching)| is_in_force(&one.name) && fits(matching));
+    of(policy).is_some_and(|(_, matching)| matching.is_of_flows() && fits(matching))
+        && !(0..policy).any(goes_before)
+        && !own.iter().any(|prefix| prefix.contains(flow.destination) || *prefix == Prefix::host(flow.source))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Error, Flush};
-    use ftr_netlink::NetlinkError;
+    use super::{Error, Flush, is_meant};
+    use crate::plan::uplink_state::tests::{CONFIG, config};
+    use ftr_core::Family;
+    use ftr_core::record::{Active, PolicyUplinks, Stamp};
+    use ftr_netlink::{Flow, NetlinkError, Prefix, Transport};
     use nix::errno::Errno;
+
+    #[test]
+    fn connections_of_a_policy_are_those_that_no_earlier_one_takes_and_that_began_inside() {
+        let policies = "policies:
+- {name: sip, match: {protocol: tcp, dports: 5060}, uplinks: eth1}
+- {name: lan, match: {source: 10.0.0.0/24}, uplinks: [eth2, eth1], failback: hard}
+- {name: voip, match: {protocol: tcp, dports: 5060-5070}, uplinks: [eth2, eth1], failback: hard}
+";
+        let config = config(&format!("{CONFIG}{policies}"));
+        let own = ["1.0.0.2", "2.0.0.2"].map(|own| Prefix::host(own.parse().unwrap()));
+        let is_of = |policy: usize, in_force: &[&str], [source, destination]: [&str; 2], port: u16| {
+            let stated = |policy: &&str| PolicyUplinks { policy: (*policy).to_owned(), uplinks: vec![], flush: vec![] };
+            let active = Active {
+                at: Stamp { time: String::new(), mono: 0 },
+                family: Family::V4,
+                uplinks: vec![],
+                failed: vec![],
+                flush: vec![],
+                policies: Some(in_force.iter().map(stated).collect()),
+                reason: String::new(),
+            };
+            let transport = Transport::Ports { protocol: 6, source: 40_000, destination: port };
+            let flow = Flow { source: source.parse().unwrap(), destination: destination.parse().unwrap(), transport };
+            is_meant(&config, &active, (policy, &own), &flow)
+        };
+        let out = ["10.0.0.7", "9.9.9.9"];
+        assert!(is_of(1, &["sip", "lan", "voip"], out, 443));
+        assert!(!is_of(1, &["sip", "lan", "voip"], out, 5060), "sip takes it, which stays where it is");
+        assert!(is_of(1, &["lan", "voip"], out, 5060), "outside of its hours it takes nothing");
+        assert!(is_of(2, &["sip", "lan", "voip"], ["10.0.9.7", "9.9.9.9"], 5061));
+        assert!(!is_of(2, &["sip", "lan", "voip"], ["9.9.9.9", "1.0.0.2"], 5061), "it came in by eth1");
+        assert!(!is_of(2, &["sip", "lan", "voip"], ["1.0.0.2", "9.9.9.9"], 5061), "the router has begun it");
+    }
 
     fn refused(errno: Errno) -> Error {
         Error::Rejected { operation: "delete tracked connections", error: NetlinkError { errno, message: None } }
