@@ -39,7 +39,7 @@ impl Snapshot {
             balanced,
             carrying: carrying.into_iter().map(|member| member.uplink).collect(),
             policies: active_set.policies(config, self),
-            resting: active_set.resting(),
+            resting: active_set.resting(config, self),
             given_up: active_set.given_up(config, self),
             rescued: active_set.rescued(config, self),
             refused: refused.clone(),

@@ -72,10 +72,14 @@ impl ActiveSet {
         config.policies.iter().enumerate().map(|(k, policy)| works(k, &policy.uplinks)).collect()
     }
 
-    /// The policies that are not in force.
-    pub(crate) fn resting(&self) -> BTreeSet<usize> {
-        let Self::These { policies: Some(stated), .. } = self else { return BTreeSet::new() };
-        stated.iter().enumerate().filter(|(_, uplinks)| uplinks.is_none()).map(|(k, _)| k).collect()
+    /// The policies that are not in force. Where nobody says so, their tables tell of those that have hours.
+    pub(crate) fn resting(&self, config: &Config, snapshot: &Snapshot) -> BTreeSet<usize> {
+        let rests = |k: &usize| match self {
+            Self::These { policies: Some(stated), .. } => stated.get(*k).is_some_and(Option::is_none),
+            Self::AsFound | Self::These { policies: None, .. } => snapshot.rests_as_found(config, *k),
+            Self::Eligible { .. } => false,
+        };
+        (0..config.policies.len()).filter(rests).collect()
     }
 
     /// The uplinks that are given up.

@@ -104,6 +104,7 @@ mod tests {
     use crate::plan::routes::DesiredRoute;
     use crate::plan::uplink_state::tests::{CONFIG, address, config, link};
     use crate::plan::uplink_state::{HostView, UplinkState, uplink_states};
+    use crate::snapshot::tests::bare;
     use ftr_core::Family;
     use ftr_core::record::Record;
     use ftr_netlink::Route;
@@ -156,7 +157,11 @@ mod tests {
         assert_eq!(read(stated), Some(vec![None, Some([1].into())]));
         let (members, failed) = (Vec::new(), Some(Vec::new()));
         let set = ActiveSet::These { members, failed, given_up: None, policies: read(stated) };
-        let goal = Goal { policies: vec![[].into(), [1].into()], resting: set.resting(), ..Goal::default() };
+        let goal = Goal {
+            policies: vec![[].into(), [1].into()],
+            resting: set.resting(&config, &bare(HostView::default())),
+            ..Goal::default()
+        };
         let refuses = |goal: &Goal| {
             let tables = desired(&config, Family::V4, &two_up(), goal).tables;
             tables[0].routes.iter().flatten().any(DesiredRoute::refuses)

@@ -134,17 +134,29 @@ impl Snapshot {
     /// The uplinks that a policy uses now; none while its rule is not in place, tables have other numbers now, or its table
     /// is that of another list of uplinks: what is missing there tells nothing of who works.
     pub(super) fn policy_as_found(&self, config: &Config, k: usize) -> Option<BTreeSet<usize>> {
+        let table = self.table_of_policy(config, k)?;
+        let found: BTreeSet<usize> = self.carrying_by(config, table).into_iter().map(|member| member.uplink).collect();
+        let listed = &config.policies.get(k)?.uplinks;
+        found.iter().all(|uplink| listed.contains(uplink)).then_some(found)
+    }
+
+    /// Whether a policy is outside of its hours, so that its connections are those of all: its table has nothing of ours, as
+    /// none of one that is in force.
+    pub(super) fn rests_as_found(&self, config: &Config, k: usize) -> bool {
+        let has_hours = config.policies.get(k).is_some_and(|policy| !policy.active.is_empty());
+        let is_in = |route: &Route, table| iproute::is_ours(route.protocol) && route.table == table;
+        let is_empty = |table| !self.routes.iter().any(|route| is_in(route, table));
+        has_hours && self.table_of_policy(config, k).is_some_and(is_empty)
+    }
+
+    /// The table of a policy, where its rule is in place and tables have the numbers that they had.
+    fn table_of_policy(&self, config: &Config, k: usize) -> Option<u32> {
         let numbering = Numbering::of(config);
         let (mark, table) = (numbering.policy_mark(k), numbering.policy_table(k));
         // By its mark: another version gave it another priority.
         let is_its =
             |rule: &Rule| iproute::is_ours(rule.protocol) && (rule.mark, rule.action) == (mark, Action::Lookup(table));
-        if self.moved_from(config).is_some() || !self.rules.iter().any(is_its) {
-            return None;
-        }
-        let found: BTreeSet<usize> = self.carrying_by(config, table).into_iter().map(|member| member.uplink).collect();
-        let listed = &config.policies.get(k)?.uplinks;
-        found.iter().all(|uplink| listed.contains(uplink)).then_some(found)
+        (self.moved_from(config).is_none() && self.rules.iter().any(is_its)).then_some(table)
     }
 }
 
@@ -174,6 +186,29 @@ mod tests {
             members.map(|members| members.iter().map(|member| member.uplink).collect::<Vec<_>>())
         };
         assert_eq!((members(&[3, 4]), members(&[3, 9]), members(&[9])), (None, Some(vec![0]), None));
+    }
+
+    #[test]
+    fn a_policy_whose_table_is_empty_rests_where_it_has_hours() {
+        let policies = "policies:
+- {name: night, match: {protocol: tcp, dports: 873}, uplinks: eth1, otherwise: none, active: '22:00-06:00'}
+- {name: always, match: {protocol: tcp, dports: 25}, uplinks: eth1, otherwise: none}\n";
+        let config = config(&format!("{CONFIG}{policies}"));
+        let numbering = Numbering::of(&config);
+        let mut snapshot = bare(HostView::default());
+        let rests = |snapshot: &crate::snapshot::Snapshot| ActiveSet::AsFound.resting(&config, snapshot);
+        assert_eq!(rests(&snapshot), [].into(), "nothing of ours is there yet");
+        let rule = |k| Rule {
+            protocol: PROTOCOL,
+            mark: numbering.policy_mark(k),
+            mask: u32::MAX,
+            ..Rule::lookup(Family::V4, 40000, numbering.policy_table(k))
+        };
+        snapshot.rules = vec![rule(0), rule(1)];
+        assert_eq!(rests(&snapshot), [0].into());
+        let refused = Route::default(Family::V4, numbering.policy_table(0), RouteKind::Unreachable);
+        snapshot.routes = vec![Route { protocol: PROTOCOL, ..refused }];
+        assert_eq!(rests(&snapshot), [].into());
     }
 
     #[test]
