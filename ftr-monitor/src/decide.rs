@@ -26,7 +26,7 @@ use std::time::Duration;
 use ftr_core::config::{ConnectionsOnDown, FailbackMode, WhenAllDown};
 use ftr_core::election::{Candidate, candidates};
 use ftr_core::record::{Applied, Check, Event, EventKind, Hazard, Held, Reason, Record};
-use ftr_core::{Config, Family, Prefix};
+use ftr_core::{Config, Family, InterfaceName, Prefix};
 use serde::{Deserialize, Serialize};
 
 use calendar::Calendar;
@@ -209,8 +209,20 @@ impl Decider {
     }
 
     /// What the last set of the family flushes has been done: it is not asked for again. Whether there was anything.
-    pub(crate) fn confirm(&mut self, family: Family) -> bool {
-        self.memory.owed.remove(&family.number()).is_some_and(|owed| !owed.is_empty())
+    ///
+    /// Where some could carry nothing, those are told that carry new connections now. If none of them works, the route program
+    /// has given up nothing, so it is asked for again.
+    pub(crate) fn confirm(&mut self, family: Family, carrying: Option<&[InterfaceName]>) -> bool {
+        let Some(owed) = self.memory.owed.remove(&family.number()).filter(|owed| !owed.is_empty()) else {
+            return false;
+        };
+        let Some(health) = self.memory.uplinks.get_mut(&family.number()) else { return true };
+        let works = |one: &Health| one.up() == Some(true);
+        let all = || health.iter().zip(&self.uplinks);
+        if carrying.is_some_and(|these| !all().any(|(one, uplink)| works(one) && these.contains(&uplink.name))) {
+            flush::take_back(health, &owed);
+        }
+        true
     }
 
     /// The same for all families.

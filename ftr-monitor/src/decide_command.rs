@@ -37,7 +37,7 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
                 told.extend(Some(&decided).filter(|_| common.verbose && !common.quiet).and_then(format::decided));
                 // The reader is told once: nobody answers here.
                 if let Record::Active(active) = decided {
-                    decider.confirm(active.family);
+                    decider.confirm(active.family, None);
                 }
             }
         });

@@ -1,6 +1,5 @@
 use super::fixture::{check, config};
 use super::*;
-use ftr_core::InterfaceName;
 use ftr_core::record::Active;
 use proptest::prelude::*;
 
@@ -245,4 +244,21 @@ fn a_reason_of_a_later_version_is_a_failed_check_like_any_other() {
         _ => None,
     });
     assert_eq!(told, Some("flood".into()));
+}
+
+#[test]
+fn connections_that_nobody_could_be_given_to_are_given_up_once_somebody_carries() {
+    let mut decider = decider([""; 3], "routing: {when_all_down: keep}\n");
+    handle(&mut decider, 0, &[("eth1", true), ("eth2", true), ("eth3", false)]);
+    let flush = |records: &[Record]| -> Vec<String> {
+        short(records).into_iter().filter(|line| line.contains("flush eth1")).collect()
+    };
+    let ordered = decider.handle(&Record::Check(check("eth1", false, 1000)));
+    assert_eq!(flush(&ordered).len(), 1);
+    // The kernel had no route through eth2 by then.
+    assert!(decider.confirm(Family::V4, Some(&[])));
+    let again = decider.handle(&Record::Check(check("eth3", true, 20_000)));
+    assert_eq!(flush(&again).len(), 1, "{again:?}");
+    assert!(decider.confirm(Family::V4, None));
+    assert_eq!(flush(&decider.handle(&Record::Check(check("eth2", false, 40_000)))), [""; 0]);
 }

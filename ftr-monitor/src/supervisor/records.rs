@@ -56,7 +56,8 @@ impl Supervisor {
 
     fn applied(&mut self, applied: Applied, now: Duration) {
         self.change();
-        if self.children.applied(applied.family, now) && self.decider.confirm(applied.family) {
+        let carrying = (!applied.no_way.is_empty()).then_some(&*applied.active);
+        if self.children.applied(applied.family, now) && self.decider.confirm(applied.family, carrying) {
             self.pace.change_urgently();
         }
         if let Some(record) = self.intake.take(Record::Applied(applied), now) {
