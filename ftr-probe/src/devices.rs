@@ -56,12 +56,12 @@ impl Devices {
     }
 
     /// Reads the counters if it is time to, and tells whose are suspicious. `probes` tells how many packets probing has
-    /// sent through a device so far.
+    /// sent through a device so far; `missed` is how long this host has stood still by now, altogether.
     pub(crate) fn sample(
         &mut self,
         host: &mut Host,
         probes: impl Fn(&InterfaceName) -> u64,
-        now: Duration,
+        (now, missed): (Duration, Duration),
     ) -> Result<&[InterfaceName], Error> {
         self.suspects.clear();
         if self.next.is_none_or(|next| next > now + EARLY) {
@@ -75,7 +75,7 @@ impl Devices {
             let counters = self.counters.iter().find(|(of, _)| Some(*of) == index).map(|(_, counters)| *counters);
             let Some(counters) = counters else { continue };
             device.usage.read(counters.tx_packets, probes(&device.name), now);
-            if device.traffic.read(counters, now) {
+            if device.traffic.read(counters, (now, missed)) {
                 self.suspects.push(device.name.clone());
             }
         }

@@ -4,6 +4,7 @@
 //! uplinks are checked side by side in one loop ([`watch`]). What decides is pure: [`path`] reads the kernel's state,
 //! [`schedule`] says whom to ask when, [`check`] keeps account of probes and answers, and [`verdict`] evaluates.
 
+mod awake;
 mod cadence;
 mod check;
 mod cli;
@@ -19,6 +20,7 @@ pub mod fuzz;
 mod host;
 mod icmp;
 mod method;
+mod open_files;
 mod outlet;
 mod output;
 mod path;

@@ -32,8 +32,11 @@ use stretch::Stretch;
 
 /// Readings closer together than this are too short to say anything.
 const SHORTEST: Duration = Duration::from_millis(20);
-/// Readings farther apart than this: this host was asleep or busy, and what happened between them is blurred.
+/// Readings farther apart than this: the device was not there, and what happened between them is not known.
 const LONGEST: Duration = Duration::from_millis(500);
+/// What went through while this host stood still for no longer than this still tells how full a line is, though no more
+/// than that: it is blurred.
+const BLURRED: Duration = Duration::from_secs(2);
 /// How many stretches are remembered for [`Traffic::carries`]: two seconds and more.
 const REMEMBERED: usize = 40;
 /// How recent an answer has to be for a line to be carrying now.
@@ -54,6 +57,8 @@ const ON_AVERAGE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Traffic {
     last: Option<(Duration, Counters)>,
+    /// How long this host had stood still by then, altogether.
+    missed: Duration,
     stretches: VecDeque<Stretch>,
     answers: Answers,
     fall: Fall,
@@ -67,6 +72,7 @@ impl Traffic {
     pub(crate) fn new() -> Self {
         Self {
             last: None,
+            missed: Duration::ZERO,
             stretches: VecDeque::with_capacity(REMEMBERED),
             answers: Answers::default(),
             fall: Fall::default(),
@@ -76,24 +82,29 @@ impl Traffic {
         }
     }
 
-    /// Takes a reading, ten of which are expected in a second, and tells whether the uplink is to be checked at once.
-    pub(crate) fn read(&mut self, counters: Counters, now: Duration) -> bool {
+    /// Takes a reading, ten of which are expected in a second, and tells whether the uplink is to be checked at once. The
+    /// time does not count how long this host has stood still, which is `missed` altogether: nothing is suspected for that.
+    pub(crate) fn read(&mut self, counters: Counters, (now, missed): (Duration, Duration)) -> bool {
         let Some(last) = self.last else {
-            self.last = Some((now, counters));
+            (self.last, self.missed) = (Some((now, counters)), missed);
             return false;
         };
-        let apart = now.saturating_sub(last.0);
-        if apart < SHORTEST {
+        let (apart, away) = (now.saturating_sub(last.0), missed.saturating_sub(self.missed));
+        if apart + away < SHORTEST {
             return false;
         }
-        self.last = Some((now, counters));
-        match Stretch::between(last, (now, counters)) {
-            Some(stretch) if apart <= LONGEST => self.weigh(stretch),
-            _ => {
-                self.forget();
-                false
-            }
+        (self.last, self.missed) = (Some((now, counters)), missed);
+        // The line did not stand still.
+        let before = (last.0.saturating_sub(away), last.1);
+        match Stretch::between(before, (now, counters)).filter(|_| apart <= LONGEST && away <= BLURRED) {
+            Some(stretch) if away.is_zero() => return self.weigh(stretch),
+            Some(blurred) => self.remember(blurred),
+            None => self.stretches.clear(),
         }
+        self.fall.forget();
+        self.silence.forget();
+        self.voiced = None;
+        false
     }
 
     /// A check found the uplink working: what is now is normal. Also to be called when an uplink has come back.
@@ -149,10 +160,7 @@ impl Traffic {
 
     fn weigh(&mut self, stretch: Stretch) -> bool {
         let now = stretch.end;
-        if self.stretches.len() == REMEMBERED {
-            self.stretches.pop_front();
-        }
-        self.stretches.push_back(stretch);
+        self.remember(stretch);
         let line = self.answers.line();
         self.fall.read(stretch, line);
         self.silence.read(stretch, line);
@@ -170,10 +178,10 @@ impl Traffic {
         voice
     }
 
-    fn forget(&mut self) {
-        self.stretches.clear();
-        self.fall.forget();
-        self.silence.forget();
-        self.voiced = None;
+    fn remember(&mut self, stretch: Stretch) {
+        if self.stretches.len() == REMEMBERED {
+            self.stretches.pop_front();
+        }
+        self.stretches.push_back(stretch);
     }
 }

@@ -20,6 +20,7 @@ use ftr_tool::clock;
 use nix::sys::epoll::{Epoll, EpollFlags};
 
 use crate::Error;
+use crate::awake::Awake;
 use crate::check::{Heard, RunningCheck};
 use crate::echo::{EchoSocket, ReceiveBuffer, Received, SendBuffer};
 use crate::host::Host;
@@ -54,6 +55,7 @@ const PROHIBITED: &str = "prohibited-here";
 pub(crate) struct Shared {
     pub(crate) config: Option<Config>,
     pub(crate) host: Host,
+    pub(crate) awake: Awake,
     pub(crate) epoll: Epoll,
     pub(crate) receive_buffer: ReceiveBuffer,
     pub(crate) send_buffer: SendBuffer,
@@ -275,17 +277,17 @@ impl Uplink {
     }
 
     /// Reads what its socket has, for which epoll has told these events. Whether a check that was over is answered.
-    pub(crate) fn handle(&mut self, events: EpollFlags, receive_buffer: &mut ReceiveBuffer) -> bool {
+    pub(crate) fn handle(&mut self, events: EpollFlags, shared: &mut Shared) -> bool {
         if events.contains(EpollFlags::EPOLLERR) {
-            self.read_errors(receive_buffer);
+            self.read_errors(shared);
         }
         let mut late = false;
         let Some(socket) = &self.socket else { return late };
         for _ in 0..BATCH {
-            match socket.receive(receive_buffer) {
+            match socket.receive(&mut shared.receive_buffer) {
                 Received::Empty => break,
                 Received::Reply { from, ttl, echo, received } => {
-                    let now = clock::since_boot();
+                    let now = shared.awake.now();
                     // How long it lay here. If the wall clock was set meanwhile, this is not known: then not at all.
                     let waited = match received {
                         Some(received) => clock::wall().checked_sub(received).unwrap_or_default(),

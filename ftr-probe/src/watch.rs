@@ -7,11 +7,11 @@ use ftr_core::{Config, InterfaceName};
 use ftr_tool::{Signals, clock};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
+use crate::awake::{Awake, LONG};
 use crate::devices::Devices;
 use crate::echo::{ReceiveBuffer, SendBuffer};
 use crate::host::{Changes, Host};
@@ -19,7 +19,7 @@ use crate::output::Output;
 use crate::plan::Plan;
 use crate::tokens::Tokens;
 use crate::uplink::{SOCKET_PROBE, Shared, Uplink};
-use crate::{Error, report};
+use crate::{Error, open_files, report};
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug)]
@@ -68,11 +68,11 @@ enum Heard {
 
 /// Checks the uplinks, once or for ever, and prints each result. Whether all were up.
 pub(crate) fn run(plans: Vec<Plan>, config: Option<Config>, watch: bool, form: Form) -> Result<bool, Error> {
-    raise_open_files();
+    open_files::raise();
     let mut watch = Watch::new(plans, config, watch, form)?;
     let mut events = vec![EpollEvent::empty(); watch.uplinks.len() + 4];
     loop {
-        let now = clock::since_boot();
+        let now = watch.wake(None);
         watch.sample(now)?;
         watch.check(now)?;
         if watch.shared.host.has_missed() {
@@ -83,12 +83,13 @@ pub(crate) fn run(plans: Vec<Plan>, config: Option<Config>, watch: bool, form: F
             return Ok(watch.all_up);
         }
         watch.output.flush(&watch.shared.epoll)?;
-        watch.arm()?;
+        let wanted = watch.arm()?;
         let count = match watch.shared.epoll.wait(&mut events, EpollTimeout::NONE) {
             Ok(count) => count,
             Err(Errno::EINTR) => 0,
             Err(errno) => return Err(Error::system("wait for events")(errno)),
         };
+        watch.wake(wanted);
         if watch.handle(events.get(..count).unwrap_or_default())? == Heard::Stop {
             watch.output.flush(&watch.shared.epoll)?;
             return Ok(true);
@@ -112,7 +113,8 @@ impl Watch {
         }
         // Who prints nothing does not care whether anybody reads: the exit code has to be right all the same.
         let output = Output::watch(&epoll, if form.quiet && !watch { None } else { Some(OUTPUT) })?;
-        let now = clock::since_boot();
+        let awake = Awake::new(clock::since_boot());
+        let now = awake.now();
         let devices = Devices::new(plans.iter().filter(|_| watch));
         let uplinks = spread(plans, watch, now);
         let lines = vec![None; uplinks.len()];
@@ -120,6 +122,7 @@ impl Watch {
         let shared = Shared {
             config,
             host,
+            awake,
             epoll,
             receive_buffer: ReceiveBuffer::new(),
             send_buffer: SendBuffer::new(),
@@ -151,7 +154,7 @@ impl Watch {
         let probes = |name: &InterfaceName| {
             uplinks.iter().filter(|uplink| uplink.plan.uplink == *name).map(Uplink::packets).sum()
         };
-        let suspects = self.devices.sample(&mut self.shared.host, probes, now)?;
+        let suspects = self.devices.sample(&mut self.shared.host, probes, (now, self.shared.awake.missed()))?;
         for (uplink, wake) in self.uplinks.iter_mut().zip(&mut self.wakes) {
             // What is down already is no more suspicious than that.
             if suspects.contains(&uplink.plan.uplink) && uplink.plan.watch_traffic && !uplink.is_down() {
@@ -270,15 +273,25 @@ impl Watch {
         }
     }
 
-    /// Sets the timer to the next moment at which time alone changes something.
-    fn arm(&mut self) -> Result<(), Error> {
+    /// Sets the timer to the next moment at which time alone changes something, and tells when that is.
+    fn arm(&mut self) -> Result<Option<Duration>, Error> {
         let wake = self.wakes.iter().flatten().copied().chain(self.devices.wake()).min();
-        if let Some(wake) = wake.filter(|_| wake != self.armed) {
-            let expiration = Expiration::OneShot(TimeSpec::from(wake));
+        let at = wake.map(|wake| self.shared.awake.since_boot(wake));
+        if let Some(since_boot) = at.filter(|_| at != self.armed) {
+            let expiration = Expiration::OneShot(TimeSpec::from(since_boot));
             self.timer.set(expiration, TimerSetTimeFlags::TFD_TIMER_ABSTIME).map_err(Error::system("set timer"))?;
-            self.armed = Some(wake);
+            self.armed = at;
         }
-        Ok(())
+        Ok(wake)
+    }
+
+    /// Goes on, after waiting until `wanted`, if it had to wait. Who was away for long has to look at everything anew.
+    fn wake(&mut self, wanted: Option<Duration>) -> Duration {
+        let missed = self.shared.awake.runs(clock::since_boot(), wanted);
+        if missed >= LONG {
+            self.check_all(Trigger::Event);
+        }
+        self.shared.awake.now()
     }
 
     /// Everything that has arrived is heard before any check is evaluated: it may have arrived in time.
@@ -289,7 +302,7 @@ impl Watch {
                 // Setting it anew makes it unreadable again, so that there is no need to read it.
                 TIMER => self.armed = None,
                 SIGNAL => match self.signals.as_ref().and_then(Signals::next) {
-                    Some(Signal::SIGUSR1) => self.check_all(),
+                    Some(Signal::SIGUSR1) => self.check_all(Trigger::Asked),
                     Some(_) => heard = Heard::Stop,
                     None => {}
                 },
@@ -305,11 +318,11 @@ impl Watch {
         Ok(heard)
     }
 
-    /// Somebody wants to know now how every uplink is.
-    fn check_all(&mut self) {
-        let now = clock::since_boot();
+    /// Every uplink is checked now: somebody wants to know, or nobody knows any more.
+    fn check_all(&mut self, trigger: Trigger) {
+        let now = self.shared.awake.now();
         for (uplink, wake) in self.uplinks.iter_mut().zip(&mut self.wakes) {
-            uplink.trigger(Trigger::Asked, now);
+            uplink.trigger(trigger, now);
             *wake = uplink.wake(now);
         }
     }
@@ -320,11 +333,11 @@ impl Watch {
         let (Some(uplink), Some(wake)) = (self.uplinks.get_mut(index), self.wakes.get_mut(index)) else {
             return Ok(());
         };
-        let now = clock::since_boot();
+        let now = self.shared.awake.now();
         if mark & SOCKET_PROBE != 0 {
             #[expect(clippy::cast_possible_truncation, reason = "the mark holds the sequence number in 16 bits")]
             uplink.go_on((mark >> 32) as u16, &mut self.shared)?;
-        } else if uplink.handle(events, &mut self.shared.receive_buffer) {
+        } else if uplink.handle(events, &mut self.shared) {
             uplink.trigger(Trigger::Late, now);
         }
         *wake = wake.map(|_| now);
@@ -333,7 +346,7 @@ impl Watch {
 
     /// Devices or addresses have changed: their uplinks are checked now.
     fn handle_events(&mut self) -> Result<(), Error> {
-        let now = clock::since_boot();
+        let now = self.shared.awake.now();
         let before: Vec<_> = self.indexes(now)?;
         let changes = self.shared.host.handle()?;
         let after = self.indexes(now)?;
@@ -371,30 +384,4 @@ fn spread(plans: Vec<Plan>, watch: bool, now: Duration) -> Vec<Uplink> {
         Uplink::new(plan, u64::from(index), now + STAGGER * late, beat)
     });
     uplinks.collect()
-}
-
-/// Takes all the descriptors that this process may have. Each question that is no echo has a socket, and a check in
-/// doubt asks every target four times: with some dozens of uplinks that is more than the usual 1024. Nothing here uses
-/// select(2), for whose sake that is the usual limit.
-fn raise_open_files() {
-    // Where it cannot be done, what finds no room is asked again.
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        if soft < hard {
-            let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::raise_open_files;
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-
-    #[test]
-    fn all_the_descriptors_that_are_allowed_are_taken() {
-        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-        setrlimit(Resource::RLIMIT_NOFILE, soft.min(256), hard).unwrap();
-        raise_open_files();
-        assert_eq!(getrlimit(Resource::RLIMIT_NOFILE), Ok((hard, hard)));
-    }
 }

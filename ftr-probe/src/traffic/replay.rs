@@ -78,7 +78,7 @@ impl Device {
             self.checking = None;
             self.traffic.cleared(self.now());
         }
-        let suspicious = self.traffic.read(self.counters, self.now());
+        let suspicious = self.traffic.read(self.counters, (self.now(), Duration::ZERO));
         match self.broken {
             Some(at) if suspicious && !self.detected => {
                 self.detected = true;

@@ -150,11 +150,16 @@ fn counters(packets: u64) -> Counters {
     Counters { rx_packets: packets, tx_packets: packets, ..Counters::default() }
 }
 
+/// A reading on a host that never stands still.
+fn read(traffic: &mut Traffic, counters: Counters, now: Duration) -> bool {
+    traffic.read(counters, (now, Duration::ZERO))
+}
+
 /// A device known as busy, and the time.
 fn known() -> (Traffic, Duration) {
     let mut traffic = Traffic::new();
     for reading in 1..=100 {
-        assert!(!traffic.read(counters(100 * reading), Duration::from_millis(100 * reading)));
+        assert!(!read(&mut traffic, counters(100 * reading), Duration::from_millis(100 * reading)));
     }
     (traffic, Duration::from_secs(10))
 }
@@ -162,14 +167,14 @@ fn known() -> (Traffic, Duration) {
 #[test]
 fn a_device_made_anew_and_a_host_that_slept_are_not_suspicious() {
     let (mut traffic, now) = known();
-    assert!(!traffic.read(counters(0), now + Duration::from_millis(100)));
+    assert!(!read(&mut traffic, counters(0), now + Duration::from_millis(100)));
     assert!(!traffic.carries(now, now + Duration::from_millis(100)));
     let (mut traffic, now) = known();
     let sent = Counters { tx_packets: 20_000, ..counters(10_000) };
-    assert!(!traffic.read(sent, now + Duration::from_secs(3600)));
+    assert!(!read(&mut traffic, sent, now + Duration::from_secs(3600)));
     // Twice in a moment, and a clock that stands still.
-    assert!(!traffic.read(sent, now + Duration::from_secs(3600)));
-    assert!(!traffic.read(counters(10_000), now));
+    assert!(!read(&mut traffic, sent, now + Duration::from_secs(3600)));
+    assert!(!read(&mut traffic, counters(10_000), now));
 }
 
 #[test]
@@ -184,7 +189,7 @@ fn a_full_line_that_is_answered_is_saturated_and_a_busy_one_is_not() {
                 let rx_packets =
                     if received > 0 { packets } else { traffic.last.map_or(0, |(_, last)| last.rx_packets) };
                 let counters = Counters { tx_packets: packets, tx_bytes, rx_packets, ..Counters::default() };
-                traffic.read(counters, now);
+                traffic.read(counters, (now, Duration::ZERO));
             }
             now
         };
@@ -220,7 +225,7 @@ fn a_line_that_fills_while_a_check_is_under_way_is_saturated_and_one_that_dies_t
                     counters.rx_packets += u64::from(acknowledged);
                     if now >= last + ms(100) {
                         last = now;
-                        traffic.read(counters, now);
+                        traffic.read(counters, (now, Duration::ZERO));
                     }
                     let since = filled.saturating_sub(ms(under_way));
                     if now >= filled + ms(150) && now <= filled + ms(350) && tick % 2 == 0 {
@@ -231,6 +236,35 @@ fn a_line_that_fills_while_a_check_is_under_way_is_saturated_and_one_that_dies_t
                 }
             }
         }
+    }
+}
+
+/// A full line, on a host that stands still for a while in the middle of a check.
+#[test]
+fn a_full_line_stays_saturated_where_the_host_stands_still_and_one_that_dies_then_does_not() {
+    let ms = Duration::from_millis;
+    for alive in [true, false] {
+        let (mut traffic, mut counters, mut now) = (Traffic::new(), Counters::default(), Duration::from_secs(9));
+        let mut read = |traffic: &mut Traffic, tenths: u64, alive: bool, missed: Duration| {
+            counters.tx_packets += 10 * tenths;
+            counters.tx_bytes += 12_500 * tenths;
+            counters.rx_packets += if alive { 5 * tenths } else { 0 };
+            now += ms(100);
+            let suspicious = traffic.read(counters, (now, missed));
+            assert!(!suspicious || !alive, "{now:?}");
+            now
+        };
+        let since = (0..20).map(|_| read(&mut traffic, 1, true, Duration::ZERO)).last().unwrap_or_default();
+        // Eight tenths of a second pass on the line, one for this program.
+        let now = read(&mut traffic, 8, true, ms(700));
+        assert!(traffic.is_saturated(since, now) && traffic.carries(since, now));
+        let now = read(&mut traffic, 1, alive, ms(700));
+        assert!(traffic.is_saturated(since, now), "it was a moment ago");
+        let now = (0..3).map(|_| read(&mut traffic, 1, alive, ms(700))).last().unwrap_or(now);
+        assert_eq!(traffic.is_saturated(since, now), alive);
+        // Away for longer than anything of it can be told.
+        let now = read(&mut traffic, 36_000, true, Duration::from_secs(3600));
+        assert!(!traffic.is_saturated(since, now));
     }
 }
 
@@ -252,7 +286,7 @@ proptest! {
             now += Duration::from_millis(ms);
             let [rx_packets, tx_packets, multicast] = [rx_packets, tx_packets, multicast].map(|count| count >> shift);
             let counters = Counters { rx_packets, tx_packets, multicast, ..Counters::default() };
-            suspicions += u64::from(traffic.read(counters, now));
+            suspicions += u64::from(traffic.read(counters, (now, Duration::ZERO)));
             traffic.carries(now.saturating_sub(Duration::from_secs(1)), now);
             traffic.cleared(now);
         }

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use ftr_core::config::Target;
-use ftr_tool::clock;
 use nix::errno::Errno;
 use nix::sys::epoll::EpollEvent;
 
 use super::{BATCH, PROHIBITED, Running, SOCKET_PROBE, Shared, Uplink};
 use crate::Error;
-use crate::echo::{ReceiveBuffer, Received};
+use crate::echo::Received;
 use crate::icmp;
 use crate::method::SocketProbe;
 use crate::method::progress::Progress;
@@ -49,11 +48,11 @@ impl Uplink {
         while let Some(&(_, first)) = shared.batch.get(done) {
             let Some(socket) = &self.socket else { return };
             let rest = shared.batch.get(done..).unwrap_or_default();
-            let before = clock::since_boot();
+            let before = shared.awake.now();
             let errno = match socket.send(rest, &mut shared.send_buffer) {
                 Ok(count) => {
                     // The kernel sends one after the other, and each takes its part of the time.
-                    let part = clock::since_boot().saturating_sub(before) / u32::try_from(count).unwrap_or(1).max(1);
+                    let part = shared.awake.now().saturating_sub(before) / u32::try_from(count).unwrap_or(1).max(1);
                     for ((_, echo), index) in rest.iter().take(count).zip(0..) {
                         self.check.left(echo.sequence, before + part * index);
                     }
@@ -65,10 +64,10 @@ impl Uplink {
                 }
                 Err(errno) => errno,
             };
-            match blame.failed(self.read_errors(&mut shared.receive_buffer)) {
+            match blame.failed(self.read_errors(shared)) {
                 Cause::Unclear => continue,
-                Cause::Errors => self.check.unasked(first.sequence, clock::since_boot()),
-                Cause::Ours => self.unsent(first.sequence, errno),
+                Cause::Errors => self.check.unasked(first.sequence, shared.awake.now()),
+                Cause::Ours => self.unsent(first.sequence, errno, shared.awake.now()),
             }
             done += 1;
             blame = Blame::default();
@@ -82,7 +81,7 @@ impl Uplink {
             let Some(socket) = &self.socket else { break };
             let mut sent = socket.send_ttl_one(to, &echo);
             let mut blame = Blame::default();
-            while sent.is_err() && blame.failed(self.read_errors(&mut shared.receive_buffer)) == Cause::Unclear {
+            while sent.is_err() && blame.failed(self.read_errors(shared)) == Cause::Unclear {
                 sent = self.socket.as_ref().map_or(sent, |socket| socket.send_ttl_one(to, &echo));
             }
             if !sent.is_err_and(is_room) {
@@ -103,13 +102,13 @@ impl Uplink {
     fn start(&mut self, started: Result<SocketProbe, Errno>, sequence: u16, shared: &Shared, sent: Duration) {
         let probe = match started {
             Ok(probe) => probe,
-            Err(errno) => return self.unsent(sequence, errno),
+            Err(errno) => return self.unsent(sequence, errno, shared.awake.now()),
         };
         self.packets += probe.packets();
         let mark = SOCKET_PROBE | u64::from(sequence) << 32 | self.mark;
         match shared.epoll.add(&probe, EpollEvent::new(probe.interest(), mark)) {
             Ok(()) => self.socket_probes.push(Running { sequence, sent, probe }),
-            Err(errno) => self.unsent(sequence, errno),
+            Err(errno) => self.unsent(sequence, errno, shared.awake.now()),
         }
     }
 
@@ -119,7 +118,7 @@ impl Uplink {
             return Ok(());
         };
         let Some(running) = self.socket_probes.get_mut(index) else { return Ok(()) };
-        let now = clock::since_boot();
+        let now = shared.awake.now();
         match running.probe.progress(&mut shared.scratch) {
             Progress::Wait(interest) => {
                 let mark = SOCKET_PROBE | u64::from(sequence) << 32 | self.mark;
@@ -158,8 +157,7 @@ impl Uplink {
     }
 
     /// The question with this number did not leave.
-    fn unsent(&mut self, sequence: u16, errno: Errno) {
-        let now = clock::since_boot();
+    fn unsent(&mut self, sequence: u16, errno: Errno, now: Duration) {
         match errno {
             errno if is_room(errno) => self.check.unasked(sequence, now),
             errno => self.check.refused(sequence, refusal(errno), now),
@@ -167,13 +165,13 @@ impl Uplink {
     }
 
     /// Reads the ICMP errors that wait, and tells whether there were any, whatever they were about.
-    pub(super) fn read_errors(&mut self, receive_buffer: &mut ReceiveBuffer) -> bool {
+    pub(super) fn read_errors(&mut self, shared: &mut Shared) -> bool {
         let Some(socket) = &self.socket else { return false };
         for count in 0..BATCH {
-            match socket.error(receive_buffer) {
+            match socket.error(&mut shared.receive_buffer) {
                 Received::Empty => return count > 0,
                 Received::Failure { to, quote, error } => {
-                    self.check.failed(to, quote, error, clock::since_boot());
+                    self.check.failed(to, quote, error, shared.awake.now());
                 }
                 Received::Foreign | Received::Truncated | Received::Reply { .. } => {}
             }
