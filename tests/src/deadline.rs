@@ -82,7 +82,7 @@ impl Pulse {
 }
 
 /// How long the machine has stood still since somebody asked first.
-pub(crate) fn lost() -> Duration {
+fn lost() -> Duration {
     static PULSE: OnceLock<Mutex<Pulse>> = OnceLock::new();
     static BEATS: Once = Once::new();
     let pulse = PULSE.get_or_init(|| Mutex::new(Pulse { last: Instant::now(), lost: Duration::ZERO }));

@@ -24,9 +24,6 @@ pub(crate) type Marks = BTreeMap<String, Mark>;
 /// still in the middle of it, while the other one breaks the line. It stays well below the time between two faults of a scenario.
 const HANDSHAKE: Duration = Duration::from_millis(100);
 
-/// A machine that stood still for longer in the middle of a check has held up the queues of the lab as well.
-const STOOD_STILL: Duration = Duration::from_millis(300);
-
 /// When a step was done. What it does to an uplink takes some commands, and shows before the last of them has ended.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mark {
@@ -153,13 +150,8 @@ fn one(expectation: &Expectation, evidence: &Evidence) -> Result<()> {
 fn say<'a>(all: &Judgement, seen: impl Iterator<Item = &'a Seen>, strict: Instant) -> Result<()> {
     let checks: Vec<&Seen> = seen.filter(|seen| all.concerns(&seen.check)).collect();
     refuse(checks.is_empty(), || "there is none".to_owned())?;
-    // A check in which the machine stood still for so long, and its line with it, says nothing of the program.
-    let before = std::iter::once(None).chain(checks.iter().map(Some));
-    let is_fair = |(before, seen): &(Option<&&Seen>, &&Seen)| {
-        before.is_none_or(|one| seen.lost.saturating_sub(one.lost) < STOOD_STILL)
-    };
-    let strictly = before.zip(&checks).filter(is_fair).map(|(_, seen)| seen).filter(|seen| seen.at >= strict);
-    let others: Vec<&Check> = strictly.map(|seen| &seen.check).filter(|check| !all.is(check)).collect();
+    let strictly = checks.iter().filter(|seen| seen.at >= strict).map(|seen| &seen.check);
+    let others: Vec<&Check> = strictly.filter(|check| !all.is(check)).collect();
     refuse(!others.is_empty(), || format!("{} of {} say otherwise: {others:?}", others.len(), checks.len()))
 }
 

@@ -299,7 +299,7 @@ impl Stage {
         if let Some(watch) = &self.watch {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "--- ftr-probe --watch\n{}", watch.complaints());
-            for Seen { at, check, .. } in watch.so_far().iter().rev().take(SHOWN).rev() {
+            for Seen { at, check } in watch.so_far().iter().rev().take(SHOWN).rev() {
                 let _ = writeln!(text, "{:?} ago: {check:?}", at.elapsed());
             }
         }

@@ -1,5 +1,6 @@
 //! A line that is full: a bulk upload from the LAN through one uplink that sends slowly and queues much.
 
+use crate::deadline::wait_for;
 use crate::error::{Context, LabError, Result};
 use crate::lab::Lab;
 use crate::namespace::run;
@@ -15,6 +16,9 @@ use std::time::Duration;
 const CONNECTED_WITHIN: Duration = Duration::from_secs(5);
 /// How long a packet may wait in the uplink's queue: as much as cheap modems have.
 const QUEUE: &str = "1s";
+/// How fast the line is again, and how long it may take to empty the queue.
+const FAST: &str = "1gbit";
+const EMPTY_WITHIN: Duration = Duration::from_secs(5);
 /// Before every rule of a router that balances.
 const PRIORITY: u32 = 500;
 
@@ -50,22 +54,31 @@ impl Upload {
         Ok(Self { device: device.to_owned(), rule, ends, threads })
     }
 
-    /// Ends the traffic and makes the line as fast as it was.
+    /// Ends the traffic and makes the line as fast as it was. What still waits in its queue gets through first: no line
+    /// throws that away because an upload ends.
     ///
     /// # Errors
-    /// When the kernel has lost what was set.
+    /// When the kernel has lost what was set, or the queue does not empty.
     pub fn end(self, lab: &Lab) -> Result<()> {
+        self.stop();
+        shape(lab, &format!("change dev {} root tbf rate {FAST} burst 5kb latency {QUEUE}", self.device))?;
+        let queue = || qdisc(lab, &format!("show dev {} root", self.device));
+        wait_for("an upload's queue to empty", EMPTY_WITHIN, queue, |shown| shown.contains(" backlog 0b 0p "))?;
         shape(lab, &format!("del dev {} root", self.device))?;
         lab.router.ip(&format!("rule del {}", self.rule)).map(drop)
+    }
+
+    fn stop(&self) {
+        for end in &self.ends {
+            // Ends the thread's call; a connection that is broken already has ended it.
+            let _ = end.shutdown(Shutdown::Both);
+        }
     }
 }
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        for end in &self.ends {
-            // Ends the thread's call; a connection that is broken already has ended it.
-            let _ = end.shutdown(Shutdown::Both);
-        }
+        self.stop();
         for thread in self.threads.drain(..) {
             // A panic has been printed by its thread.
             let _ = thread.join();
@@ -74,9 +87,13 @@ impl Drop for Upload {
 }
 
 fn shape(lab: &Lab, words: &str) -> Result<()> {
+    qdisc(lab, words).map(drop)
+}
+
+fn qdisc(lab: &Lab, words: &str) -> Result<String> {
     let mut command = Command::new("tc");
-    command.args(["-n", lab.router.name(), "qdisc"]).args(words.split_whitespace());
-    run(&mut command).map(drop)
+    command.args(["-s", "-n", lab.router.name(), "qdisc"]).args(words.split_whitespace());
+    run(&mut command)
 }
 
 fn connect(to: SocketAddrV4) -> Result<TcpStream> {

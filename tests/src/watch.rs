@@ -1,6 +1,5 @@
 //! `ftr-probe --watch --json` at work on the router, and what a reader of its records gets when.
 
-use crate::deadline;
 use crate::error::{Context, LabError, Result};
 use crate::family::Family;
 use crate::lab::Lab;
@@ -12,7 +11,7 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What a check record says of an uplink.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -65,8 +64,6 @@ impl Judgement<'_> {
 pub(crate) struct Seen {
     /// When it came out of the pipe.
     pub at: Instant,
-    /// How long the machine had stood still by then, altogether.
-    pub lost: Duration,
     /// What it says.
     pub check: Check,
 }
@@ -138,9 +135,9 @@ impl Drop for Watch {
 
 fn read(out: ChildStdout, seen: &Mutex<Vec<Seen>>) {
     for line in BufReader::new(out).lines().map_while(std::io::Result::ok) {
-        let (at, lost) = (Instant::now(), deadline::lost());
+        let at = Instant::now();
         match serde_json::from_str(&line) {
-            Ok(check) => seen.lock().unwrap_or_else(PoisonError::into_inner).push(Seen { at, lost, check }),
+            Ok(check) => seen.lock().unwrap_or_else(PoisonError::into_inner).push(Seen { at, check }),
             Err(error) => eprintln!("lab: {line}: {error}"),
         }
     }
