@@ -47,7 +47,9 @@ impl Snapshot {
             resolvers: self.reached(&active_set.resolving(config, self)),
             foundation: Foundation::of(&Numbering::of(config), &self.rules),
         };
-        let desired = desired(config, self.family, &self.states, &goal);
+        let mut desired = desired(config, self.family, &self.states, &goal);
+        desired.rules.extend(self.awaited(config));
+        desired.rules.sort_by_key(|rule| rule.priority);
         let mut plan = diff(&desired, &self.rules, &self.routes);
         let settings = sysctl::wanted(config, self.family, &self.states, &self.sysctls);
         let labels = labels::changes(self.family, &self.states, &self.labels);

@@ -22,6 +22,8 @@ use crate::plan::uplink_state::{Addresses, HostView, UplinkState, configured, so
 pub(crate) struct Snapshot {
     pub(crate) family: Family,
     pub(crate) links: Vec<Link>,
+    /// The addresses of this host, those of other devices too.
+    pub(crate) local: BTreeSet<IpAddr>,
     pub(crate) states: Vec<UplinkState>,
     pub(crate) rules: Vec<Rule>,
     /// Of the tables that are ours.
@@ -72,7 +74,8 @@ impl Snapshot {
         let signs = Signs { links: &links, addresses: &addresses, main: &main, ours: &routes };
         let learned = if delegates { learned(config, &states, signs) } else { Learned::default() };
         let resolvers = leases::resolvers(config, family, &links, &addresses);
-        Ok(Self { family, links, states, rules, routes, sysctls, labels, learned, resolvers })
+        let local = addresses.iter().map(|address| address.local).collect();
+        Ok(Self { family, links, local, states, rules, routes, sysctls, labels, learned, resolvers })
     }
 
     /// The name of a device.
@@ -146,6 +149,7 @@ pub(crate) mod tests {
         Snapshot {
             family: Family::V4,
             links: host.links.to_vec(),
+            local: host.addresses.iter().map(|address| address.local).collect(),
             states: uplink_states(&config(CONFIG), Family::V4, host),
             rules: Vec::new(),
             routes: Vec::new(),

@@ -53,6 +53,7 @@ impl World {
         let snapshot = Snapshot {
             family: Family::V4,
             links,
+            local: addresses.iter().map(|address| address.local).collect(),
             states,
             rules: now.rules.clone(),
             routes: now.routes.clone(),

@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ftr_core::config::Config;
-use ftr_core::numbering::Numbering;
+use ftr_core::numbering::{Numbering, PROTOCOL};
 use ftr_netlink::{Action, Prefix, Route, RouteKind, Rule};
 
 use super::balance::{self, WeightedUplink};
 use super::foundation::is_of_foundation;
 use crate::iproute;
 use crate::snapshot::Snapshot;
+
+/// So many addresses are awaited at most, however often uplinks without an egress get others.
+const AWAITED: usize = 64;
 
 /// What rules of an earlier run had led somewhere, and those of now do not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,7 +28,6 @@ impl Snapshot {
     /// What an earlier run has left behind that went by other addresses, or another configuration.
     pub(crate) fn left_behind(&self, config: &Config) -> LeftBehind {
         let numbering = Numbering::of(config);
-        let is_there = |address: &IpAddr| self.states.iter().any(|state| state.addresses.contains(address));
         let had = |table: u32| {
             let is_its = move |rule: &&Rule| {
                 iproute::is_ours(rule.protocol) && rule.action == Action::Lookup(table) && rule.mask == 0
@@ -33,6 +35,7 @@ impl Snapshot {
             self.rules.iter().filter(is_its).filter_map(|rule| rule.from)
         };
         let single = |prefix: Prefix| Some(prefix.address()).filter(|address| prefix == Prefix::host(*address));
+        let is_there = |address: &IpAddr| self.states.iter().any(|state| state.addresses.contains(address));
         let gone = |i: usize| {
             let addresses = had(numbering.table(i)).filter_map(single);
             addresses.filter(|address| !is_there(address)).map(move |address| (i, address))
@@ -67,6 +70,21 @@ impl Snapshot {
             addresses: (0..config.uplinks.len()).flat_map(gone).collect(),
             uplinks: self.rules.iter().filter_map(departed).collect(),
         }
+    }
+
+    /// The rules for addresses that an uplink had, and may get back: it has no egress now. What goes by them is not known to be
+    /// lost before it sends from another one, and nobody but the kernel remembers them between two cycles.
+    pub(super) fn awaited(&self, config: &Config) -> Vec<Rule> {
+        let numbering = Numbering::of(config);
+        let awaits = |i: usize| self.states.get(i).is_some_and(|state| state.configured && state.egress.is_none());
+        let rule = |(i, address): (usize, IpAddr)| Rule {
+            protocol: PROTOCOL,
+            from: Some(Prefix::host(address)),
+            ..Rule::lookup(self.family, numbering.from_priority(i), numbering.table(i))
+        };
+        let mut former = self.left_behind(config).addresses;
+        former.retain(|(i, address)| awaits(*i) && !self.local.contains(address));
+        former.into_iter().take(AWAITED).map(rule).collect()
     }
 
     /// Whether new connections still leave by a device that is no uplink any more.
@@ -162,7 +180,7 @@ impl Snapshot {
 
 #[cfg(test)]
 mod tests {
-    use super::LeftBehind;
+    use super::{LeftBehind, Snapshot};
     use crate::plan::active_set::ActiveSet;
     use crate::plan::uplink_state::HostView;
     use crate::plan::uplink_state::tests::{CONFIG, address, config, link};
@@ -209,6 +227,28 @@ mod tests {
         let refused = Route::default(Family::V4, numbering.policy_table(0), RouteKind::Unreachable);
         snapshot.routes = vec![Route { protocol: PROTOCOL, ..refused }];
         assert_eq!(rests(&snapshot), [].into());
+    }
+
+    #[test]
+    fn an_address_is_awaited_as_long_as_its_uplink_has_no_egress_and_nobody_else_has_it() {
+        let config = config(CONFIG);
+        let numbering = Numbering::of(&config);
+        let from = |i: usize, address: &str| Rule {
+            protocol: PROTOCOL,
+            from: Some(Prefix::host(address.parse().unwrap())),
+            ..Rule::lookup(Family::V4, numbering.from_priority(i), numbering.table(i))
+        };
+        let links = [link(3, "eth1"), link(5, "ppp0"), link(9, "lan")];
+        let rules = vec![from(0, "1.0.0.9"), from(2, "9.0.0.2"), from(2, "10.0.0.1")];
+        let awaited = |own: &[(u32, &str)]| {
+            let addresses: Vec<_> = own.iter().map(|(index, own)| address(*index, own, None, 24)).collect();
+            let snapshot = bare(HostView { links: &links, addresses: &addresses, ..HostView::default() });
+            Snapshot { rules: rules.clone(), ..snapshot }.awaited(&config)
+        };
+        let (eth1, lan) = ((3, "1.0.0.2"), (9, "10.0.0.1"));
+        assert_eq!(awaited(&[eth1, lan]), [from(2, "9.0.0.2")]);
+        assert_eq!(awaited(&[eth1, lan, (5, "9.0.0.77")]), []);
+        assert_eq!(awaited(&[eth1, lan, (9, "9.0.0.2")]), []);
     }
 
     #[test]
