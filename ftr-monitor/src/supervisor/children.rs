@@ -189,16 +189,18 @@ impl Children {
 
     /// One that was silent for too long, and what it has not done.
     fn hangs(&mut self, now: Duration) -> Option<(Program, &'static str)> {
-        if self.answer_is_due().is_some_and(|due| now >= due) {
-            self.answer_due = None;
-            return Some((Program::Route, "has not answered an order for too long"));
+        if let Some(due) = self.answer_is_due().filter(|due| now >= *due) {
+            let more = more_for(ORDER_PATIENCE, due, now);
+            self.answer_due = more.map(|more| now + more);
+            if more.is_none() {
+                return Some((Program::Route, "has not answered an order for too long"));
+            }
         }
-        if self.silence_ends().is_some_and(|end| now >= end) {
-            // Its silence begins anew.
-            self.each.of_mut(Program::Probe).run.as_mut()?.heard = now;
-            return Some((Program::Probe, "has said nothing for too long"));
-        }
-        None
+        let end = self.silence_ends().filter(|end| now >= *end)?;
+        let more = more_for(self.probe_patience, end, now);
+        // Else its silence begins anew.
+        self.each.of_mut(Program::Probe).run.as_mut()?.heard = now.saturating_sub(more.unwrap_or_default());
+        more.is_none().then_some((Program::Probe, "has said nothing for too long"))
     }
 
     fn answer_is_due(&self) -> Option<Duration> {
@@ -372,6 +374,11 @@ impl Children {
     pub(crate) const fn refused(&self, program: Program) -> Option<i32> {
         self.each.of(program).refused
     }
+}
+
+/// How much longer one has that was due: whoever looks late by half of the patience stood still, as in suspend, and so did it.
+fn more_for(patience: Duration, due: Duration, now: Duration) -> Option<Duration> {
+    Some(patience / 2).filter(|more| now.saturating_sub(due) >= *more)
 }
 
 impl Wanted {

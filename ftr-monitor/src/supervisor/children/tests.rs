@@ -139,6 +139,21 @@ fn a_probe_that_is_silent_for_too_long_is_killed_once() {
 }
 
 #[test]
+fn who_stood_still_together_with_this_host_gets_time_to_say_something() {
+    let kill = |order: &Order| matches!(order, Order::Kill(..));
+    let mut children = running(ALL);
+    children.orders.put(failover());
+    fed(&mut children, START);
+    let woken = START + Duration::from_secs(3600);
+    assert!(!orders(&mut children, woken).iter().any(kill), "neither of the two");
+    assert!(!orders(&mut children, before(woken + ORDER_PATIENCE / 2)).iter().any(kill));
+    assert!(orders(&mut children, woken + ORDER_PATIENCE / 2).iter().any(kill), "it goes on saying nothing");
+    let mut children = running(Wanted { route: false, notify: false, hooks: false });
+    assert!(!orders(&mut children, woken).iter().any(kill));
+    assert!(orders(&mut children, woken + PATIENCE / 2).iter().any(kill));
+}
+
+#[test]
 fn a_route_program_that_does_not_answer_is_killed() {
     let kill = |order: &Order| matches!(order, Order::Kill(Program::Route, _));
     // While it prepares.
