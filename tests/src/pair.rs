@@ -14,6 +14,7 @@ use self::member::{Member, Readiness, SHARED};
 pub use self::side::{Loss, Side};
 use crate::deadline::wait_for;
 use crate::error::{Context, LabError, Result};
+use crate::ipv6;
 use crate::lab::Lab;
 use crate::namespace::{Namespace, run};
 use crate::plan;
@@ -40,20 +41,24 @@ impl Pair {
     /// # Errors
     /// When something cannot be made, or a program refuses what is shipped.
     pub fn start() -> Result<Self> {
-        let lab = Lab::build(&plan::alike(2))?;
+        let lab = Lab::dual(&plan::alike(2))?;
         let mut indexes = 200..;
         let mut next = || indexes.next().unwrap_or_default();
         switch(&lab.lan, "eth0", "02:00:00:00:01:00", &lan_addresses())?;
         for uplink in &lab.uplinks {
             let addresses = format!("addr add {}/24 dev access\n", uplink.gateway());
             let own = format!("02:00:00:00:00:{:02x}", uplink.number);
-            switch(&lab.provider(&uplink.device())?.space, "access", &own, &addresses)?;
+            let provider = &lab.provider(&uplink.device())?.space;
+            switch(provider, "access", &own, &addresses)?;
+            ipv6::raise::serve(provider, uplink)?;
         }
         let member = |side: Side| -> Result<Member> {
             let name = lab.router.name().replace("router", side.name());
             let directory = lab.directory().join(side.name());
             fs::create_dir_all(directory.join("run")).context(|| format!("make {}", directory.display()))?;
-            Ok(Member { side, space: Namespace::create(&name)?, directory, daemons: Vec::new() })
+            let space = Namespace::create(&name)?;
+            ipv6::raise::prepare(&space)?;
+            Ok(Member { side, space, directory, daemons: Vec::new() })
         };
         let mut members = [member(Side::A)?, member(Side::B)?];
         for member in &members {
@@ -78,6 +83,8 @@ impl Pair {
             member.launch()?;
         }
         pair.settle()?;
+        let gateway = || pair.lab.lan.sh("ip -6 route show default");
+        wait_for("hosts to hear of their gateway", SETTLES_WITHIN, gateway, |seen| seen.contains("fe80::1"))?;
         Ok(pair)
     }
 
@@ -158,9 +165,8 @@ impl Pair {
                 let member = self.member_mut(side);
                 member.space.sh("conntrack -F 2>&1")?;
                 for address in member.shared()? {
-                    let device = member.space.sh(&format!("ip -br addr show to {address} | cut -d@ -f1"))?;
-                    let prefix = if address == SHARED[0] { 24 } else { 32 };
-                    member.space.ip(&format!("addr del {address}/{prefix} dev {}", device.trim()))?;
+                    let line = "{print \"ip addr del\", $4, \"dev\", $2}";
+                    member.space.sh(&format!("ip -o addr show to {address} | awk '{line}' | sh"))?;
                 }
                 member.space.ip("link set eth3 up")?;
                 self.at_lan(side, "up")?;
@@ -217,10 +223,12 @@ impl Pair {
     pub fn told(&self) -> String {
         let mut text = String::new();
         for member in &self.members {
-            for line in ["ip -br addr", "conntrack -L 2>&1 | grep -v 'src=127' | tail -30"] {
+            for line in
+                ["ip -br addr", "for f in ipv4 ipv6; do conntrack -L -f $f 2>&1 | grep -v 'src=127' | tail -30; done"]
+            {
                 let _ = writeln!(text, "{}: {line}\n{}", member.side.name(), member.space.sh(line).unwrap_or_default());
             }
-            for name in ["ftr-monitor.out", "ftr.log", "keepalived.out", "conntrackd.out"] {
+            for name in ["ftr-monitor.out", "ftr.log", "keepalived.out", "conntrackd.out", "radvd.out"] {
                 let path = member.directory.join(name);
                 let _ =
                     writeln!(text, "{}: {name}\n{}", member.side.name(), fs::read_to_string(path).unwrap_or_default());
@@ -287,10 +295,11 @@ fn switch(space: &Namespace, name: &str, own: &str, addresses: &str) -> Result<(
 }
 
 fn lan_addresses() -> String {
-    let clients = plan::clients(100);
-    clients.iter().fold("addr add 192.168.1.2/24 dev eth0\n".to_owned(), |mut batch, client| {
+    let clients = plan::clients(100).into_iter().map(|client| format!("{client}/24"));
+    let clients = clients.chain(ipv6::clients(None, 100).into_iter().map(|client| format!("{client}/64")));
+    clients.fold("addr add 192.168.1.2/24 dev eth0\n".to_owned(), |mut batch, client| {
         // Writing to a String cannot fail.
-        let _ = writeln!(batch, "addr add {client}/24 dev eth0");
+        let _ = writeln!(batch, "addr add {client} dev eth0");
         batch
     })
 }

@@ -2,17 +2,22 @@
 
 use ftr_lab::client::{Client, Habit};
 use ftr_lab::error::{LabError, Result};
+use ftr_lab::family::Family;
 use ftr_lab::fault::Fault;
 use ftr_lab::pair::{Loss, Pair, Side};
 use ftr_lab::report::Report;
 use ftr_lab::server::Server;
 use ftr_lab::suite;
 use libtest_mimic::{Failed, Trial};
+use std::net::IpAddr;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Held connections.
+/// The families of both the hosts and the providers.
+const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
+
+/// Held connections of each family.
 const HELD: usize = 18;
 
 /// How soon the other one carries connections: three adverts of 100 ms and what it takes besides. Others use the machine too.
@@ -44,14 +49,22 @@ fn main() -> ExitCode {
     suite::run(all.map(trial).into())
 }
 
+/// Both families, each with so many new connections a second.
+fn habit(rate: f64) -> Habit {
+    Habit { families: FAMILIES.to_vec(), held: HELD, rate, ..Habit::default() }
+}
+
 /// One router loses something, then, once it has it back, the other one does: held connections outlive both.
 fn relieved(loss: Loss, within: Duration) -> Result<()> {
     let mut pair = Pair::start()?;
     let _server = Server::start(&pair.lab.internet)?;
-    let client = Client::start(&pair.lab.lan, &Habit { held: HELD, ..Habit::default() })?;
+    let client = Client::start(&pair.lab.lan, &habit(20.0))?;
     let mut events = Vec::new();
     for _ in 0..2 {
         let holder = pair.settle()?;
+        let copies = pair.connections(holder.other())?;
+        let of_ipv6 = copies.iter().filter(|copy| copy.contains("src=fd00::")).count();
+        assert!(of_ipv6 >= HELD && copies.len() >= of_ipv6 + HELD, "{copies:?}");
         let began = Instant::now();
         pair.lose(holder, loss)?;
         pair.takes_over(holder.other(), within)?;
@@ -75,7 +88,7 @@ fn nobody_broke(report: &Report, pair: &Pair) -> Result<()> {
     let broke: Vec<_> = report.held.iter().filter_map(|held| held.broke.as_ref()).collect();
     let stall = report.held.iter().map(|held| held.longest_stall).max().unwrap_or_default();
     println!("{} of {} held connections broke; the longest stall was {stall:?}", broke.len(), report.held.len());
-    if broke.is_empty() && report.held.len() == HELD {
+    if broke.is_empty() && report.held.len() == FAMILIES.len() * HELD {
         return Ok(());
     }
     Err(LabError::Unexpected(format!("held connections broke: {broke:?}\n{}", pair.told())))
@@ -86,7 +99,7 @@ fn nobody_broke(report: &Report, pair: &Pair) -> Result<()> {
 fn one_uplink_less_is_no_reason() -> Result<()> {
     let mut pair = Pair::start()?;
     let _server = Server::start(&pair.lab.internet)?;
-    let client = Client::start(&pair.lab.lan, &Habit { held: HELD, ..Habit::default() })?;
+    let client = Client::start(&pair.lab.lan, &habit(20.0))?;
     let holder = pair.settle()?;
     pair.lose(holder, Loss::OneUplink)?;
     // What was under way while the cable was pulled may be lost on it.
@@ -96,9 +109,12 @@ fn one_uplink_less_is_no_reason() -> Result<()> {
     pair.mend(holder, Loss::OneUplink)?;
     assert_eq!(pair.settle()?, holder);
     let report = client.finish()?;
-    let of = |source: Option<std::net::IpAddr>| source == Some(std::net::Ipv4Addr::new(1, 0, 0, 2).into());
+    let first = ["1.0.0.2", "2001:db8:1::2"];
+    let of = |source: Option<IpAddr>| source.is_some_and(|source| first.contains(&source.to_string().as_str()));
     let (dead, others): (Vec<_>, Vec<_>) = report.held.iter().partition(|held| of(held.seen_as));
-    assert!(!dead.is_empty() && !others.is_empty(), "all use one uplink");
+    for family in FAMILIES {
+        assert!([&dead, &others].iter().all(|held| held.iter().any(|one| one.family == family)), "all use one uplink");
+    }
     assert!(dead.iter().all(|held| held.broke.is_some()), "connections of eth1 have to end: {dead:?}");
     assert!(others.iter().all(|held| held.broke.is_none()), "connections of eth2 go on: {others:?}");
     assert_eq!(report.failed(began, Instant::now()).count(), 0);
@@ -109,7 +125,7 @@ fn one_uplink_less_is_no_reason() -> Result<()> {
 fn nothing_moves_without_need() -> Result<()> {
     let mut pair = Pair::start()?;
     let _server = Server::start(&pair.lab.internet)?;
-    let client = Client::start(&pair.lab.lan, &Habit { held: HELD, rate: 5.0, ..Habit::default() })?;
+    let client = Client::start(&pair.lab.lan, &habit(5.0))?;
     let holder = pair.settle()?;
     // The one in reserve loses what it likes.
     for loss in [Loss::Uplinks, Loss::Lan, Loss::Router] {

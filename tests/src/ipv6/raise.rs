@@ -86,15 +86,20 @@ pub fn join(router: &Namespace, provider: &Namespace, uplink: &Uplink) -> Result
     let device = uplink.device();
     if uplink.wish.type6 == Kind6::Static {
         router.ip(&format!("addr replace {}/64 dev {device}", address(uplink)))?;
-        provider.ip(&format!(
-            "addr replace fe80::{}:1/64 dev access\naddr replace {}/64 dev access",
-            uplink.number,
-            gateway(uplink)
-        ))?;
+        serve(provider, uplink)?;
     }
     router.ip(&format!("addr replace {}/64 dev {device}", local(uplink)))?;
     if uplink.wish.delegated {
         provider.ip(&format!("route replace {} via {} dev access", delegated(uplink), local(uplink)))?;
     }
     Ok(())
+}
+
+/// Gives the provider's end its addresses.
+///
+/// # Errors
+/// When an address cannot be set.
+pub fn serve(provider: &Namespace, uplink: &Uplink) -> Result<()> {
+    let (number, gateway) = (uplink.number, gateway(uplink));
+    provider.ip(&format!("addr replace fe80::{number}:1/64 dev access\naddr replace {gateway}/64 dev access")).map(drop)
 }

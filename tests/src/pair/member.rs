@@ -3,6 +3,7 @@
 use super::side::Side;
 use crate::deadline::wait_for;
 use crate::error::{Context, Result};
+use crate::ipv6;
 use crate::namespace::{Namespace, run};
 use crate::plan;
 use crate::process;
@@ -27,8 +28,12 @@ const HOOK: &str = "hooks/vrrp-track";
 /// How soon the monitor has to have decided.
 const DECIDES_WITHIN: Duration = Duration::from_secs(20);
 
-/// The addresses that move: the LAN's gateway, and one of each uplink.
-pub(super) const SHARED: [&str; 3] = ["192.168.1.1", "1.0.0.2", "2.0.0.2"];
+/// The targets of the shipped configuration, of either family.
+const ASKED: &str = "8.8.8.8, 8.8.4.4, 9.9.9.9, 1.1.1.1";
+const ASKED6: &str = "\"2001:4860:4860::8888\", \"2001:4860:4860::8844\", \"2620:fe::fe\", \"2606:4700:4700::1111\"";
+
+/// The addresses that move: the LAN's gateway, and one of each uplink, of both families.
+pub(super) const SHARED: [&str; 6] = ["192.168.1.1", "1.0.0.2", "2.0.0.2", "fe80::1", "2001:db8:1::2", "2001:db8:2::2"];
 
 /// One of the routers.
 #[derive(Debug)]
@@ -47,28 +52,34 @@ pub(super) struct Readiness {
 }
 
 impl Member {
-    /// Lays a cable from a switch to the router; its device has the router's own address there.
+    /// Lays a cable from a switch to the router; its device has the router's own addresses there.
     pub(super) fn plug(&self, place: &Namespace, device: &str, (ours, theirs): (u32, u32)) -> Result<()> {
         let (port, host) = (self.side.port(), self.side.host());
         let network = device.strip_prefix("eth").filter(|number| *number != "0");
-        let network = network.map_or("192.168.1".to_owned(), |number| format!("{number}.0.0"));
+        let (network, network6) = network.map_or_else(
+            || ("192.168.1".to_owned(), ipv6::LAN.to_string()),
+            |number| (format!("{number}.0.0"), format!("2001:db8:{number}::")),
+        );
         self.space.ip(&format!(
             "link add {device} index {ours} type veth peer name {port} index {theirs} netns {}",
             place.name()
         ))?;
         let bridge = if device == "eth0" { "eth0" } else { "access" };
         place.ip(&format!("link set {port} master {bridge} up"))?;
-        self.space.ip(&format!("addr add {network}.{host}/24 dev {device}\nlink set {device} up")).map(drop)
+        self.space
+            .ip(&format!(
+                "addr add {network}.{host}/24 dev {device}\naddr add {network6}{host}/64 dev {device}\nlink set {device} up"
+            ))
+            .map(drop)
     }
 
     /// Writes what is shipped with the addresses and paths of the lab, and loads the firewall.
     pub(super) fn configure(&self) -> Result<()> {
         let bins = program::directory()?;
-        let targets = plan::TARGETS.map(|target| target.to_string()).join(", ");
-        for from in ["pair/ftr.yaml", "pair/keepalived.conf", "pair/conntrackd.conf", "pair/nat.nft", SYNC, HOOK] {
+        let files = ["ftr.yaml", "keepalived.conf", "conntrackd.conf", "radvd.conf", "nat.nft"];
+        for from in files.map(|name| format!("pair/{name}")).iter().map(String::as_str).chain([SYNC, HOOK]) {
             let from = Path::new(SHIPPED).join(from);
             let text = fs::read_to_string(&from).context(|| format!("read {}", from.display()))?;
-            let text = text.replace("8.8.8.8, 8.8.4.4, 9.9.9.9, 1.1.1.1", &targets);
             let to = self.directory.join(from.file_name().unwrap_or_default());
             fs::write(&to, self.adapt(&text, &bins)).context(|| format!("write {}", to.display()))?;
             // keepalived reads no configuration that could be run.
@@ -80,14 +91,16 @@ impl Member {
         run(self.space.command("nft").arg("-f").arg(self.directory.join("nat.nft"))).map(drop)
     }
 
-    /// The addresses of the lab, those of the second router, and paths of the lab.
+    /// The addresses of the lab, those of the second router, and paths of the lab. Those of IPv6 are the same everywhere.
     fn adapt(&self, text: &str, bins: &Path) -> String {
         let directory = self.directory.display().to_string();
+        let targets = plan::TARGETS.map(|target| target.to_string()).join(", ");
+        let targets6 = ipv6::TARGETS.map(|target| format!("\"{target}\"")).join(", ");
         let own = |text: &str| {
             let mut text = text.replace("192.0.2.", "1.0.0.").replace("198.51.100.", "2.0.0.");
             if self.side == Side::B {
-                for (a, b) in [("ip: 1.0.0.11", "ip: 1.0.0.12"), ("ip: 2.0.0.11", "ip: 2.0.0.12")] {
-                    text = text.replace(a, b);
+                for own in ["ip: 1.0.0.1", "ip: 2.0.0.1", "ip6: 2001:db8:1::1", "ip6: 2001:db8:2::1"] {
+                    text = text.replace(&format!("{own}1 "), &format!("{own}2 "));
                 }
                 for (from, to) in [("_address 169.254.7.1 ", "2"), ("_Destination_Address 169.254.7.2 ", "1")] {
                     let key = from.split(' ').next().unwrap_or(from);
@@ -97,6 +110,8 @@ impl Member {
             text
         };
         own(text)
+            .replace(ASKED, &targets)
+            .replace(ASKED6, &targets6)
             .replace("/run/ftr/vrrp-track", &format!("{directory}/run/vrrp-track"))
             // Wherever the tree is, others may be able to write a directory above it, and such a program is not run.
             .replace("[/usr/libexec/ftr/hooks/", &format!("[/bin/sh, {directory}/"))
@@ -127,7 +142,7 @@ impl Member {
         let run_directory = directory.join("run");
         let _ = fs::remove_dir_all(&run_directory);
         fs::create_dir(&run_directory).context(|| format!("make {}", run_directory.display()))?;
-        for stale in ["conntrack.lock", "conntrackd.ctl", "vrrp.pid", "keepalived.pid"] {
+        for stale in ["conntrack.lock", "conntrackd.ctl", "vrrp.pid", "keepalived.pid", "radvd.pid"] {
             let _ = fs::remove_file(directory.join(stale));
         }
         let monitor = Daemon::start("ftr-monitor", self.program("ftr-monitor")?.arg("run"), &directory)?;
@@ -141,11 +156,14 @@ impl Member {
         let mut conntrackd = self.space.command("conntrackd");
         conntrackd.arg("-C").arg(directory.join("conntrackd.conf"));
         let conntrackd = Daemon::start("conntrackd", &mut conntrackd, &directory)?;
+        let mut radvd = self.space.command("radvd");
+        radvd.args(["-n", "-m", "stderr", "-C"]).arg(directory.join("radvd.conf"));
+        let radvd = Daemon::start("radvd", radvd.arg("-p").arg(directory.join("radvd.pid")), &directory)?;
         let mut keepalived = self.space.command("keepalived");
         keepalived.args(["-n", "-l", "-P", "-D", "-f"]).arg(directory.join("keepalived.conf"));
         keepalived.arg("-p").arg(directory.join("keepalived.pid")).arg("-r").arg(directory.join("vrrp.pid"));
         let keepalived = Daemon::start("keepalived", &mut keepalived, &directory)?;
-        self.daemons = vec![monitor, conntrackd, keepalived];
+        self.daemons = vec![monitor, conntrackd, radvd, keepalived];
         Ok(())
     }
 
@@ -175,7 +193,8 @@ impl Member {
     }
 
     pub(super) fn connections(&self) -> Result<BTreeSet<String>> {
-        let text = self.space.sh("conntrack -L -p tcp --state ESTABLISHED --src 192.168.1.0/24 2>/dev/null || :")?;
+        let list = "conntrack -L -p tcp --state ESTABLISHED 2>/dev/null";
+        let text = self.space.sh(&format!("{list} --src 192.168.1.0/24; {list} -f ipv6 --src fd00::/64 || :"))?;
         let part = |line: &str| {
             let words = line.split_whitespace().filter(|word| word.contains('='));
             words.filter(|word| !word.starts_with("use=")).collect::<Vec<_>>().join(" ")
