@@ -160,7 +160,8 @@ impl Member {
         radvd.args(["-n", "-m", "stderr", "-C"]).arg(directory.join("radvd.conf"));
         let radvd = Daemon::start("radvd", radvd.arg("-p").arg(directory.join("radvd.pid")), &directory)?;
         let mut keepalived = self.space.command("keepalived");
-        keepalived.args(["-n", "-l", "-P", "-D", "-f"]).arg(directory.join("keepalived.conf"));
+        // Without a syslog daemon each line would go to the console of the machine, which may be slow: adverts would be late.
+        keepalived.args(["-n", "-l", "-G", "-P", "-D", "-f"]).arg(directory.join("keepalived.conf"));
         keepalived.arg("-p").arg(directory.join("keepalived.pid")).arg("-r").arg(directory.join("vrrp.pid"));
         let keepalived = Daemon::start("keepalived", &mut keepalived, &directory)?;
         self.daemons = vec![monitor, conntrackd, radvd, keepalived];
