@@ -136,10 +136,8 @@ impl Pair {
         match loss {
             Loss::OneUplink => self.at_first(side, "down"),
             Loss::Uplinks => self.at_providers(&format!("ip link set {} down", side.port())),
-            Loss::SilentUplinks => self.at_providers(&format!(
-                "nft 'table netdev deaf {{ chain ingress {{ type filter hook ingress device {port} priority 0; policy drop; }}; }}'",
-                port = side.port()
-            )),
+            Loss::SilentUplinks => self.at_providers(&deaf(side, "drop")),
+            Loss::SilentIpv6 => self.at_providers(&deaf(side, "meta protocol ip6 drop")),
             Loss::Router => {
                 self.at_lan(side, "down")?;
                 self.at_providers(&format!("ip link set {} down", side.port()))?;
@@ -159,7 +157,7 @@ impl Pair {
         match loss {
             Loss::OneUplink => self.at_first(side, "up"),
             Loss::Uplinks => self.at_providers(&format!("ip link set {} up", side.port())),
-            Loss::SilentUplinks => self.at_providers("nft delete table netdev deaf"),
+            Loss::SilentUplinks | Loss::SilentIpv6 => self.at_providers("nft delete table netdev deaf"),
             Loss::Router => {
                 // A router that was gone has neither addresses nor connections.
                 let member = self.member_mut(side);
@@ -281,6 +279,14 @@ impl Pair {
         let mut uplinks = self.lab.uplinks.iter();
         uplinks.try_for_each(|uplink| self.lab.provider(&uplink.device())?.space.sh(line).map(drop))
     }
+}
+
+/// What lets the switches of the providers drop some of what a router sends.
+fn deaf(side: Side, rule: &str) -> String {
+    let port = side.port();
+    format!(
+        "nft 'table netdev deaf {{ chain ingress {{ type filter hook ingress device {port} priority 0; {rule}; }}; }}'"
+    )
 }
 
 /// Puts a switch in place of a device, with a link-layer address that stays.

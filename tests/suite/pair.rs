@@ -32,9 +32,10 @@ const AFTER: Duration = Duration::from_secs(4);
 type Test = fn() -> Result<()>;
 
 fn main() -> ExitCode {
-    let all: [(&str, Test); 7] = [
+    let all: [(&str, Test); 8] = [
         ("one_that_loses_its_uplinks_is_relieved", || relieved(Loss::Uplinks, CARRIES_WITHIN)),
         ("one_whose_uplinks_fall_silent_is_relieved", || relieved(Loss::SilentUplinks, FOUND_WITHIN)),
+        ("one_whose_ipv6_falls_silent_is_relieved", || relieved(Loss::SilentIpv6, FOUND_WITHIN)),
         ("one_that_is_killed_is_relieved", || relieved(Loss::Router, CARRIES_WITHIN)),
         ("one_that_loses_its_lan_is_relieved", || relieved(Loss::Lan, CARRIES_WITHIN)),
         ("one_uplink_less_is_no_reason", one_uplink_less_is_no_reason),

@@ -9,6 +9,8 @@ pub enum Loss {
     Uplinks,
     /// What it sends to the providers arrives nowhere, though its cables are in.
     SilentUplinks,
+    /// The same for IPv6 alone.
+    SilentIpv6,
     /// It is gone: its programs are killed, and nothing of it has a link any more.
     Router,
     /// Its cable to the LAN is pulled.
