@@ -18,7 +18,7 @@ mod word;
 use serde::{Deserialize, Serialize};
 
 pub use active::{Active, PolicyUplinks, Share};
-pub use applied::{Applied, AppliedUplink, NoWay};
+pub use applied::{Applied, AppliedUplink, InsideNetwork, NoWay};
 pub use check::{Check, Ignored, TargetResult, Trigger, Window};
 pub use event::{Event, EventKind, Spooled};
 pub use hazard::Hazard;

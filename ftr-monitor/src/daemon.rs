@@ -221,7 +221,7 @@ impl Daemon {
         for word in words {
             self.log.write(&Entry::warning(word));
         }
-        let last = (is_unwritten || self.supervisor.has_usage()).then(|| self.known());
+        let last = (is_unwritten || self.supervisor.has_lasting()).then(|| self.known());
         for said in self.memory.finish(|| last) {
             self.log.write(&Entry::warning(said));
         }

@@ -12,6 +12,7 @@ mod given_up;
 pub(crate) mod health;
 mod hours;
 mod later;
+mod networks;
 mod operator;
 mod preference;
 mod quota;
@@ -63,6 +64,7 @@ pub(crate) struct Decider {
     /// Where local time is that of.
     zone: TimeZone,
     pub(crate) meter: Meter,
+    pub(crate) networks: networks::Known,
     memory: Memory,
     /// `mono` of the first and of the latest record.
     first: Option<u64>,
@@ -135,6 +137,7 @@ impl Decider {
             timetable: timetable(config, TimeZone::UTC),
             zone: TimeZone::UTC,
             meter: meter(config),
+            networks: networks::Known::default(),
             memory: Memory { cycles: false, hazards, ..memory },
             first: None,
             latest: 0,
@@ -200,6 +203,7 @@ impl Decider {
         match record {
             Record::Check(check) => self.handle_check(check),
             Record::Applied(applied) => {
+                self.networks.take(applied);
                 let mut out = self.handle_applied(applied);
                 out.extend(self.report_prefixes(applied));
                 out

@@ -10,7 +10,7 @@ use ftr_core::sanitize::sanitize;
 use ftr_core::{Config, Exit};
 use ftr_tool::cli::{Common, Failure, answer, say};
 use ftr_tool::run::{Bounds, finish};
-use ftr_tool::{Input, assigned, clock};
+use ftr_tool::{Input, assigned, clock, delegated};
 use jiff::tz::TimeZone;
 
 use crate::decide::Decider;
@@ -91,6 +91,9 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
     }
     if let Some(error) = cycle.decider.meter.write().and_then(|usage| state::remember(&usage).err()) {
         say(tool::NAME, &format!("once: what was used of quotas cannot be remembered: {error}"));
+    }
+    if let Some(error) = cycle.decider.networks.write().and_then(|networks| delegated::remember(&networks).err()) {
+        say(tool::NAME, &format!("once: {}", state::unnoted(&error)));
     }
     // Before the look, which takes its time: whoever is killed meanwhile has routed.
     cycle.keep(&config);

@@ -1,12 +1,10 @@
-//! What outlives a reboot: how much of their quotas uplinks have used. In the state directory, `$FTR_STATE_DIR`, else
-//! `/var/lib/ftr`, which systemd makes for the service.
+//! What outlives a reboot: how much of their quotas uplinks have used. In the state directory.
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
 
 use ftr_core::Config;
-use ftr_tool::{Directory, brief};
+use ftr_tool::{Directory, brief, state_path};
 
 use crate::decide::{Decider, Usage};
 
@@ -14,11 +12,6 @@ use crate::decide::{Decider, Usage};
 const FILE: &str = "usage.json";
 /// The most that is read, in bytes: the most uplinks take far less.
 const LONGEST: u64 = 1 << 20;
-
-fn path() -> PathBuf {
-    let stated = std::env::var_os("FTR_STATE_DIR").filter(|directory| !directory.is_empty());
-    stated.map_or_else(|| PathBuf::from("/var/lib/ftr"), PathBuf::from)
-}
 
 /// Which boot this is.
 ///
@@ -45,7 +38,7 @@ pub(crate) fn resume(decider: Decider, config: &Config) -> (Decider, Option<Stri
 /// # Errors
 /// The file is not one to be believed, or makes no sense.
 fn recall() -> io::Result<Usage> {
-    match Directory::open(&path()).and_then(|directory| directory.read(FILE, LONGEST)) {
+    match Directory::open(&state_path()).and_then(|directory| directory.read(FILE, LONGEST)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Usage::default()),
         read => serde_json::from_slice(&read?).map_err(|error| {
             io::Error::new(io::ErrorKind::InvalidData, format!("{FILE}: {}", brief(&error.to_string())))
@@ -53,10 +46,15 @@ fn recall() -> io::Result<Usage> {
     }
 }
 
+/// That the networks inside cannot be remembered, in words.
+pub(crate) fn unnoted(error: &io::Error) -> String {
+    format!("which prefixes hosts have is not known after a reboot: {error}")
+}
+
 /// Remembers it.
 ///
 /// # Errors
 /// The state directory cannot be made or written.
 pub(crate) fn remember(usage: &Usage) -> io::Result<()> {
-    Directory::make(&path())?.write(FILE, &serde_json::to_vec(usage)?).map(drop)
+    Directory::make(&state_path())?.write(FILE, &serde_json::to_vec(usage)?).map(drop)
 }

@@ -31,6 +31,7 @@ use ftr_core::config::Uplink;
 use ftr_core::record::{Event, Hazard, Stamp};
 use ftr_core::{Config, Family};
 use ftr_tool::Malformed;
+use ftr_tool::delegated::Networks;
 use nix::sys::signal::Signal;
 
 use crate::decide::{Decider, Memory, Usage};
@@ -314,12 +315,17 @@ impl Supervisor {
 
     /// What was used of quotas, where enough of it is new; it counts as remembered.
     pub(crate) fn usage(&mut self) -> Option<Usage> {
-        self.has_usage().then(|| self.decider.meter.write()).flatten()
+        self.decider.meter.is_unwritten().then(|| self.decider.meter.write()).flatten()
     }
 
-    /// Whether there is anything of that kind.
-    pub(crate) fn has_usage(&self) -> bool {
-        self.decider.meter.is_unwritten()
+    /// The networks inside that hosts may have addresses of, where they are others than the last time.
+    pub(crate) fn networks(&mut self) -> Option<Networks> {
+        self.decider.networks.write()
+    }
+
+    /// Whether there is anything of these kinds.
+    pub(crate) fn has_lasting(&self) -> bool {
+        self.decider.meter.is_unwritten() || self.decider.networks.is_unwritten()
     }
 
     pub(crate) const fn decider(&self) -> &Decider {

@@ -45,7 +45,7 @@ pub(crate) fn run(config: &Config, common: &Common, asked: &Advertise) -> Result
     let failed: Option<BTreeSet<usize>> = asked.failed.as_ref().map(known).transpose()?;
     let active: Option<BTreeSet<usize>> = asked.active.as_ref().map(known).transpose()?;
     let mut kernel = Kernel::open()?;
-    let snapshot = Snapshot::look(&mut kernel, config, Family::V6, Search::Tables)?;
+    let snapshot = Snapshot::look(&mut kernel, config, Family::V6, Search::Tables, &[])?;
     if let Some(name) = unknown(&asked.devices, &snapshot.links) {
         return Err(Failure::new(Exit::Usage, format!("{name}: no device of this host")));
     }

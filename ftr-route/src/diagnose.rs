@@ -61,7 +61,7 @@ impl Watch {
             self.firewall = None;
         }
         let mut kernel = Kernel::open()?;
-        let look = |&family| Snapshot::look(&mut kernel, &self.config, family, Search::Tables);
+        let look = |&family| Snapshot::look(&mut kernel, &self.config, family, Search::Tables, &[]);
         let seen = self.families.iter().map(look).collect::<Result<Vec<_>, Error>>()?;
         Ok(evaluate(&self.config, &seen, &HostFacts::look(&self.config, &seen, &mut self.firewall)?))
     }

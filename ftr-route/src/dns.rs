@@ -37,7 +37,7 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family], asked: 
     let mut kernel = Kernel::open()?;
     let (mut servers, mut learned) = (Vec::new(), BTreeSet::new());
     for family in families {
-        let snapshot = Snapshot::look(&mut kernel, config, *family, Search::Tables)?;
+        let snapshot = Snapshot::look(&mut kernel, config, *family, Search::Tables, &[])?;
         let told = snapshot.resolvers.iter().enumerate().filter(|(_, told)| !told.is_empty());
         learned.extend(told.map(|(uplink, _)| uplink));
         servers.extend(of(config, &snapshot.resolvers, &set.resolving(config, &snapshot)));

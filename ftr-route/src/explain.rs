@@ -58,7 +58,7 @@ fn explain(config: &Config, asked: &Explain) -> Result<Explanation, Failure> {
     let flow = Flow::of(asked)?;
     let failed = asked.assume.iter().map(|name| position(config, name)).collect::<Result<Vec<_>, _>>()?;
     let mut kernel = Kernel::open()?;
-    let snapshot = Snapshot::look(&mut kernel, config, flow.family(), Search::Tables)?;
+    let snapshot = Snapshot::look(&mut kernel, config, flow.family(), Search::Tables, &[])?;
     let config = &*snapshot.learned.within(config);
     let now = Routing { rules: snapshot.rules.clone(), routes: kernel.all_routes(flow.family())? };
     let device = match &asked.iif {

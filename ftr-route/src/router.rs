@@ -10,6 +10,7 @@ use ftr_core::record::{Applied, AppliedUplink, NoWay, Reason};
 use ftr_netlink::{RouteKind, Write};
 use ftr_tool::cli::say;
 use ftr_tool::clock;
+use ftr_tool::delegated::{self, Networks};
 
 use crate::answer::TOOL;
 use crate::error::Error;
@@ -19,7 +20,8 @@ use crate::kernel::{Kernel, RejectedOperation};
 use crate::plan;
 use crate::plan::active_set::ActiveSet;
 use crate::plan::diff::Plan;
-use crate::plan::learned::Since;
+use crate::plan::former::Since;
+use crate::plan::kept::{Kept, believed};
 use crate::plan::operation::Operation;
 use crate::plan::sysctl::Setting;
 use crate::plan::uplink_state::{UplinkState, configured};
@@ -35,6 +37,8 @@ pub(crate) struct Router<'a> {
     pub(crate) remembered: Remembered,
     pub(crate) search: Search,
     former: Since,
+    /// What was known of networks inside before a reboot.
+    kept: Vec<Kept>,
 }
 
 /// What was done.
@@ -117,13 +121,14 @@ impl Work {
 impl<'a> Router<'a> {
     pub(crate) fn new(config: &'a Config, family: Family) -> Result<Self, Error> {
         let (kernel, remembered) = (Kernel::open()?, Remembered::usual());
-        Ok(Self { config, family, kernel, remembered, search: Search::Everywhere, former: Since::default() })
+        let kept = if family == Family::V6 && config.learns_prefixes() { kept(config) } else { Vec::new() };
+        Ok(Self { config, family, kernel, remembered, search: Search::Everywhere, former: Since::default(), kept })
     }
 
     /// Looks at the kernel.
     pub(crate) fn look(&mut self) -> Result<Snapshot, Error> {
-        let mut snapshot = Snapshot::look(&mut self.kernel, self.config, self.family, self.search)?;
-        self.former.retain(&mut snapshot.learned.former, Instant::now());
+        let mut snapshot = Snapshot::look(&mut self.kernel, self.config, self.family, self.search, &self.kept)?;
+        self.former.retain(&mut snapshot.learned, &mut self.kept, &snapshot.links, clock::since_boot());
         Ok(snapshot)
     }
 
@@ -215,6 +220,7 @@ impl<'a> Router<'a> {
         let prefixes = |i: usize| snapshot.learned.prefixes.iter().filter(move |(whose, _)| *whose == i);
         let uplink = |(i, state): (usize, &UplinkState)| AppliedUplink {
             prefixes: prefixes(i).map(|(_, prefix)| *prefix).collect(),
+            networks: self.former.told(i, &snapshot.learned, &self.kept, &snapshot.links, clock::since_boot()),
             uplink: state.name.clone(),
             address: state.egress.as_ref().and_then(|egress| egress.source),
             gateway: state.far_end(),
@@ -234,6 +240,15 @@ impl<'a> Router<'a> {
         let (remarks, commands, warnings) = (work.remarks, work.commands, Vec::new());
         Report { applied, remarks, warnings, stranded, commands, snapshot }
     }
+}
+
+/// What the monitor has remembered of networks inside, as far as it can be believed.
+fn kept(config: &Config) -> Vec<Kept> {
+    let remembered = delegated::recall().unwrap_or_else(|error| {
+        say(TOOL, &format!("warning: which prefixes hosts had before a reboot is not known: {error}"));
+        Networks::new()
+    });
+    believed(config, &remembered, clock::since_boot())
 }
 
 /// That an uplink has no egress, in words.

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::iproute;
 use crate::kernel::{self, Kernel};
 use crate::leases;
+use crate::plan::kept::Kept;
 use crate::plan::learned::{Learned, Signs, learned};
 use crate::plan::sysctl::{self, Values};
 use crate::plan::uplink_state::{Addresses, HostView, UplinkState, configured, sources, uplink_states};
@@ -47,8 +48,14 @@ pub(crate) enum Search {
 }
 
 impl Snapshot {
-    /// Looks at the kernel.
-    pub(crate) fn look(kernel: &mut Kernel, config: &Config, family: Family, search: Search) -> Result<Self, Error> {
+    /// Looks at the kernel, knowing what was known of networks inside before it forgot them.
+    pub(crate) fn look(
+        kernel: &mut Kernel,
+        config: &Config,
+        family: Family,
+        search: Search,
+        kept: &[Kept],
+    ) -> Result<Self, Error> {
         let numbering = Numbering::of(config);
         let links = kernel.links()?;
         let addresses = kernel.addresses(family)?;
@@ -71,7 +78,7 @@ impl Snapshot {
         let states = uplink_states(config, family, host);
         let sysctls = kernel::sysctl::read(sysctl::relevant(config, family, &states));
         let labels = kernel.labels(family)?;
-        let signs = Signs { links: &links, addresses: &addresses, main: &main, ours: &routes };
+        let signs = Signs { links: &links, addresses: &addresses, main: &main, ours: &routes, kept };
         let learned = if delegates { learned(config, &states, signs) } else { Learned::default() };
         let resolvers = leases::resolvers(config, family, &links, &addresses);
         let local = addresses.iter().map(|address| address.local).collect();

@@ -33,6 +33,13 @@ pub fn run_path() -> PathBuf {
     stated.map_or_else(|| PathBuf::from("/run/ftr"), PathBuf::from)
 }
 
+/// Where they keep what does: `$FTR_STATE_DIR`, else `/var/lib/ftr`, which systemd makes for the service.
+#[must_use]
+pub fn state_path() -> PathBuf {
+    let stated = std::env::var_os("FTR_STATE_DIR").filter(|directory| !directory.is_empty());
+    stated.map_or_else(|| PathBuf::from("/var/lib/ftr"), PathBuf::from)
+}
+
 /// An open directory.
 #[derive(Debug)]
 pub struct Directory {

@@ -7,7 +7,8 @@
 //!   bounded.
 //! - Another program: found where nobody but root can have put it ([`programs`]), and run with a limit of time and of what
 //!   it prints ([`run`]).
-//! - Files: the run directory ([`Directory`]) with its locks ([`Lock`]) and what the monitor tells there ([`running`]), and
+//! - Files: the run directory ([`Directory`]) with its locks ([`Lock`]) and what the monitor tells there ([`running`]), the
+//!   state directory with the networks that hosts may have addresses of ([`delegated`]),
 //!   whether somebody takes it away ([`Watch`]); a file that is appended to ([`Place`]), a file that whoever calls may read
 //!   ([`open`]).
 //!
@@ -20,6 +21,7 @@ pub mod cli;
 pub mod clock;
 pub mod completion;
 pub mod configuration;
+pub mod delegated;
 mod directory;
 mod here;
 #[cfg(any(test, feature = "hostile"))]
@@ -40,7 +42,7 @@ pub mod signals;
 mod watch;
 
 pub use append::Place;
-pub use directory::{Directory, Stamp, run_path};
+pub use directory::{Directory, Stamp, run_path, state_path};
 pub use input::Input;
 pub use lock::{Lock, holder_text};
 pub use malformed::Malformed;

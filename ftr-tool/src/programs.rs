@@ -16,8 +16,8 @@ use trust::Trust;
 pub const DIRECTORIES: [&str; 6] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin"];
 
 /// What the programs of ftr read from the environment, and those that they are linked with: the time zone, whether
-/// colours are wanted, the run directory, and which certificates are trusted.
-const HANDED_ON: [&str; 5] = ["TZ", "NO_COLOR", "FTR_RUN_DIR", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+/// colours are wanted, the run and the state directory, and which certificates are trusted.
+const HANDED_ON: [&str; 6] = ["TZ", "NO_COLOR", "FTR_RUN_DIR", "FTR_STATE_DIR", "SSL_CERT_FILE", "SSL_CERT_DIR"];
 
 /// A program of the system, ready for its arguments. Its messages are in English.
 ///

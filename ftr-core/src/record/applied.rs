@@ -52,4 +52,20 @@ pub struct AppliedUplink {
     /// The IPv6 prefixes that it has been delegated, where they are learned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prefixes: Vec<Prefix>,
+    /// The networks of devices inside that are of prefixes which were learned, those that are gone among them: hosts may have
+    /// addresses of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<InsideNetwork>,
+}
+
+/// A network of a device inside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InsideNetwork {
+    /// The network.
+    pub prefix: Prefix,
+    /// The device that has it, or had it.
+    pub device: String,
+    /// Since when its prefix is gone, as `mono`; absent while it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former: Option<u64>,
 }

@@ -58,6 +58,7 @@ impl Decider {
         self.memory = before.memory.clone().moved(&old, config);
         self.memory.uplinks.values_mut().flatten().for_each(|one| one.is_looked_at(at.mono));
         self.meter.go_on(before.meter);
+        self.networks = before.networks;
         self.timetable.look(at);
         for number in self.memory.uplinks.keys() {
             let Some(last) = before.last.get(number) else { continue };

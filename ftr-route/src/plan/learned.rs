@@ -6,14 +6,13 @@
 //! uplink a prefix came.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use ftr_core::config::Config;
 use ftr_core::numbering::Numbering;
 use ftr_core::{Family, InterfaceName, Prefix};
 use ftr_netlink::{Address, Link, Route, RouteKind};
 
+use super::kept::Kept;
 use super::uplink_state::UplinkState;
 use crate::iproute::is_ours;
 
@@ -56,22 +55,6 @@ pub(crate) struct Network {
     pub(crate) index: u32,
 }
 
-/// How long hosts may use an address after its prefix is gone without a word: no advertisement makes them forget it sooner
-/// (RFC 4862, 5.5.3 e).
-const FORGOTTEN: Duration = Duration::from_secs(2 * 3600);
-
-/// Since when networks are former.
-#[derive(Debug, Default)]
-pub(crate) struct Since(BTreeMap<Network, Instant>);
-
-impl Since {
-    /// Leaves out those that no host can have an address of any more.
-    pub(crate) fn retain(&mut self, former: &mut Vec<Network>, now: Instant) {
-        self.0.retain(|network, _| former.contains(network));
-        former.retain(|network| now.saturating_duration_since(*self.0.entry(*network).or_insert(now)) < FORGOTTEN);
-    }
-}
-
 /// What the kernel has that tells of them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Signs<'a> {
@@ -81,6 +64,8 @@ pub(crate) struct Signs<'a> {
     pub(crate) main: &'a [Route],
     /// Our routes.
     pub(crate) ours: &'a [Route],
+    /// What was known before.
+    pub(crate) kept: &'a [Kept],
 }
 
 /// The prefix that a route refuses as a whole because a DHCP client was delegated it.
@@ -158,7 +143,7 @@ fn inside<'a>(config: &Config, signs: Signs<'a>) -> Vec<(u32, &'a Address)> {
     own.filter(|address| address.family() == Family::V6 && address.is_global()).map(|own| (own.index, own)).collect()
 }
 
-/// The networks that the tables of uplinks have kept.
+/// The networks that the tables of uplinks have kept, and those that were known before.
 fn remembered(config: &Config, signs: Signs<'_>) -> Vec<Network> {
     let numbering = Numbering::of(config);
     let learns = |(i, uplink): (usize, &ftr_core::config::Uplink)| uplink.prefixes6.auto.then_some(i);
@@ -169,7 +154,11 @@ fn remembered(config: &Config, signs: Signs<'_>) -> Vec<Network> {
         let [nexthop] = route.nexthops.as_slice() else { return None };
         Some(Network { uplink, prefix: route.destination.filter(|_| is_its)?, index: nexthop.index })
     };
-    signs.ours.iter().filter_map(network).collect()
+    let kept = signs
+        .kept
+        .iter()
+        .filter_map(|kept| Some(Network { uplink: kept.uplink, prefix: kept.prefix, index: kept.index(signs.links)? }));
+    signs.ours.iter().filter_map(network).chain(kept).collect()
 }
 
 /// The uplink that a prefix came by: the only one whose prefixes are learned, or the only one of them with an address of
@@ -197,18 +186,30 @@ fn holds(whole: Prefix, part: Prefix) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{DHCP, Learned, Signs, Since, learned};
+    use super::{DHCP, Learned, Signs, learned};
+    use crate::plan::kept::Kept;
     use crate::plan::uplink_state::tests::{CONFIG, address, config, link};
     use crate::plan::uplink_state::{HostView, uplink_states};
     use ftr_core::Family;
     use ftr_netlink::{Address, Nexthop, Route, RouteKind};
     use nix::libc;
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     const OWN: [&str; 2] = ["2001:db8::2", "2001:db9::2"];
 
     /// What is learned where these prefixes are refused, eth0 has these addresses, and the tables 1 and 2 these networks.
     fn told(autos: [bool; 2], refused: &[&str], inside: &[(&str, u32)], tables: &[(u32, &str)]) -> Learned {
+        told_with(autos, refused, inside, tables, &[])
+    }
+
+    /// The same where eth2 had these networks before.
+    fn told_with(
+        autos: [bool; 2],
+        refused: &[&str],
+        inside: &[(&str, u32)],
+        tables: &[(u32, &str)],
+        kept_of: &[(&str, &str)],
+    ) -> Learned {
         let six =
             |auto: bool| if auto { ", type6: ra, prefix6: auto" } else { ", type6: ra, prefix6: '2001:dbf::/56'" };
         let text = CONFIG
@@ -236,7 +237,15 @@ mod tests {
             tables.iter().map(|(table, prefix)| route(*table, prefix, RouteKind::Unicast, 117, hop())).collect();
         let host = HostView { links: &links, addresses: &addresses, ..HostView::default() };
         let states = uplink_states(&config, Family::V6, host);
-        learned(&config, &states, Signs { links: &links, addresses: &addresses, main: &main, ours: &ours })
+        let kept = |(prefix, device): &(&str, &str)| Kept {
+            uplink: 1,
+            prefix: prefix.parse().unwrap(),
+            device: (*device).to_owned(),
+            former: None,
+            told: Duration::ZERO,
+        };
+        let kept: Vec<Kept> = kept_of.iter().map(kept).collect();
+        learned(&config, &states, Signs { links: &links, addresses: &addresses, main: &main, ours: &ours, kept: &kept })
     }
 
     fn prefixes(learned: &Learned) -> Vec<String> {
@@ -272,20 +281,6 @@ mod tests {
     }
 
     #[test]
-    fn a_network_is_forgotten_when_no_host_can_have_an_address_of_it() {
-        let former = told([false, true], &[], &[], &[(2, "2001:db8:0:101::/64")]).former;
-        let (mut since, start) = (Since::default(), Instant::now());
-        let mut left = |hours: u64, there: bool| {
-            let mut now = if there { former.clone() } else { Vec::new() };
-            since.retain(&mut now, start + Duration::from_secs(hours * 3600));
-            now.len()
-        };
-        assert_eq!([left(0, true), left(1, true), left(2, true), left(3, true)], [1, 1, 0, 0]);
-        // Delegated again, and gone once more.
-        assert_eq!([left(4, false), left(5, true), left(6, true), left(7, true)], [0, 1, 1, 0]);
-    }
-
-    #[test]
     fn a_network_is_former_when_its_prefix_is_gone_and_not_while_its_address_is_away() {
         let (old, new) = ("2001:db8:0:100::/56", "2001:db8:0:200::/56");
         let (network, after) = ("2001:db8:0:101::/64", "2001:db8:0:201::/64");
@@ -306,5 +301,14 @@ mod tests {
         assert_eq!(networks(&told(learns, &[old], &[], &[(2, network), (2, after)])), [kept(network), kept(after)]);
         // What an uplink's table holds whose prefixes are stated is none of these.
         assert_eq!(networks(&told(learns, &[new], &[], &[(1, network)])), [vec![], vec![]] as [Vec<String>; 2]);
+    }
+    #[test]
+    fn what_was_replaced_while_the_router_was_off_is_former() {
+        let (new, address) = ("2001:db8:0:200::/56", [("2001:db8:0:201::1", 0)]);
+        let (network, after) = ("2001:db8:0:101::/64", "1 2001:db8:0:201::/64".to_owned());
+        let told = |kept: &[(&str, &str)]| networks(&told_with([false, true], &[new], &address, &[], kept));
+        assert_eq!(told(&[(network, "eth0")]), [vec![after.clone()], vec![format!("1 {network}")]]);
+        assert_eq!(told(&[(network, "eth7")]), [vec![after.clone()], vec![]], "not while its device is away");
+        assert_eq!(told(&[("2001:db8:0:201::/64", "eth0")]), [vec![after], vec![]], "the same came back");
     }
 }

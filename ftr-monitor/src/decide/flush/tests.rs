@@ -144,8 +144,13 @@ fn an_uplink_without_a_route_is_down_until_it_has_one() {
         let at = check("eth1", true, run.mono).at;
         let no_way = no_way.map(|name| NoWay { uplink: name.parse().unwrap(), reason: Reason::NoGateway });
         let address = Some("192.0.2.1".parse().unwrap());
-        let uplinks =
-            vec![AppliedUplink { uplink: has.parse().unwrap(), address, gateway: None, prefixes: Vec::new() }];
+        let uplinks = vec![AppliedUplink {
+            uplink: has.parse().unwrap(),
+            address,
+            gateway: None,
+            prefixes: Vec::new(),
+            networks: Vec::new(),
+        }];
         let family = ftr_core::Family::V4;
         let (active, no_way) = (Vec::new(), no_way.into_iter().collect());
         let said = run.take(&Record::Applied(Applied { at, family, writes: 0, took_us: 0, active, uplinks, no_way }));
