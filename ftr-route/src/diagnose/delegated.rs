@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use ftr_core::Prefix;
 use ftr_core::config::Config;
+use ftr_core::{Family, Prefix};
 use serde_json::Value;
 
 use super::firewall::Firewall;
@@ -39,7 +39,7 @@ pub(super) fn in_nft(text: &str) -> Vec<Prefix> {
 
 /// What works against them.
 pub(super) fn evaluate(config: &Config, learned: &Learned, firewall: &Firewall) -> Vec<Hazard> {
-    let mut hazards: Vec<Hazard> = learned.unclaimed.iter().map(unclaimed).collect();
+    let mut hazards: Vec<Hazard> = learned.unclaimed.iter().map(|prefix| unclaimed(config, *prefix)).collect();
     let rescues = (0..config.uplinks.len()).any(|i| config.rescues(i));
     let is_seen = firewall.unseen.is_empty() && !firewall.blind && !firewall.effects.translations.is_empty();
     let missing: BTreeSet<&Prefix> = learned
@@ -61,13 +61,14 @@ pub(super) fn evaluate(config: &Config, learned: &Learned, firewall: &Firewall) 
     hazards
 }
 
-fn unclaimed(prefix: &Prefix) -> Hazard {
-    Hazard::new(
-        Kind::UnclaimedPrefix,
-        prefix.to_string(),
-        "a DHCPv6 client was delegated it, and it may be of several uplinks with prefix6: auto: what comes from it leaves by any",
-        "leave auto to one uplink, and state the prefixes of the others",
-    )
+fn unclaimed(config: &Config, prefix: Prefix) -> Hazard {
+    let learns = config.uplinks.iter().filter(|uplink| uplink.prefixes6.auto && uplink.has(Family::V6));
+    let names: Vec<&str> = learns.map(|uplink| uplink.name.as_str()).collect();
+    let names = names.join(" or ");
+    let what = format!("a DHCPv6 client was delegated it, and it may be of {names}: what comes from it leaves by any");
+    let advice =
+        format!("write prefix6: '{prefix}' for the uplink that it is of, and leave auto to one whose prefix changes");
+    Hazard::new(Kind::UnclaimedPrefix, prefix.to_string(), what, advice)
 }
 
 #[cfg(test)]
@@ -104,7 +105,13 @@ mod tests {
             evaluate(&config(text), &learned, firewall).iter().map(ToString::to_string).collect()
         };
         let lines = told(&text, &firewall);
-        assert!(lines[0].starts_with("warning: 2001:db8:3::/56: a DHCPv6 client was delegated it"), "{lines:?}");
+        assert!(
+            lines[0].starts_with(
+                "warning: 2001:db8:3::/56: a DHCPv6 client was delegated it, and it may be of eth1 or eth2"
+            ),
+            "{lines:?}"
+        );
+        assert!(lines[0].contains("write prefix6: '2001:db8:3::/56' for the uplink that it is of"), "{lines:?}");
         assert!(lines[1].contains("do not know 2001:db8:2::/56") && lines.len() == 2, "{lines:?}");
         assert_eq!(told(&(text.clone() + "routing: {ipv6_rescue: none}\n"), &firewall).len(), 1);
         firewall.networks = [prefix("2001:db8:2::/56")].into();

@@ -127,7 +127,7 @@ impl<'a> Watched<'a> {
         if self.learns_prefixes && route.table == MAIN_TABLE && refused(route).is_some() {
             return Some(Call::Change);
         }
-        let learned = self.learns && route.table == MAIN_TABLE && route.destination.is_none();
+        let learned = (self.learns || self.learns_prefixes) && route.table == MAIN_TABLE && route.destination.is_none();
         let through = || route.nexthops.iter().any(|nexthop| self.devices.contains(&nexthop.index));
         (learned && through()).then_some(Call::Change)
     }

@@ -93,7 +93,7 @@ pub(crate) fn learned(config: &Config, states: &[UplinkState], signs: Signs<'_>)
     found.dedup();
     let mut learned = Learned::default();
     for prefix in found {
-        match owner(config, states, prefix) {
+        match owner(config, states, signs, prefix) {
             Some(uplink) => learned.prefixes.push((uplink, prefix)),
             None => learned.unclaimed.push(prefix),
         }
@@ -161,20 +161,33 @@ fn remembered(config: &Config, signs: Signs<'_>) -> Vec<Network> {
     signs.ours.iter().filter_map(network).chain(kept).collect()
 }
 
-/// The uplink that a prefix came by: the only one whose prefixes are learned, or the only one of them with an address of
-/// the same provider.
-fn owner(config: &Config, states: &[UplinkState], prefix: Prefix) -> Option<usize> {
+/// The uplink that a prefix came by: the only one whose prefixes are learned, or the only one of them for which what others
+/// have set up tells so, or else the only one with an address of the same provider.
+fn owner(config: &Config, states: &[UplinkState], signs: Signs<'_>, prefix: Prefix) -> Option<usize> {
     let learns =
         |i: &usize| config.uplinks.get(*i).is_some_and(|uplink| uplink.prefixes6.auto && uplink.has(Family::V6));
     let all: Vec<usize> = (0..config.uplinks.len()).filter(learns).collect();
     if let [only] = all.as_slice() {
         return Some(*only);
     }
-    let provider = Prefix::new(prefix.address(), ALLOCATION)?;
-    let is_near = |i: &usize| {
-        states.get(*i).is_some_and(|state| state.addresses.iter().any(|address| provider.contains(*address)))
+    let has_address = |i: usize, network: Prefix| {
+        states.get(i).is_some_and(|state| state.addresses.iter().any(|address| network.contains(*address)))
     };
-    match all.into_iter().filter(is_near).collect::<Vec<_>>().as_slice() {
+    let sends = |i: usize| {
+        let index = states.get(i).and_then(|state| signs.links.iter().find(|link| link.name == state.name.as_str()));
+        let leads = |route: &&Route| {
+            let [nexthop] = route.nexthops.as_slice() else { return false };
+            route.destination.is_none() && Some(nexthop.index) == index.map(|link| link.index)
+        };
+        let mut senders = signs.main.iter().filter(leads).filter_map(|route| route.from);
+        senders.any(|from| holds(from, prefix) || holds(prefix, from))
+    };
+    // A provider that uses a part of the prefix for the line excludes it (RFC 6603); netifd and odhcp6c make default routes for
+    // the senders of a prefix alone.
+    let sure: Vec<usize> = all.iter().copied().filter(|i| has_address(*i, prefix) || sends(*i)).collect();
+    let provider = Prefix::new(prefix.address(), ALLOCATION)?;
+    let near = || all.iter().copied().filter(|i| has_address(*i, provider)).collect();
+    match (if sure.is_empty() { near() } else { sure }).as_slice() {
         [only] => Some(*only),
         _ => None,
     }
@@ -186,7 +199,7 @@ fn holds(whole: Prefix, part: Prefix) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{DHCP, Learned, Signs, learned};
+    use super::{DHCP, Learned, Signs, learned, owner};
     use crate::plan::kept::Kept;
     use crate::plan::uplink_state::tests::{CONFIG, address, config, link};
     use crate::plan::uplink_state::{HostView, uplink_states};
@@ -310,5 +323,31 @@ mod tests {
         assert_eq!(told(&[(network, "eth0")]), [vec![after.clone()], vec![format!("1 {network}")]]);
         assert_eq!(told(&[(network, "eth7")]), [vec![after.clone()], vec![]], "not while its device is away");
         assert_eq!(told(&[("2001:db8:0:201::/64", "eth0")]), [vec![after], vec![]], "the same came back");
+    }
+    #[test]
+    fn of_one_provider_a_default_route_for_its_senders_or_an_address_in_it_tells() {
+        let six = |i: u8| format!("gateway: {i}.0.0.1, type6: ra, prefix6: auto");
+        let text = CONFIG.replace("gateway: 1.0.0.1", &six(1)).replace("gateway: 2.0.0.1", &six(2));
+        let config = config(&text);
+        let links = [link(3, "eth1"), link(4, "eth2")];
+        let told = |in_it: &[u32], routes: &[(&str, u32)]| {
+            let mut addresses = vec![address(3, "2001:db8::2", None, 64), address(4, "2001:db8:ff::2", None, 64)];
+            addresses.extend(in_it.iter().map(|index| address(*index, "2001:db8:0:1ff::2", None, 64)));
+            let default = |(from, index): &(&str, u32)| Route {
+                from: Some(from.parse().unwrap()),
+                nexthops: vec![Nexthop::new(None, *index)],
+                ..Route::default(Family::V6, 254, RouteKind::Unicast)
+            };
+            let main: Vec<Route> = routes.iter().map(default).collect();
+            let host = HostView { links: &links, addresses: &addresses, ..HostView::default() };
+            let states = uplink_states(&config, Family::V6, host);
+            let signs = Signs { links: &links, addresses: &addresses, main: &main, ..Signs::default() };
+            owner(&config, &states, signs, "2001:db8:0:100::/56".parse().unwrap())
+        };
+        assert_eq!(told(&[], &[]), None, "both are of one provider");
+        assert_eq!((told(&[4], &[]), told(&[3, 4], &[])), (Some(1), None));
+        assert_eq!(told(&[], &[("2001:db8:0:100::/56", 3), ("2001:db8:0:200::/56", 4)]), Some(0));
+        assert_eq!(told(&[], &[("2001:db8:0:100::/64", 4), ("2001:db8:0:100::/56", 9)]), Some(1));
+        assert_eq!(told(&[3], &[("2001:db8:0:100::/56", 4)]), None, "they contradict each other");
     }
 }
