@@ -22,7 +22,7 @@ use crate::starter::Starter;
 use crate::trial::{self, Start};
 use crate::{change, format, hazards, state, tool};
 
-/// How long a program may take that asks nobody in the internet, or, as the notifier, gives up after some seconds.
+/// How long a program may take that asks nobody in the internet; the notifier this much beside what a delivery may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What a program may answer, in bytes: a record for each of the most uplinks, many times over.
 const LONGEST: usize = 16 << 20;
@@ -107,7 +107,7 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
     events.retain(|_| config.email.send);
     // A mail server that takes its time must hold up neither the next cycle nor the daemon.
     drop(instance);
-    if !events.is_empty() && notify(&starter, &events)? {
+    if !events.is_empty() && notify(&config, &starter, &events)? {
         // Another cycle may have come and gone meanwhile, or somebody who drains an uplink.
         let again = Instance::claim().ok().and_then(Result::ok);
         if let Some(Err(error)) = again.map(|_held| forget(&events)) {
@@ -212,8 +212,9 @@ impl Cycle {
 }
 
 /// Hands events to the notifier; whether it took them. The next cycle tries again what it did not.
-fn notify(starter: &Starter, events: &[Event]) -> Result<bool, Failure> {
-    let (status, _) = pipe(starter, Program::Notify, &["-"], &lines(events)?, PATIENCE)?;
+fn notify(config: &Config, starter: &Starter, events: &[Event]) -> Result<bool, Failure> {
+    let patience = config.email.smtp.longest().saturating_add(PATIENCE);
+    let (status, _) = pipe(starter, Program::Notify, &["-"], &lines(events)?, patience)?;
     if !status.success() {
         say(tool::NAME, &format!("once: ftr-notify: ended with {status}; the next cycle tries again"));
     }

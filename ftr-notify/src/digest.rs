@@ -141,6 +141,12 @@ impl Digest {
         }
     }
 
+    /// Whether a mail is on its way.
+    #[must_use]
+    pub const fn is_sending(&self) -> bool {
+        self.sending.is_some()
+    }
+
     /// How many events are neither delivered nor given up.
     #[must_use]
     pub fn open(&self) -> usize {

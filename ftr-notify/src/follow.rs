@@ -23,7 +23,8 @@ use crate::smtp::{self, Delivery, SmtpError};
 use crate::{host, message, tool};
 use sender::Sender;
 
-/// For how long delivery is tried once the input has ended.
+/// For how long an attempt to send may begin once the input has ended. One that is under way ends in its own time: who is told
+/// to stop is told by a signal, and a server that is slow would else get the same mail again.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Follows stdin to its end, or until a signal; `addresses` is none where mail is switched off.
@@ -93,12 +94,15 @@ impl Follower {
                     }
                 }
             }
-            self.send()?;
+            let is_over = end.is_some_and(|end| self.now() >= end);
+            if !is_over {
+                self.send()?;
+            }
             if let Some(told) = self.input.malformed.told(self.now()) {
                 self.say_of_input(&told);
             }
             let done = self.digest.open() == 0 && self.acknowledgements.wants().is_none();
-            if end.is_some_and(|end| done || self.now() >= end) {
+            if end.is_some() && (done || is_over && !self.digest.is_sending()) {
                 return Ok(self.farewell());
             }
         }
@@ -108,7 +112,7 @@ impl Follower {
         self.start.elapsed()
     }
 
-    /// Sleeps until something is ready or due. `end` is the time to give up, once the input has ended.
+    /// Sleeps until something is ready or due. No attempt begins after `end`, once the input has ended.
     fn wait(&self, signals: &Signals, end: Option<Duration>) -> io::Result<Vec<Source>> {
         let stdin = io::stdin();
         let mut polled = vec![(Source::Stop, signals.as_fd()), (Source::Sender, self.sender.as_fd())];
@@ -117,6 +121,7 @@ impl Follower {
         let flags = |source| if source == Source::Output { PollFlags::POLLOUT } else { PollFlags::POLLIN };
         let mut fds: Vec<_> = polled.iter().map(|&(source, fd)| PollFd::new(fd, flags(source))).collect();
         let now = self.now();
+        let end = end.filter(|_| !self.digest.is_sending());
         let until = [self.digest.due(), self.input.malformed.due(now), end].into_iter().flatten().min();
         if ready::wait(&mut fds, until.map(|until| until.saturating_sub(now)))? == 0 {
             return Ok(Vec::new());

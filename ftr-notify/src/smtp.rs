@@ -1,4 +1,4 @@
-//! Delivers a message to the configured mail server (RFC 5321). Blocks, for no longer than [`longest`].
+//! Delivers a message to the configured mail server (RFC 5321). Blocks, for no longer than [`Smtp::longest`].
 //!
 //! [`dialogue`] decides what is said and what counts as an answer; here bytes are moved and time is kept.
 
@@ -29,9 +29,6 @@ use wire::{BudgetSpent, Stream, Wire};
 /// The longest password that is read from a file, in bytes.
 const LONGEST_PASSWORD: u64 = 4096;
 
-/// How many answers of a server may take the whole time for an answer.
-const SLOW_ANSWERS: u32 = 3;
-
 /// How long a server may take over QUIT.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -41,14 +38,7 @@ pub fn server(smtp: &Smtp) -> String {
     format!("{}:{}", smtp.address, smtp.port)
 }
 
-/// How long a delivery may take, from the look-up of the name to the last answer: `open_timeout` and three times
-/// `read_timeout`.
-#[must_use]
-pub fn longest(smtp: &Smtp) -> Duration {
-    smtp.open_timeout.saturating_add(smtp.read_timeout.saturating_mul(SLOW_ANSWERS))
-}
-
-/// Delivers a message, or fails, within [`longest`].
+/// Delivers a message, or fails, within [`Smtp::longest`].
 ///
 /// # Errors
 /// No recipient got it: [`SmtpError::is_permanent`] tells whether trying again is of any use.
@@ -68,7 +58,7 @@ impl Deadlines {
     fn new(smtp: &Smtp, now: Instant) -> Self {
         // A time that the clock cannot tell is one that nobody lives to see.
         let far = now + Duration::from_secs(86_400 * 365);
-        let end = now.checked_add(longest(smtp)).unwrap_or(far);
+        let end = now.checked_add(smtp.longest()).unwrap_or(far);
         Self { opened: now.checked_add(smtp.open_timeout).unwrap_or(end).min(end), end }
     }
 
@@ -151,7 +141,7 @@ fn goodbye(stream: &mut Stream, until: Instant) {
 
 fn fault(error: io::Error, smtp: &Smtp, deadlines: Deadlines) -> Fault {
     if error.kind() == io::ErrorKind::TimedOut {
-        return if Instant::now() >= deadlines.end { Fault::TooLong(longest(smtp)) } else { Fault::Silent };
+        return if Instant::now() >= deadlines.end { Fault::TooLong(smtp.longest()) } else { Fault::Silent };
     }
     if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<BudgetSpent>) {
         return Fault::TooMuch;

@@ -45,6 +45,18 @@ keys! {
     check check;
 }
 
+/// How many answers of a server may take the whole time for an answer.
+const SLOW_ANSWERS: u32 = 3;
+
+impl Smtp {
+    /// How long a delivery may take, from the look-up of the name to the last answer: `open_timeout` and three times
+    /// `read_timeout`.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        self.open_timeout.saturating_add(self.read_timeout.saturating_mul(SLOW_ANSWERS))
+    }
+}
+
 impl std::fmt::Debug for Smtp {
     /// Everything but the password, which must not reach a log.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -5,7 +5,7 @@ use std::io;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use ftr_notify::smtp::{deliver, longest};
+use ftr_notify::smtp::deliver;
 use nix::sys::resource::{UsageWho, getrusage};
 
 use crate::attacker::{Attacker, Peer, envelope, smtp, tls};
@@ -102,7 +102,7 @@ fn a_byte_now_and_then_does_not_hold_a_delivery() -> Tested {
         let smtp = smtp(attacker.port(), "open_timeout: 500ms, read_timeout: 500ms")?;
         let begun = Instant::now();
         let error = deliver(&smtp, &envelope()?).unwrap_err();
-        assert!(begun.elapsed() <= longest(&smtp), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() <= smtp.longest(), "{:?}", begun.elapsed());
         assert!(!error.is_permanent() && error.to_string().ends_with(": the server does not answer"), "{error}");
         attacker.ended();
     }
@@ -130,7 +130,7 @@ fn a_server_that_is_slow_everywhere_ends_at_the_deadline() -> Tested {
     let took = begun.elapsed();
     assert_eq!(error.to_string(), "RCPT TO: the delivery is not over after 4s");
     // All of them would take fifteen seconds.
-    assert!(took >= longest(&smtp) && took < longest(&smtp) * 2, "{took:?}");
+    assert!(took >= smtp.longest() && took < smtp.longest() * 2, "{took:?}");
     attacker.ended();
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ftr_notify::smtp::{deliver, longest};
+use ftr_notify::smtp::deliver;
 use rustls::ServerConfig;
 
 use crate::attacker::{Attacker, Peer, envelope, smtp, tls};
@@ -186,7 +186,7 @@ fn play(seeds: &[u64], tls: &Arc<ServerConfig>) -> io::Result<Tally> {
         outcome
     };
     let outcomes: Vec<_> = seeds.iter().map(|_| deliver()).collect();
-    if tally.slowest > longest(&smtp) + BUSY {
+    if tally.slowest > smtp.longest() + BUSY {
         tally.wrong.push(format!("one took {:?}", tally.slowest));
     }
     for ((seed, outcome), took) in seeds.iter().zip(outcomes).zip(attacker.ended()) {
