@@ -16,6 +16,9 @@ const FILE: &str = "monitor.json";
 /// The longest memory that is read, in bytes: far more than the most uplinks and the longest queue of events take.
 const LONGEST: u64 = 16 * 1024 * 1024;
 
+/// How many events wait at most, as many as for a daemon's notifier; beyond that the oldest are forgotten.
+const MOST_EVENTS: usize = 1024;
+
 /// The memory with all that it depends on.
 #[derive(Serialize, Deserialize)]
 struct Remembered {
@@ -110,8 +113,13 @@ pub(crate) fn remember<'a>(
         fingerprint: fingerprint(config),
         uplinks: config.uplinks.iter().map(|uplink| uplink.name.to_string()).collect(),
         memory: memory.clone(),
-        events: events.cloned().collect(),
+        events: newest(events.cloned().collect()),
     })
+}
+
+fn newest(mut events: Vec<Event>) -> Vec<Event> {
+    events.drain(..events.len().saturating_sub(MOST_EVENTS));
+    events
 }
 
 fn write(remembered: &Remembered) -> io::Result<()> {
@@ -196,7 +204,7 @@ pub(crate) mod fuzz {
 
 #[cfg(test)]
 mod tests {
-    use super::{fingerprint, fuzz, missing, others, placed};
+    use super::{MOST_EVENTS, fingerprint, fuzz, missing, newest, others, placed};
     use crate::decide::Memory;
     use crate::decide::fixture::{check, config};
     use ftr_core::record::{Event, EventKind};
@@ -224,6 +232,14 @@ mod tests {
         let now = vec![first.clone(), second.clone(), third.clone()];
         assert_eq!(others(now, &[first.clone(), second]), [third]);
         assert_eq!(others(vec![event(1, 90)], &[first]).len(), 1, "numbers may have begun anew");
+    }
+
+    #[test]
+    fn events_that_nobody_takes_do_not_grow_beyond_what_can_be_remembered() {
+        let event = |seq| Event::new(seq, EventKind::State, check("eth1", true, seq).at);
+        let events = newest((0..MOST_EVENTS as u64 + 5).map(event).collect());
+        assert_eq!((events.len(), events[0].seq), (MOST_EVENTS, 5));
+        assert_eq!(newest(vec![event(1)]), [event(1)]);
     }
 
     #[test]

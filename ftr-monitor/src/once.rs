@@ -1,5 +1,6 @@
 //! `ftr-monitor once`: one cycle with remembered state, for cron and systemd timers.
 
+use std::collections::BTreeSet;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -107,11 +108,12 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
     events.retain(|_| config.email.send);
     // A mail server that takes its time must hold up neither the next cycle nor the daemon.
     drop(instance);
-    if !events.is_empty() && notify(&config, &starter, &events)? {
+    let taken = if events.is_empty() { Vec::new() } else { notify(&config, &starter, events)? };
+    if !taken.is_empty() {
         // Another cycle may have come and gone meanwhile, or somebody who drains an uplink.
         let again = Instance::claim().ok().and_then(Result::ok);
-        if let Some(Err(error)) = again.map(|_held| forget(&events)) {
-            say(tool::NAME, &format!("once: that mail was sent cannot be remembered: {error}"));
+        if let Some(Err(error)) = again.map(|_held| forget(&taken)) {
+            say(tool::NAME, &format!("once: what the notifier has taken charge of cannot be remembered: {error}"));
         }
     }
     run_hooks(&config, &starter, &news)?;
@@ -211,14 +213,21 @@ impl Cycle {
     }
 }
 
-/// Hands events to the notifier; whether it took them. The next cycle tries again what it did not.
-fn notify(config: &Config, starter: &Starter, events: &[Event]) -> Result<bool, Failure> {
+/// Hands events to the notifier. Returns those that it has mailed or given up; the next cycle tries again with the others.
+fn notify(config: &Config, starter: &Starter, events: Vec<Event>) -> Result<Vec<Event>, Failure> {
     let patience = config.email.smtp.longest().saturating_add(PATIENCE);
-    let (status, _) = pipe(starter, Program::Notify, &["-"], &lines(events)?, patience)?;
-    if !status.success() {
+    let (status, said) = pipe(starter, Program::Notify, &["-"], &lines(&events)?, patience)?;
+    let (mut input, mut spooled) = (Input::default(), BTreeSet::new());
+    input.push(&said, |_, record| {
+        if let Record::Spooled(one) = record {
+            spooled.insert(one.seq);
+        }
+    });
+    let (taken, left): (Vec<_>, Vec<_>) = events.into_iter().partition(|event| spooled.contains(&event.seq));
+    if !left.is_empty() {
         say(tool::NAME, &format!("once: ftr-notify: ended with {status}; the next cycle tries again"));
     }
-    Ok(status.success())
+    Ok(taken)
 }
 
 /// Runs what the configuration has for these events, apart from what needs root, which nothing of a cycle has.
