@@ -65,6 +65,8 @@ pub struct AsStated {
     pub(super) again: Vec<usize>,
     /// Somebody has chosen how many have to answer.
     pub(super) required: bool,
+    /// Somebody has chosen how seldom a metered uplink is checked.
+    max_interval: bool,
     /// There are more than could be read.
     unread: bool,
 }
@@ -207,8 +209,9 @@ fn read(section: &mut Section<'_>, tests: &mut Tests) {
         let [max, interval] = [tests.max_interval, interval].map(humantime::format_duration);
         section.wrong("max_interval", format!("{max} is shorter than the interval, allowed: {interval} or more"));
     }
-    // What is inherited was chosen for another interval, perhaps.
-    if !section.has("max_interval") && interval != before {
+    // What nobody has stated goes with the interval.
+    tests.as_stated.max_interval |= section.has("max_interval");
+    if !tests.as_stated.max_interval && interval != before {
         tests.max_interval = usual_max(interval);
     }
     tests.max_interval = tests.max_interval.max(interval);
@@ -235,6 +238,19 @@ mod tests {
         assert_eq!(ppp0.tests.source(Family::V6), "2001:db8::7".parse().ok());
         assert_eq!(ppp1.tests.source(Family::V4), None);
         assert_eq!(Config::parse(Path::new("f"), &config.effective_yaml()).unwrap().uplinks, config.uplinks);
+    }
+
+    #[test]
+    fn what_was_stated_for_all_holds_with_an_interval_of_its_own() {
+        let max = |own: &str, common: &str| {
+            let config = parse(own, common).unwrap();
+            assert_eq!(Config::parse(Path::new("f"), &config.effective_yaml()).unwrap().uplinks, config.uplinks);
+            config.uplinks[0].tests.max_interval.as_secs()
+        };
+        assert_eq!(max("interval: 10s", ", interval: 5s, max_interval: 1h"), 3600);
+        assert_eq!(max("interval: 10s, max_interval: 20m", ", interval: 5s, max_interval: 1h"), 1200);
+        assert_eq!(max("interval: 2h", ", max_interval: 1h"), 7200);
+        assert_eq!(max("interval: 20s", ", interval: 5s"), 200, "nobody has stated it");
     }
 
     #[test]
