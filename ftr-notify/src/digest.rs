@@ -121,6 +121,7 @@ impl Digest {
 
     /// The mail could not be sent now: its events wait again, before the newer ones.
     pub fn failed(&mut self, now: Duration) -> Postponed {
+        self.quiet.failed();
         let batch = self.sending.take().unwrap_or_default();
         for event in batch.events.into_iter().rev() {
             self.pending.push_front(event);
@@ -243,6 +244,18 @@ mod tests {
         digest.add(event(3), s(now));
         assert!(digest.take(s(now + 30)).is_some());
         assert_eq!(digest.failed(s(now)).pause, s(1), "a delivery begins the pauses anew");
+    }
+
+    #[test]
+    fn a_mail_that_arrives_at_the_second_attempt_is_a_mail_about_its_uplinks() {
+        let mut digest = Digest::new(s(10));
+        digest.add(event(1), s(0));
+        assert_eq!(sent(&mut digest, 10), Some(vec![1]));
+        digest.failed(s(10));
+        assert_eq!(sent(&mut digest, 11), Some(vec![1]));
+        digest.add(event(2), s(12));
+        digest.settled();
+        assert_eq!(digest.due(), Some(s(42)), "further news are gathered");
     }
 
     #[test]

@@ -74,6 +74,12 @@ impl Quiet {
         self.sending = (std::mem::take(&mut self.waits).into_keys().collect(), now);
     }
 
+    /// It has not arrived: what it was about waits again, and has waited long enough.
+    pub(super) fn failed(&mut self) {
+        let (topics, since) = std::mem::take(&mut self.sending);
+        self.waits.extend(topics.into_iter().map(|topic| (topic, (since, since))));
+    }
+
     /// It has arrived.
     pub(super) fn sent(&mut self) {
         let (topics, now) = std::mem::take(&mut self.sending);
