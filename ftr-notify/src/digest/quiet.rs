@@ -1,7 +1,7 @@
 //! How long news of an uplink wait for more of the same: a line that keeps coming and going is a mail at first, and then
 //! one about all of it, not one for each time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ftr_core::record::Event;
@@ -21,7 +21,7 @@ const FORGOTTEN: Duration = Duration::from_secs(3600);
 const MOST: usize = 256;
 
 /// An uplink in a family.
-type Topic = (InterfaceName, Option<u8>);
+pub(super) type Topic = (InterfaceName, Option<u8>);
 
 /// What there were mails about, and what waits.
 #[derive(Debug, Default)]
@@ -69,9 +69,22 @@ impl Quiet {
         self.waits.values().map(|(_, until)| *until).min()
     }
 
-    /// A mail is sent about all that waits.
-    pub(super) fn send(&mut self, now: Duration) {
-        self.sending = (std::mem::take(&mut self.waits).into_keys().collect(), now);
+    /// Whether news of an uplink have not waited for long enough yet.
+    pub(super) fn waits(&self, topic: &Topic, now: Duration) -> bool {
+        self.waits.get(topic).is_some_and(|(_, until)| *until > now)
+    }
+
+    /// Nothing waits for more any longer.
+    pub(super) fn finish(&mut self, now: Duration) {
+        self.waits.values_mut().for_each(|(_, until)| *until = now);
+    }
+
+    /// A mail is sent about all that waits, but for the `young`.
+    pub(super) fn send(&mut self, young: &BTreeSet<Topic>, now: Duration) {
+        let (waits, sent): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            std::mem::take(&mut self.waits).into_iter().partition(|(topic, _)| young.contains(topic));
+        self.waits = waits;
+        self.sending = (sent.into_keys().collect(), now);
     }
 
     /// It has not arrived: what it was about waits again, and has waited long enough.
@@ -95,6 +108,7 @@ impl Quiet {
     }
 }
 
-fn topic(event: &Event) -> Option<Topic> {
+/// What an event is about; none where that is no uplink.
+pub(super) fn topic(event: &Event) -> Option<Topic> {
     Some((event.uplink.clone()?, event.family.map(Family::number)))
 }
