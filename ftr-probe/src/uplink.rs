@@ -11,7 +11,6 @@ mod phase;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ftr_core::Family;
 use ftr_core::config::{Config, LATE};
 use ftr_core::record::{Check, Reason, Trigger};
 use ftr_netlink::Address;
@@ -170,7 +169,7 @@ impl Uplink {
     /// Whether a change of another device may concern it: an address there could be what it lacks, or was the one that it
     /// sends from.
     pub(crate) fn depends_on(&self, addresses: &[Address]) -> bool {
-        let lacks = self.plan.family == Family::V6 && self.reason == Some(Reason::NoAddress);
+        let lacks = self.reason == Some(Reason::NoAddress);
         let gone = |(_, _, way): (_, _, Path)| addresses.iter().all(|address| address.local != way.address);
         lacks || self.known.is_some_and(gone)
     }
@@ -333,11 +332,13 @@ impl Uplink {
             Verdict::Up => true,
             Verdict::Inconclusive if self.begin_again(shared.watch)? => {
                 self.drop_socket_probes(now);
+                self.next.trigger(Trigger::Doubt);
                 self.phase = Phase::Waiting(now);
                 return Ok(None);
             }
             Verdict::Unsettled => {
                 self.drop_socket_probes(now);
+                self.next.trigger(Trigger::Doubt);
                 self.phase = Phase::Waiting(now + LIMIT);
                 return Ok(None);
             }
