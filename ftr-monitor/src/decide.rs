@@ -16,6 +16,7 @@ mod networks;
 mod operator;
 mod preference;
 mod quota;
+mod reboot;
 mod reconfigure;
 mod tell;
 mod trial;
@@ -41,10 +42,6 @@ pub(crate) use quota::Usage;
 use quota::{Meter, News};
 use trial::Canary;
 use uplink::{Ipv6, Policy, Uplink};
-
-/// How far `mono` may go backwards between two records before it means a reboot: records of several writers may be
-/// somewhat out of order.
-const BACKWARDS_MS: u64 = 10_000;
 
 /// Decides who carries traffic, from one check to the next.
 #[derive(Clone, Debug)]
@@ -350,7 +347,7 @@ impl Decider {
 
     /// After a reboot nothing that was known holds.
     fn notice_reboot(&mut self, mono: u64) {
-        if mono.saturating_add(BACKWARDS_MS) < self.latest {
+        if reboot::is_between(self.latest, mono) {
             self.memory.uplinks.clear();
             self.memory.owed.clear();
             self.last.clear();

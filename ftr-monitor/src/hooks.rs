@@ -131,6 +131,10 @@ impl Hooks {
             }
             while let Some(signal) = signals.next() {
                 if signal != Signal::SIGCHLD {
+                    match self.queue.waiting() {
+                        0 => {}
+                        waiting => tell(&format!("{waiting} that wait are not run: we are told to end")),
+                    }
                     self.end_all(signals);
                     return Ok(Exit::Yes);
                 }

@@ -197,9 +197,9 @@ impl Uplink {
         self.phase = Phase::Waiting(self.next.spare(now));
     }
 
-    /// Whether a check of a metered uplink may be left out now.
-    pub(crate) fn is_sparable(&self, now: Duration) -> bool {
-        self.next.is_sparable(now)
+    /// Whether a check of a metered uplink, which is idle or not, may be left out now.
+    pub(crate) fn is_sparable(&self, is_idle: bool, now: Duration) -> bool {
+        self.next.is_sparable(is_idle, now)
     }
 
     /// When the last check started.

@@ -176,9 +176,8 @@ impl Watch {
             let (mut record, was_up) = (None, !uplink.is_down());
             let name = &uplink.plan.uplink;
             if uplink.is_due(now) {
-                let idle = |since| self.devices.is_idle(name, since, now);
-                let needless = || uplink.last_start().is_some_and(idle) || self.devices.is_answered(name, now);
-                if uplink.is_sparable(now) && needless() {
+                let is_idle = uplink.last_start().is_some_and(|since| self.devices.is_idle(name, since, now));
+                if uplink.is_sparable(is_idle, now) && (is_idle || self.devices.is_answered(name, now)) {
                     uplink.spare(now);
                 } else {
                     record = uplink.begin(&mut self.shared, now)?;

@@ -72,7 +72,10 @@ pub(crate) fn run(config: &Config, common: &Common, asked: &Advertise) -> Result
         let its = |one: &&Lifetime| Some(one.index) == index && one.local == network.address;
         network.valid = lifetimes.iter().find(its).and_then(|one| one.valid);
     }
-    networks.extend(former(config, &devices, &snapshot));
+    let former = former(config, &devices, &snapshot);
+    networks
+        .retain(|network| !former.iter().any(|gone| (&gone.device, gone.prefix) == (&network.device, network.prefix)));
+    networks.extend(former);
     // By device, in the order in which they are named.
     networks.sort_by_key(|network| devices.iter().position(|device| *device == network.device));
     if common.json {
@@ -188,7 +191,10 @@ fn radvd(networks: &[Network]) -> Vec<String> {
             device = Some(&network.device);
         }
         let lifetime = |preferred| format!(" AdvValidLifetime {VALID}; AdvPreferredLifetime {preferred};");
-        let lifetime = network.uplink.as_ref().map(|_| lifetime(if network.deprecated { 0 } else { PREFERRED }));
+        // What nobody carries any more is deprecated by whoever has set up the address.
+        let is_gone = network.uplink.is_none() && network.is_marked;
+        let lifetime = (network.uplink.is_some() || is_gone)
+            .then(|| lifetime(if network.deprecated || is_gone { 0 } else { PREFERRED }));
         lines.push(format!("  prefix {} {{{} }};", network.prefix, lifetime.unwrap_or_default()));
     }
     if device.is_some() {
@@ -270,6 +276,23 @@ interface eth9 {
 };";
         assert_eq!(told(Daemon::Radvd, &[1], false).join("\n"), expected);
         assert!(!told(Daemon::Radvd, &[], false).join("\n").contains("AdvPreferredLifetime 0"));
+    }
+
+    #[test]
+    fn hosts_forget_a_prefix_of_nobody_whose_address_is_deprecated() {
+        let network = |is_marked| Network {
+            device: "eth0".to_owned(),
+            prefix: "2001:db8:9:100::/64".parse().unwrap(),
+            address: "2001:db8:9:100::1".parse().unwrap(),
+            uplink: None,
+            deprecated: false,
+            is_marked,
+            valid: None,
+            without_route: false,
+        };
+        let said = |is_marked| lines(Daemon::Radvd, &[network(is_marked)])[4].clone();
+        assert_eq!(said(false), "  prefix 2001:db8:9:100::/64 { };");
+        assert_eq!(said(true), "  prefix 2001:db8:9:100::/64 { AdvValidLifetime 7200; AdvPreferredLifetime 0; };");
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(crate) fn run(config: &Config, common: &Common, families: &[Family], asked: 
         let snapshot = Snapshot::look(&mut kernel, config, *family, Search::Tables, &[])?;
         let told = snapshot.resolvers.iter().enumerate().filter(|(_, told)| !told.is_empty());
         learned.extend(told.map(|(uplink, _)| uplink));
-        servers.extend(of(config, &snapshot.resolvers, &set.resolving(config, &snapshot)));
+        servers.extend(of(config, &snapshot.resolvers, &set.working(config, &snapshot)));
     }
     if !common.quiet {
         let silent = |(i, uplink): &(usize, &ftr_core::config::Uplink)| {

@@ -62,11 +62,24 @@ fn like_ours(path: &Path) -> Command {
 /// [`ErrorKind::NotFound`] where there is no file; [`ErrorKind::PermissionDenied`] where somebody else could have put it
 /// there, and who; [`ErrorKind::InvalidInput`] where the path is relative.
 pub fn named(path: &Path) -> io::Result<Command> {
+    is_trusted_by_us(path)?;
+    Ok(like_ours(path))
+}
+
+/// Like [`named`], with our own environment: whoever started us has chosen it for that program.
+///
+/// # Errors
+/// As for [`named`].
+pub fn handed_to_us(path: &Path) -> io::Result<Command> {
+    is_trusted_by_us(path)?;
+    Ok(Command::new(path))
+}
+
+fn is_trusted_by_us(path: &Path) -> io::Result<()> {
     if !path.is_absolute() {
         return Err(io::Error::new(ErrorKind::InvalidInput, "it is named without its path"));
     }
-    Trust::ours().check(path)?;
-    Ok(like_ours(path))
+    Trust::ours().check(path)
 }
 
 /// Whether [`named`] would find a program if it ran as another user; nothing is said of whether it can be run.

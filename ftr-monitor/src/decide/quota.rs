@@ -9,8 +9,8 @@ use ftr_core::record::Stamp;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::BACKWARDS_MS;
 use super::calendar::Calendar;
+use super::reboot;
 
 /// Of so many percent people are told.
 const TOLD: [u8; 3] = [75, 95, 100];
@@ -134,7 +134,7 @@ impl Meter {
         let quota = self.quotas.get(uplink)?;
         let now = at.time.parse::<Timestamp>().ok()?.as_millisecond();
         let used = self.usage.uplinks.entry(uplink.clone()).or_default();
-        let is_late = used.counted.is_some_and(|at_last| at.mono <= at_last && at_last - at.mono <= BACKWARDS_MS);
+        let is_late = used.counted.is_some_and(|at_last| at.mono <= at_last && !reboot::is_between(at_last, at.mono));
         if is_late && used.counter.is_some_and(|counter| count < counter) {
             return None;
         }

@@ -9,6 +9,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use ftr_tool::{Signals, programs, ready};
@@ -55,7 +56,7 @@ fn keep(program: &OsStr, arguments: impl Iterator<Item = OsString>) -> io::Resul
     let _ = set_child_subreaper(true);
     // Which signals are blocked is inherited (sigprocmask(2)): a shell that hears of no child waits for ever.
     SigSet::all().thread_unblock()?;
-    let hook = Command::new(program).args(arguments).process_group(0).spawn()?.id();
+    let hook = programs::handed_to_us(Path::new(program))?.args(arguments).process_group(0).spawn()?.id();
     let hook = i32::try_from(hook).ok().and_then(Pid::from_raw);
     let signals = Signals::watch(&[Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT])?;
     let stdout = io::stdout();

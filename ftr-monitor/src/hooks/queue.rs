@@ -79,6 +79,11 @@ impl Queue {
         Some((id, job))
     }
 
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// One has ended, or was never started.
     pub(super) fn ended(&mut self, id: u64) {
         self.running.retain(|one| one.id != id);

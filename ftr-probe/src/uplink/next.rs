@@ -21,6 +21,8 @@ const TRUST: (u32, Duration) = (10, Duration::from_secs(60));
 /// every few seconds.
 const FRESH: u32 = 10;
 const DOUBTS: u32 = 3;
+/// So old may the count of a quota be at the most while people use the uplink: a check brings a new one.
+const COUNTED: Duration = Duration::from_secs(60);
 
 /// When the next check starts.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub(crate) struct Next {
     interval: Duration,
     /// The longest time between two checks, where they may be left out.
     metered: Option<Duration>,
+    /// It has a quota.
+    counted: bool,
     /// How often it may be asked because another one is in doubt.
     doubts: RateLimiter,
     fall: u32,
@@ -56,6 +60,7 @@ impl Next {
             cadence: Cadence::new(beat, plan.interval),
             interval: plan.interval,
             metered: plan.metered,
+            counted: plan.counted,
             doubts: RateLimiter::new(DOUBTS, plan.metered.unwrap_or_default()),
             fall: plan.fall,
             rise: plan.rise,
@@ -166,9 +171,10 @@ impl Next {
 
     /// Whether the next check may be left out, if the uplink carries nothing, or the traffic since the last one shows that
     /// it works. One that was down has to count as up first.
-    pub(super) fn is_sparable(&self, now: Duration) -> bool {
+    pub(super) fn is_sparable(&self, is_idle: bool, now: Duration) -> bool {
         let good = self.up == Some(true) && self.good >= self.rise && self.trigger.is_none();
-        let bound = self.started.zip(self.metered).map(|(started, longest)| started + longest);
+        let longest = self.metered.map(|longest| if self.counted && !is_idle { longest.min(COUNTED) } else { longest });
+        let bound = self.started.zip(longest).map(|(started, longest)| started + longest);
         good && bound.is_some_and(|bound| now + self.interval < bound)
     }
 
@@ -276,14 +282,17 @@ mod tests {
     #[test]
     fn a_metered_uplink_is_left_alone_up_to_its_bound() {
         let mut next = next(1, Some(MINUTE * 4));
-        assert!(!next.is_sparable(START), "never checked");
+        assert!(!next.is_sparable(true, START), "never checked");
         next.start(START);
         next.end(None, START);
         assert_eq!(next.spare(START + MINUTE), START + MINUTE * 2);
-        let checked: Vec<_> = (1..9).filter(|n| !next.is_sparable(START + MINUTE * *n)).collect();
+        let checked: Vec<_> = (1..9).filter(|n| !next.is_sparable(true, START + MINUTE * *n)).collect();
         assert_eq!(checked, [3, 4, 5, 6, 7, 8], "the check at 3 minutes is the last in time");
+        assert!(next.is_sparable(false, START + MINUTE), "it has no quota");
+        next.counted = true;
+        assert!(next.is_sparable(true, START + MINUTE) && !next.is_sparable(false, START + MINUTE));
         next.end(DEAD, START);
-        assert!(!next.is_sparable(START), "what is down is not spared");
+        assert!(!next.is_sparable(true, START), "what is down is not spared");
     }
 
     #[test]

@@ -31,22 +31,31 @@ pub(super) fn rules<'a>(
 impl ActiveSet {
     /// The uplinks whose name servers are reached by them: those that work. Where none does, any of them may come back.
     pub(crate) fn resolving(&self, config: &Config, snapshot: &Snapshot) -> BTreeSet<usize> {
+        let works = self.working(config, snapshot);
+        if works.is_empty() { leading(config, snapshot).collect() } else { works }
+    }
+
+    /// Those that work, as far as is known.
+    pub(crate) fn working(&self, config: &Config, snapshot: &Snapshot) -> BTreeSet<usize> {
         let failed = match self {
             Self::AsFound => None,
             Self::These { failed, .. } => failed.as_ref(),
             Self::Eligible { failed } => Some(failed),
         };
-        let has_egress = |uplink: &usize| snapshot.states.get(*uplink).is_some_and(|state| state.egress.is_some());
-        let all = || (0..config.uplinks.len()).filter(has_egress);
-        let works: BTreeSet<usize> = if let Some(failed) = failed {
-            all().filter(|uplink| !failed.contains(uplink)).collect()
-        } else {
+        let all = leading(config, snapshot);
+        let Some(failed) = failed else {
             let mut found = snapshot.resolving_as_found(config);
             found.extend(snapshot.carrying(config).iter().map(|member| member.uplink));
-            all().filter(|uplink| found.contains(uplink)).collect()
+            return all.filter(|uplink| found.contains(uplink)).collect();
         };
-        if works.is_empty() { all().collect() } else { works }
+        all.filter(|uplink| !failed.contains(uplink)).collect()
     }
+}
+
+/// The uplinks that have an egress.
+fn leading(config: &Config, snapshot: &Snapshot) -> impl Iterator<Item = usize> {
+    let has_egress = |uplink: &usize| snapshot.states.get(*uplink).is_some_and(|state| state.egress.is_some());
+    (0..config.uplinks.len()).filter(has_egress)
 }
 
 impl Snapshot {
@@ -160,7 +169,9 @@ mod tests {
         assert!(kernel.rules.iter().any(|it| rule(it).starts_with("priority 40010 lookup 4 ")));
         assert_eq!(apply(&config, &mut kernel, &these(&config, &[0], &[1, 2])), [one]);
         assert_eq!(apply(&config, &mut kernel, &these(&config, &[1], &[0, 2])), two);
-        assert_eq!(apply(&config, &mut kernel, &these(&config, &[0, 1, 2], &[0, 1, 2])), all, "all are tried");
+        let none = these(&config, &[0, 1, 2], &[0, 1, 2]);
+        assert_eq!(apply(&config, &mut kernel, &none), all, "all are tried");
+        assert_eq!(none.working(&config, &kernel), BTreeSet::new());
     }
 
     #[test]
