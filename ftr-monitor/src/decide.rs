@@ -280,10 +280,14 @@ impl Decider {
 
     fn evaluate(&mut self, index: usize, check: &Check) -> Vec<Record> {
         let count = self.uplinks.len();
-        let (fall, rise) = self.uplinks.get(index).map_or((1, 1), |uplink| uplink.fall_rise);
+        let Some(mut thresholds) = self.uplinks.get(index).map(|uplink| uplink.thresholds) else { return Vec::new() };
+        if self.memory.cycles {
+            // Each check is the first of its process, and knows of its own probes alone.
+            thresholds.probes = 0;
+        }
         let health = self.memory.uplinks.entry(check.family.number()).or_insert_with(|| vec![Health::default(); count]);
         let Some(one) = health.get_mut(index) else { return Vec::new() };
-        let change = one.handle(check, fall, rise);
+        let change = one.handle(check, thresholds);
         one.note(change.turn, self.hold, check.at.mono);
         let up = one.up().unwrap_or(check.up);
         let reason = if up { check.reason } else { one.reason() };

@@ -15,6 +15,7 @@ mod decide;
 mod decide_command;
 mod demo;
 mod detect;
+mod down_before;
 mod drain;
 mod entry;
 mod example;

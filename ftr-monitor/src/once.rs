@@ -1,6 +1,7 @@
 //! `ftr-monitor once`: one cycle with remembered state, for cron and systemd timers.
 
 use std::collections::BTreeSet;
+use std::iter;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::privilege;
 use crate::program::Program;
 use crate::starter::Starter;
 use crate::trial::{self, Start};
-use crate::{change, format, hazards, state, tool};
+use crate::{change, down_before, format, hazards, state, tool};
 
 /// How long a program may take that asks nobody in the internet; the notifier this much beside what a delivery may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -64,12 +65,14 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
         expect_success("ftr-route", prepared)?;
     }
     let longest = config.uplinks.iter().map(Uplink::patience).max().unwrap_or_default();
-    let (status, checks) = pipe(&starter, Program::Probe, &["--json"], "", PATIENCE.max(longest))?;
+    let (memory, events) = remembered.unzip();
+    let decider = Decider::new(&config, memory).in_zone(&config, TimeZone::system()).in_cycles();
+    let down = down_before::arguments(&decider);
+    let args: Vec<&str> = iter::once("--json").chain(down.iter().map(String::as_str)).collect();
+    let (status, checks) = pipe(&starter, Program::Probe, &args, "", PATIENCE.max(longest))?;
     if !matches!(status.code(), Some(0 | 1)) {
         expect_success("ftr-probe", status)?;
     }
-    let (memory, events) = remembered.unzip();
-    let decider = Decider::new(&config, memory).in_zone(&config, TimeZone::system()).in_cycles();
     let (decider, said) = state::resume(decider, &config);
     if let Some(said) = said {
         say(tool::NAME, &format!("once: {said}"));

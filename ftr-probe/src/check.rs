@@ -14,6 +14,7 @@ use ftr_core::record::Ignored;
 
 use crate::evidence::{Evidence, Proof};
 use crate::icmp::{Echo, Token};
+use crate::plan::Plan;
 use crate::probes::{Probe, ProbeState, Probes};
 use crate::schedule::{Schedule, Timing};
 
@@ -61,7 +62,14 @@ pub(crate) enum Heard {
 }
 
 impl RunningCheck {
-    pub(crate) fn new(timing: Timing, targets: &[Target], window: Window) -> Self {
+    /// As planned, with what is known of the line.
+    pub(crate) fn of(plan: &Plan) -> Self {
+        let window = Window::new(plan.window, plan.limits);
+        let evidence = plan.down.map_or_else(Evidence::default, Evidence::of_down);
+        Self { evidence, ..Self::new(plan.timing, &plan.targets, window) }
+    }
+
+    fn new(timing: Timing, targets: &[Target], window: Window) -> Self {
         Self {
             schedule: Schedule::new(timing),
             targets: targets.iter().map(TargetState::new).collect(),
@@ -104,6 +112,11 @@ impl RunningCheck {
         self.proof = self.evidence.wanted(now);
         self.schedule.begin(estimates, now, self.proof.map(Proof::questions));
         self.begin_ttl_one(test);
+    }
+
+    /// No target was asked: the way is broken on this host.
+    pub(crate) fn broken(&mut self, now: Duration) {
+        self.evidence.ended(false, (0, 0), now);
     }
 
     /// The target that is asked first.

@@ -79,6 +79,11 @@ pub(crate) fn sum(answers: usize, lost: usize) -> i32 {
 }
 
 impl Evidence {
+    /// Of a line that is known to have been down, and whether something came back all the same.
+    pub(crate) fn of_down(lossy: bool) -> Self {
+        Self { up: Some(false), lossy, ..Self::default() }
+    }
+
     /// What the line has to show in a check that begins now; none where it was not down.
     pub(crate) fn wanted(&self, now: Duration) -> Option<Proof> {
         if self.up != Some(false) {
@@ -146,6 +151,23 @@ mod tests {
         let proof = evidence.wanted(MINUTE).unwrap();
         assert!(proof.is_given(4, 0, true) && !proof.is_given(4, 0, false) && !proof.is_given(0, 0, true));
         assert!(!proof.is_given(21, 1, true) && proof.is_given(22, 1, true), "or nearly all of many");
+    }
+
+    #[test]
+    fn one_that_was_down_when_another_process_looked_has_to_show_as_much() {
+        assert_eq!(needed(&Evidence::of_down(false), MINUTE), (super::ENOUGH, true));
+        assert_eq!(needed(&Evidence::of_down(true), MINUTE), (LOSSY, false));
+    }
+
+    #[test]
+    fn a_way_that_breaks_again_and_again_has_to_show_more() {
+        let mut evidence = Evidence::default();
+        let mut flap = || {
+            evidence.ended(true, (4, 0), MINUTE);
+            evidence.ended(false, (0, 0), MINUTE);
+            needed(&evidence, MINUTE)
+        };
+        assert_eq!([flap(), flap()], [(super::ENOUGH, true), (LOSSY + MORE, false)]);
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(crate) struct Plan {
     pub(crate) metered: Option<Duration>,
     /// It has a quota: what goes through it is counted.
     pub(crate) counted: bool,
+    /// It was down before this program looked, and whether it lost packets or was dead.
+    pub(crate) down: Option<bool>,
     /// How many checks in a row have to fail before it counts as down.
     pub(crate) fall: u32,
     /// How many have to succeed before it counts as up.
@@ -139,6 +141,7 @@ fn plan(
         interval,
         counted: uplink.is_some_and(|uplink| uplink.quota.is_some()),
         metered: uplink.filter(|uplink| uplink.metered).map(|_| tests.max_interval.max(interval)),
+        down: command.down_before(name, family),
         fall: tests.fall,
         rise: tests.rise,
         limits: tests.limits,

@@ -154,7 +154,6 @@ mod tests {
     use crate::path::{Break, Path};
     use crate::plan::Plan;
     use crate::schedule::Timing;
-    use crate::window::Window;
     use ftr_core::Family;
     use ftr_core::config::{Limits, Target};
     use ftr_core::record::{Ignored, Reason, Stamp};
@@ -173,6 +172,7 @@ mod tests {
             interval: SECOND,
             metered: None,
             counted: false,
+            down: None,
             fall: 1,
             rise: 1,
             limits: Limits::default(),
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn text_says_how_many_answered_and_why_not() {
         let plan = plan(Family::V4);
-        let mut run = RunningCheck::new(plan.timing, &plan.targets, Window::new(10, Limits::default()));
+        let mut run = RunningCheck::of(&plan);
         run.begin(SECOND, &mut fastrand::Rng::with_seed(1), |_| true, false);
         let to = plan.targets[0].address();
         let (_, first) = run.ask(0, [1; 16], SECOND).unwrap();
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn what_was_not_looked_for_is_told_where_it_could_be_the_reason() {
         let plan = plan(Family::V4);
-        let mut run = RunningCheck::new(plan.timing, &plan.targets, Window::new(10, Limits::default()));
+        let mut run = RunningCheck::of(&plan);
         run.begin(SECOND, &mut fastrand::Rng::with_seed(1), |_| true, false);
         for (reason, told) in [
             (Some(Reason::NoAnswer), "  not looked for: gateway-silent, captive\n"),

@@ -31,7 +31,6 @@ use crate::report::{self, Circumstances};
 use crate::tokens::Tokens;
 use crate::traffic::Traffic;
 use crate::verdict::Verdict;
-use crate::window::Window;
 use blind::Blind;
 use gateway::Gateway;
 pub(crate) use next::Next;
@@ -116,7 +115,7 @@ impl Uplink {
     /// An uplink whose first check starts at `start`; `mark` is what epoll tells its socket by.
     pub(crate) fn new(plan: Plan, mark: u64, start: Duration, beat: Duration) -> Self {
         Self {
-            check: RunningCheck::new(plan.timing, &plan.targets, Window::new(plan.window, plan.limits)),
+            check: RunningCheck::of(&plan),
             next: Next::new(&plan, beat),
             plan,
             mark,
@@ -267,6 +266,7 @@ impl Uplink {
                 Ok(None)
             }
             Err(broken) => {
+                self.check.broken(now);
                 let circumstances = self.circumstances(None);
                 let record = report::broken(&self.plan, broken, circumstances);
                 self.end(Some(broken.reason), shared.watch, now);

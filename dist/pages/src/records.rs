@@ -332,6 +332,7 @@ mod tests {
                 "Departure",
                 "Departures",
                 "Drain",
+                "Failed",
                 "GivenUp",
                 "Health",
                 "Lasting",

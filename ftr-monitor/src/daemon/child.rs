@@ -24,12 +24,13 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// Starts a process of the program.
+    /// Starts a process of the program, with these arguments beside those that it always has.
     ///
     /// # Errors
     /// What the operating system says.
-    pub(super) fn start(starter: &Starter, program: Program) -> io::Result<Self> {
-        let mut process = starter.start(program, program.command().1, |command| {
+    pub(super) fn start(starter: &Starter, program: Program, more: &[String]) -> io::Result<Self> {
+        let args: Vec<&str> = program.command().1.iter().copied().chain(more.iter().map(String::as_str)).collect();
+        let mut process = starter.start(program, &args, |command| {
             // A process group of its own: a Ctrl-C at our terminal is ours to pass on.
             command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         })?;

@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 use super::Daemon;
 use super::child::Child;
 use super::memory::Known;
+use crate::down_before;
 use crate::entry::Entry;
 use crate::program::Program;
 use crate::supervisor::{Announcement, Order};
@@ -16,10 +17,16 @@ use crate::supervisor::{Announcement, Order};
 impl Daemon {
     pub(super) fn carry_out(&mut self, order: Order, now: Duration) {
         match order {
-            Order::Start(program) => match Child::start(&self.starter, program) {
-                Ok(child) => *self.children.of_mut(program) = Some(child),
-                Err(error) => self.supervisor.not_started(program, &error, now),
-            },
+            Order::Start(program) => {
+                let more = match program {
+                    Program::Probe => down_before::arguments(self.supervisor.decider()),
+                    Program::Route | Program::Notify | Program::Hooks => Vec::new(),
+                };
+                match Child::start(&self.starter, program, &more) {
+                    Ok(child) => *self.children.of_mut(program) = Some(child),
+                    Err(error) => self.supervisor.not_started(program, &error, now),
+                }
+            }
             Order::Feed(program, record) => {
                 let Ok(line) = record.line() else { return };
                 if self.child(program).is_some_and(|child| child.feed(&line)) {

@@ -23,9 +23,9 @@ pub(crate) struct Health {
     pub(crate) since: u64,
     /// How many checks in a row were against the verdict.
     contrary: u32,
-    /// Why its last failed check failed.
-    #[serde(default)]
-    failure: Option<Reason>,
+    /// How it last failed.
+    #[serde(flatten)]
+    failed: Failed,
     /// Whether its connections were given up.
     #[serde(flatten)]
     pub(crate) given_up: GivenUp,
@@ -56,6 +56,35 @@ pub(crate) struct Health {
     /// The latest check, for display.
     #[serde(skip)]
     pub(crate) latest: Option<Check>,
+}
+
+/// How many checks in a row turn the verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Thresholds {
+    /// How many failed ones.
+    pub(crate) fall: u32,
+    /// How many good ones.
+    pub(crate) rise: u32,
+    /// How many probes a good one has to know of, where the line was merely bad: fewer say nothing of its quality.
+    pub(crate) probes: u32,
+}
+
+/// How an uplink fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct Failed {
+    /// Why the last check that failed did.
+    #[serde(rename = "failure")]
+    reason: Option<Reason>,
+    /// Something came back in one that failed, since the uplink last worked.
+    lossy: bool,
+}
+
+impl Failed {
+    /// Whether it is merely bad.
+    fn is_quality(self) -> bool {
+        self.reason.is_some_and(Reason::is_quality)
+    }
 }
 
 /// How long an uplink is drained.
@@ -123,8 +152,7 @@ impl Health {
 
     /// Whether it is down and carries nothing. One that is merely bad still serves those who have connections over it.
     pub(crate) fn is_dead(&self) -> bool {
-        let bad = self.failure.is_some_and(Reason::is_quality);
-        self.up() == Some(false) && (self.no_way || !bad)
+        self.up() == Some(false) && (self.no_way || !self.failed.is_quality())
     }
 
     /// Why it is down.
@@ -133,10 +161,15 @@ impl Health {
             return Some(Reason::NoRoute);
         }
         match &self.latest {
-            Some(check) => check.reason,
-            // That is all that was remembered.
-            None => self.failure.filter(|_| self.checked == Some(false)),
+            Some(Check { reason: Some(reason), .. }) => Some(*reason),
+            // That is all that was remembered, or a check that was good did not suffice.
+            _ => self.failed.reason.filter(|_| self.checked == Some(false)),
         }
+    }
+
+    /// Whether its checks say that nobody gets through; then, whether something came back all the same.
+    pub(crate) fn fails(&self) -> Option<bool> {
+        (self.checked == Some(false) && !self.failed.is_quality()).then_some(self.failed.lossy)
     }
 
     /// For how long it is not trusted yet although it works, and why; none where it is, or does not work.
@@ -182,15 +215,19 @@ impl Health {
     /// Takes a check into account: `fall` failed checks in a row turn the uplink down, `rise` good ones turn it up.
     ///
     /// The very first check decides at once: there is nothing yet that one lost packet could spoil.
-    pub(crate) fn handle(&mut self, check: &Check, fall: u32, rise: u32) -> Change {
+    pub(crate) fn handle(&mut self, check: &Check, thresholds: Thresholds) -> Change {
         self.heard = true;
         self.checked_at = Some(check.at.mono);
         self.latest = Some(check.clone());
         if !check.up {
-            self.failure = check.reason;
+            self.failed.reason = check.reason;
+            self.failed.lossy |= check.replies > 0;
         }
         let before = self.up();
-        self.count(check.up, fall, rise);
+        if !check.up || self.is_known_to_be_good(check, thresholds) {
+            self.count(check.up, thresholds);
+        }
+        self.failed.lossy &= self.checked == Some(false);
         Change {
             address: replace_known(&mut self.address, check.address),
             gateway: replace_known(&mut self.gateway, check.gateway),
@@ -205,7 +242,14 @@ impl Health {
         self.turn(before, mono)
     }
 
-    fn count(&mut self, up: bool, fall: u32, rise: u32) {
+    /// Whether a check that was good speaks for the line: where it was merely bad, one that begins to count probes anew does not.
+    fn is_known_to_be_good(&self, check: &Check, thresholds: Thresholds) -> bool {
+        let was_bad = self.checked == Some(false) && self.failed.is_quality();
+        let knows = check.window.is_none_or(|window| window.probes >= thresholds.probes);
+        !was_bad || knows
+    }
+
+    fn count(&mut self, up: bool, Thresholds { fall, rise, .. }: Thresholds) {
         if self.checked == Some(up) {
             self.contrary = 0;
             return;
@@ -245,12 +289,46 @@ fn replace_known(known: &mut Option<IpAddr>, now: Option<IpAddr>) -> Option<IpAd
 mod tests {
     use super::*;
     use crate::decide::fixture;
+    use ftr_core::record::Window;
+
+    const ONE: Thresholds = Thresholds { fall: 1, rise: 1, probes: 0 };
+
+    #[test]
+    fn a_bad_line_is_bad_until_enough_of_its_probes_are_known_again() {
+        let mut health = Health::default();
+        let thresholds = Thresholds { probes: 25, ..ONE };
+        let window = |probes| Some(Window { probes, loss: 0.0, rtt_ms: None, jitter_ms: None });
+        health.handle(&Check { reason: Some(Reason::Loss), ..fixture::check("eth1", false, 0) }, thresholds);
+        let good = |probes| Check { window: window(probes), ..fixture::check("eth1", true, 1) };
+        assert_eq!(health.handle(&good(4), thresholds).turn, None, "another process, which knows nothing yet");
+        assert_eq!((health.up(), health.reason()), (Some(false), Some(Reason::Loss)));
+        assert_eq!(health.handle(&good(25), thresholds).turn, Some(Turn { from: Some(false) }));
+        health.handle(&fixture::check("eth1", false, 2), thresholds);
+        assert_eq!(health.handle(&good(4), thresholds).turn, Some(Turn { from: Some(false) }), "it was dead");
+    }
+
+    #[test]
+    fn what_came_back_of_a_line_that_fails_is_known_until_it_works() {
+        let mut health = Health::default();
+        assert_eq!(health.fails(), None);
+        let thresholds = Thresholds { rise: 2, ..ONE };
+        health.handle(&fixture::check("eth1", false, 0), thresholds);
+        assert_eq!(health.fails(), Some(false));
+        health.handle(&Check { replies: 3, ..fixture::check("eth1", false, 1) }, thresholds);
+        health.handle(&fixture::check("eth1", true, 2), thresholds);
+        assert_eq!(health.fails(), Some(true));
+        health.handle(&fixture::check("eth1", true, 3), thresholds);
+        assert_eq!(health.fails(), None);
+        health
+            .handle(&Check { reason: Some(Reason::Loss), replies: 3, ..fixture::check("eth1", false, 4) }, thresholds);
+        assert_eq!(health.fails(), None, "it is merely bad");
+    }
 
     #[test]
     fn one_that_the_kernel_has_no_route_through_is_down_whatever_the_checks_say() {
         let mut health = Health::default();
         assert_eq!(health.handle_route(false, 0), None, "nothing is known of it yet");
-        assert_eq!(health.handle(&fixture::check("eth1", true, 1), 1, 1).turn, Some(Turn { from: None }));
+        assert_eq!(health.handle(&fixture::check("eth1", true, 1), ONE).turn, Some(Turn { from: None }));
         assert_eq!((health.up(), health.is_dead(), health.reason()), (Some(false), true, Some(Reason::NoRoute)));
         assert_eq!(health.handle_route(true, 2), Some(Turn { from: Some(false) }));
         assert_eq!((health.up(), health.since, health.reason()), (Some(true), 2, None));
@@ -259,17 +337,22 @@ mod tests {
     #[test]
     fn a_bad_line_is_not_dead_until_nothing_comes_through() {
         let mut health = Health::default();
-        health.handle(&fixture::check("eth1", true, 0), 1, 1);
-        health.handle(&Check { reason: Some(Reason::Loss), ..fixture::check("eth1", false, 1) }, 1, 1);
+        health.handle(&fixture::check("eth1", true, 0), ONE);
+        health.handle(&Check { reason: Some(Reason::Loss), ..fixture::check("eth1", false, 1) }, ONE);
         assert!(!health.is_dead());
-        health.handle(&fixture::check("eth1", false, 2), 1, 1);
+        health.handle(&fixture::check("eth1", false, 2), ONE);
         assert!(health.is_dead());
     }
 
     #[test]
     fn fall_and_rise_count_checks_in_a_row() {
         let mut health = Health::default();
-        let mut handle = |up| health.handle(&fixture::check("eth1", up, 0), 3, 2).turn.map(|turn| turn.from);
+        let mut handle = |up| {
+            health
+                .handle(&fixture::check("eth1", up, 0), Thresholds { fall: 3, rise: 2, probes: 0 })
+                .turn
+                .map(|turn| turn.from)
+        };
         assert_eq!(handle(true), Some(None), "the first check decides");
         assert_eq!([false, false, true, false, false].map(&mut handle), [None; 5], "never three in a row");
         assert_eq!(handle(false), Some(Some(true)));
@@ -282,7 +365,7 @@ mod tests {
         let mut health = Health::default();
         let mut handle = |address: Option<&str>| {
             let check = Check { address: address.map(|a| a.parse().unwrap()), ..fixture::check("ppp0", true, 0) };
-            health.handle(&check, 1, 1).address.map(|a| a.to_string())
+            health.handle(&check, ONE).address.map(|a| a.to_string())
         };
         assert_eq!(handle(Some("10.0.0.1")), None);
         assert_eq!(handle(None), None);

@@ -208,6 +208,7 @@ mod tests {
             interval: MINUTE,
             counted: false,
             metered,
+            down: None,
             fall,
             rise: 1,
             limits: Limits::default(),
