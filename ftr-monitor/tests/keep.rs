@@ -75,7 +75,7 @@ fn a_signal_that_ends_it_ends_the_hook() {
 #[test]
 fn what_is_no_program_is_told_of() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ftr-monitor"));
-    let output = command.args(["keep", "/dev/null"]).output().unwrap();
+    let output = command.args(["keep", "/etc/passwd"]).output().unwrap();
     assert_eq!(output.status.code(), Some(126));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "cannot be run: Permission denied (os error 13)\n");
 }
