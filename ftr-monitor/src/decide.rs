@@ -226,7 +226,14 @@ impl Decider {
         true
     }
 
+    /// The same by what the route program has answered.
+    pub(crate) fn confirm_by(&mut self, answer: &Applied) -> bool {
+        let carrying = (!answer.no_way.is_empty()).then_some(&*answer.active);
+        self.confirm(answer.family, carrying)
+    }
+
     /// The same for all families.
+    #[cfg(test)]
     pub(crate) fn confirm_all(&mut self) {
         self.memory.owed.clear();
     }
@@ -280,14 +287,10 @@ impl Decider {
 
     fn evaluate(&mut self, index: usize, check: &Check) -> Vec<Record> {
         let count = self.uplinks.len();
-        let Some(mut thresholds) = self.uplinks.get(index).map(|uplink| uplink.thresholds) else { return Vec::new() };
-        if self.memory.cycles {
-            // Each check is the first of its process, and knows of its own probes alone.
-            thresholds.probes = 0;
-        }
+        let (fall, rise) = self.uplinks.get(index).map_or((1, 1), |uplink| uplink.fall_rise);
         let health = self.memory.uplinks.entry(check.family.number()).or_insert_with(|| vec![Health::default(); count]);
         let Some(one) = health.get_mut(index) else { return Vec::new() };
-        let change = one.handle(check, thresholds);
+        let change = one.handle(check, fall, rise);
         one.note(change.turn, self.hold, check.at.mono);
         let up = one.up().unwrap_or(check.up);
         let reason = if up { check.reason } else { one.reason() };

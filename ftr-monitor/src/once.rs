@@ -87,7 +87,6 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
         let orders = std::mem::take(&mut cycle.orders);
         let (status, answers) = pipe(&starter, Program::Route, &["--quiet", "apply", "-"], &orders, PATIENCE)?;
         expect_success("ftr-route", status)?;
-        cycle.decider.confirm_all();
         cycle.handle(common, Program::Route, &answers)?;
         if cycle.orders.is_empty() {
             break;
@@ -196,6 +195,9 @@ impl Cycle {
             say(tool::NAME, &format!("once: {}: {told}", program.name()));
         }
         for record in records {
+            if let Record::Applied(answer) = &record {
+                self.decider.confirm_by(answer);
+            }
             for decided in self.decider.handle(&record) {
                 match decided {
                     Record::Active(active) => {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use ftr_core::config::Target;
 use ftr_core::record::Ignored;
 
+use crate::before::State;
 use crate::evidence::{Evidence, Proof};
 use crate::icmp::{Echo, Token};
 use crate::plan::Plan;
@@ -65,7 +66,12 @@ impl RunningCheck {
     /// As planned, with what is known of the line.
     pub(crate) fn of(plan: &Plan) -> Self {
         let window = Window::new(plan.window, plan.limits);
-        let evidence = plan.down.map_or_else(Evidence::default, Evidence::of_down);
+        let (evidence, window) = match plan.before {
+            None => (Evidence::default(), window),
+            Some(State::Dead) => (Evidence::of_down(false), window),
+            Some(State::Lossy) => (Evidence::of_down(true), window),
+            Some(State::Bad(reason)) => (Evidence::default(), window.that_was(reason)),
+        };
         Self { evidence, ..Self::new(plan.timing, &plan.targets, window) }
     }
 

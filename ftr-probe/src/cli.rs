@@ -1,13 +1,14 @@
 //! The command line.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Parser;
+use ftr_core::InterfaceName;
 use ftr_core::config::Target;
-use ftr_core::{Family, InterfaceName};
 use ftr_tool::cli::Common;
 use ftr_tool::completion;
+
+use crate::before::Before;
 
 /// Tells whether internet uplinks work, by asking hosts behind them.
 ///
@@ -38,12 +39,9 @@ pub(crate) struct Command {
     /// Check again and again, and print every result
     #[arg(short, long)]
     pub(crate) watch: bool,
-    /// It was down before: believe that it works once it has shown more than one that was up has to (forms below)
-    #[arg(long, value_name = "UPLINK", add = completion::uplinks())]
-    down: Vec<Before>,
-    /// It was down before although something came back: it has to show more still (forms below)
-    #[arg(long, value_name = "UPLINK", add = completion::uplinks())]
-    lossy: Vec<Before>,
+    /// How an uplink was down before: it has to show more than one that was up; may be given more than once (forms below)
+    #[arg(long, value_name = "UPLINK=STATE")]
+    pub(crate) before: Vec<Before>,
     /// Ask over IPv4 only
     #[arg(short = '4', long = "ipv4", conflicts_with = "ipv6")]
     pub(crate) ipv4: bool,
@@ -54,47 +52,16 @@ pub(crate) struct Command {
     pub(crate) common: Common,
 }
 
-/// An uplink that was down, over one family or both. Whether it is checked is another matter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Before {
-    uplink: InterfaceName,
-    family: Option<Family>,
-}
-
-impl FromStr for Before {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // No interface has a slash in its name.
-        let (name, family) = match text.split_once('/') {
-            None => (text, None),
-            Some((name, "4")) => (name, Some(Family::V4)),
-            Some((name, "6")) => (name, Some(Family::V6)),
-            Some((_, other)) => return Err(format!("{other}: no family, allowed: 4, 6")),
-        };
-        Ok(Self { uplink: name.parse().map_err(|error| format!("{error}"))?, family })
-    }
-}
-
-impl Command {
-    /// Whether an uplink was down before, and if so whether it lost packets or was dead.
-    pub(crate) fn down_before(&self, uplink: &InterfaceName, family: Family) -> Option<bool> {
-        let names = |all: &[Before]| {
-            all.iter().any(|one| one.uplink == *uplink && one.family.is_none_or(|stated| stated == family))
-        };
-        let lossy = names(&self.lossy);
-        (lossy || names(&self.down)).then_some(lossy)
-    }
-}
-
 const EXAMPLES: &str = "Targets:
   ADDR                                  ICMP echo, IPv4 or IPv6
   tcp://ADDR:PORT                       a connection
   dns://ADDR[:PORT][/NAME]              a query, for the root's name servers without NAME
   http://[HOST@]ADDR[:PORT]/PATH[#STATUS[:TEXT]]    a page [default: status 204]
 
-Uplinks that were down:
-  eth1, eth1/4, eth1/6                  over both families, over IPv4, over IPv6
+Before:
+  eth1=dead, eth1/4=dead, eth1/6=dead   nothing came back, over both families or one of them
+  eth1=lossy                            too little came back
+  eth1=loss, eth1=latency               it was worse than the limits of the configuration allow
 
 Examples:
   ftr-probe                          all uplinks of the configuration
@@ -107,7 +74,6 @@ Examples:
 mod tests {
     use super::Command;
     use clap::{CommandFactory, Parser};
-    use ftr_core::Family;
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -125,22 +91,11 @@ mod tests {
             "--retries 0",
             "a/b",
             "-r x",
-            "--down eth1/5",
-            "--lossy a/b/4",
+            "--before eth1",
         ] {
             let words = std::iter::once("ftr-probe").chain(line.split(' '));
             assert!(Command::try_parse_from(words).is_err(), "{line}");
         }
         assert!(Command::try_parse_from("ftr-probe -w -i 2 -t 9.9.9.9 -r 1 -W 450ms -jqv eth1".split(' ')).is_ok());
-    }
-
-    #[test]
-    fn one_that_was_down_is_known_by_its_family() {
-        let line = "ftr-probe --down eth1/4 --down eth2 --lossy eth3/6 --lossy eth1/6";
-        let command = Command::try_parse_from(line.split(' ')).unwrap();
-        let before = |name: &str| [Family::V4, Family::V6].map(|it| command.down_before(&name.parse().unwrap(), it));
-        assert_eq!(before("eth1"), [Some(false), Some(true)]);
-        assert_eq!(before("eth2"), [Some(false); 2]);
-        assert_eq!(before("eth3"), [None, Some(true)]);
     }
 }

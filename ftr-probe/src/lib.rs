@@ -5,6 +5,7 @@
 //! [`schedule`] says whom to ask when, [`check`] keeps account of probes and answers, and [`verdict`] evaluates.
 
 mod awake;
+mod before;
 mod cadence;
 mod check;
 mod cli;

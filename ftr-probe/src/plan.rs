@@ -7,6 +7,7 @@ use ftr_core::{Exit, Family, InterfaceName};
 use ftr_netlink::egress::Terms;
 use ftr_tool::cli::Failure;
 
+use crate::before::{Before, State};
 use crate::cli::Command;
 use crate::schedule::Timing;
 
@@ -22,8 +23,8 @@ pub(crate) struct Plan {
     pub(crate) metered: Option<Duration>,
     /// It has a quota: what goes through it is counted.
     pub(crate) counted: bool,
-    /// It was down before this program looked, and whether it lost packets or was dead.
-    pub(crate) down: Option<bool>,
+    /// How it was down before this program looked; none where that is not known, or it was up.
+    pub(crate) before: Option<State>,
     /// How many checks in a row have to fail before it counts as down.
     pub(crate) fall: u32,
     /// How many have to succeed before it counts as up.
@@ -141,7 +142,7 @@ fn plan(
         interval,
         counted: uplink.is_some_and(|uplink| uplink.quota.is_some()),
         metered: uplink.filter(|uplink| uplink.metered).map(|_| tests.max_interval.max(interval)),
-        down: command.down_before(name, family),
+        before: Before::of(&command.before, name, family),
         fall: tests.fall,
         rise: tests.rise,
         limits: tests.limits,

@@ -172,7 +172,7 @@ mod tests {
             interval: SECOND,
             metered: None,
             counted: false,
-            down: None,
+            before: None,
             fall: 1,
             rise: 1,
             limits: Limits::default(),

@@ -40,6 +40,12 @@ impl Window {
         Self { limits, size: size.max(1), probes: VecDeque::new(), bad: None }
     }
 
+    /// The same of an uplink that was not good enough for this reason, if there are limits by which it can recover.
+    pub(crate) fn that_was(self, bad: Reason) -> Self {
+        let bad = Some(bad).filter(|_| self.limits != Limits::default());
+        Self { bad, ..self }
+    }
+
     /// A probe was answered; `before` is the last round trip to the same target.
     pub(crate) fn answered(&mut self, rtt: Duration, before: Option<Duration>) {
         self.put(Some(Answer { rtt, difference: before.map(|before| before.abs_diff(rtt)) }));
@@ -124,6 +130,24 @@ mod tests {
     use std::time::Duration;
 
     const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn one_that_was_bad_before_recovers_at_the_same_threshold() {
+        let limits = Limits { loss: Some(Limit { down: 200, up: 100 }), ..Limits::default() };
+        let mut window = Window::new(20, limits).that_was(Reason::Loss);
+        let mut hear = |answered: bool| {
+            if answered {
+                window.answered(MS, None);
+            } else {
+                window.lost();
+            }
+            window.evaluate()
+        };
+        assert_eq!([false, false, true, true, true].map(&mut hear), [Some(Reason::Loss); 5], "too few to tell");
+        assert_eq!([true; 9].map(&mut hear), [Some(Reason::Loss); 9], "a seventh");
+        assert_eq!([true; 6].map(&mut hear).last(), Some(&None), "a tenth");
+        assert_eq!(Window::new(20, Limits::default()).that_was(Reason::Loss).evaluate(), None, "nothing limits it");
+    }
 
     #[test]
     fn loss_turns_it_down_and_less_loss_up_again() {

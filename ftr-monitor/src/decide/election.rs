@@ -35,7 +35,8 @@ impl Decider {
         let active = chosen.active();
         let health = self.memory.uplinks.get_mut(&number)?;
         for &i in &active {
-            if let Some(one) = health.get_mut(i) {
+            // One that carries because nothing works has shown nothing.
+            if let Some(one) = health.get_mut(i).filter(|one| one.up() == Some(true)) {
                 one.trial.chosen(canaries.contains(&i), at.mono);
             }
         }

@@ -58,17 +58,6 @@ pub(crate) struct Health {
     pub(crate) latest: Option<Check>,
 }
 
-/// How many checks in a row turn the verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Thresholds {
-    /// How many failed ones.
-    pub(crate) fall: u32,
-    /// How many good ones.
-    pub(crate) rise: u32,
-    /// How many probes a good one has to know of, where the line was merely bad: fewer say nothing of its quality.
-    pub(crate) probes: u32,
-}
-
 /// How an uplink fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -167,9 +156,16 @@ impl Health {
         }
     }
 
-    /// Whether its checks say that nobody gets through; then, whether something came back all the same.
-    pub(crate) fn fails(&self) -> Option<bool> {
-        (self.checked == Some(false) && !self.failed.is_quality()).then_some(self.failed.lossy)
+    /// How it fails, in the words of `ftr-probe --before`; none where its checks do not say that it does.
+    pub(crate) fn fails(&self) -> Option<&str> {
+        let failed = Some(&self.failed).filter(|_| self.checked == Some(false))?;
+        let quality = failed.reason.as_ref().filter(|reason| reason.is_quality());
+        Some(quality.map_or(if failed.lossy { "lossy" } else { "dead" }, Reason::as_str))
+    }
+
+    /// Whether it is down and still carries something.
+    pub(crate) fn is_bad(&self) -> bool {
+        self.up() == Some(false) && !self.is_dead()
     }
 
     /// For how long it is not trusted yet although it works, and why; none where it is, or does not work.
@@ -215,7 +211,7 @@ impl Health {
     /// Takes a check into account: `fall` failed checks in a row turn the uplink down, `rise` good ones turn it up.
     ///
     /// The very first check decides at once: there is nothing yet that one lost packet could spoil.
-    pub(crate) fn handle(&mut self, check: &Check, thresholds: Thresholds) -> Change {
+    pub(crate) fn handle(&mut self, check: &Check, fall: u32, rise: u32) -> Change {
         self.heard = true;
         self.checked_at = Some(check.at.mono);
         self.latest = Some(check.clone());
@@ -224,9 +220,7 @@ impl Health {
             self.failed.lossy |= check.replies > 0;
         }
         let before = self.up();
-        if !check.up || self.is_known_to_be_good(check, thresholds) {
-            self.count(check.up, thresholds);
-        }
+        self.count(check.up, fall, rise);
         self.failed.lossy &= self.checked == Some(false);
         Change {
             address: replace_known(&mut self.address, check.address),
@@ -242,14 +236,7 @@ impl Health {
         self.turn(before, mono)
     }
 
-    /// Whether a check that was good speaks for the line: where it was merely bad, one that begins to count probes anew does not.
-    fn is_known_to_be_good(&self, check: &Check, thresholds: Thresholds) -> bool {
-        let was_bad = self.checked == Some(false) && self.failed.is_quality();
-        let knows = check.window.is_none_or(|window| window.probes >= thresholds.probes);
-        !was_bad || knows
-    }
-
-    fn count(&mut self, up: bool, Thresholds { fall, rise, .. }: Thresholds) {
+    fn count(&mut self, up: bool, fall: u32, rise: u32) {
         if self.checked == Some(up) {
             self.contrary = 0;
             return;
@@ -289,46 +276,27 @@ fn replace_known(known: &mut Option<IpAddr>, now: Option<IpAddr>) -> Option<IpAd
 mod tests {
     use super::*;
     use crate::decide::fixture;
-    use ftr_core::record::Window;
-
-    const ONE: Thresholds = Thresholds { fall: 1, rise: 1, probes: 0 };
 
     #[test]
-    fn a_bad_line_is_bad_until_enough_of_its_probes_are_known_again() {
-        let mut health = Health::default();
-        let thresholds = Thresholds { probes: 25, ..ONE };
-        let window = |probes| Some(Window { probes, loss: 0.0, rtt_ms: None, jitter_ms: None });
-        health.handle(&Check { reason: Some(Reason::Loss), ..fixture::check("eth1", false, 0) }, thresholds);
-        let good = |probes| Check { window: window(probes), ..fixture::check("eth1", true, 1) };
-        assert_eq!(health.handle(&good(4), thresholds).turn, None, "another process, which knows nothing yet");
-        assert_eq!((health.up(), health.reason()), (Some(false), Some(Reason::Loss)));
-        assert_eq!(health.handle(&good(25), thresholds).turn, Some(Turn { from: Some(false) }));
-        health.handle(&fixture::check("eth1", false, 2), thresholds);
-        assert_eq!(health.handle(&good(4), thresholds).turn, Some(Turn { from: Some(false) }), "it was dead");
-    }
-
-    #[test]
-    fn what_came_back_of_a_line_that_fails_is_known_until_it_works() {
+    fn how_it_fails_is_known_until_it_works() {
         let mut health = Health::default();
         assert_eq!(health.fails(), None);
-        let thresholds = Thresholds { rise: 2, ..ONE };
-        health.handle(&fixture::check("eth1", false, 0), thresholds);
-        assert_eq!(health.fails(), Some(false));
-        health.handle(&Check { replies: 3, ..fixture::check("eth1", false, 1) }, thresholds);
-        health.handle(&fixture::check("eth1", true, 2), thresholds);
-        assert_eq!(health.fails(), Some(true));
-        health.handle(&fixture::check("eth1", true, 3), thresholds);
-        assert_eq!(health.fails(), None);
-        health
-            .handle(&Check { reason: Some(Reason::Loss), replies: 3, ..fixture::check("eth1", false, 4) }, thresholds);
-        assert_eq!(health.fails(), None, "it is merely bad");
+        health.handle(&fixture::check("eth1", false, 0), 1, 2);
+        assert_eq!(health.fails(), Some("dead"));
+        health.handle(&Check { replies: 3, ..fixture::check("eth1", false, 1) }, 1, 2);
+        health.handle(&fixture::check("eth1", true, 2), 1, 2);
+        assert_eq!((health.fails(), health.reason()), (Some("lossy"), Some(Reason::NoAnswer)), "one is not enough");
+        health.handle(&fixture::check("eth1", true, 3), 1, 2);
+        assert_eq!((health.fails(), health.reason()), (None, None));
+        health.handle(&Check { reason: Some(Reason::Loss), replies: 3, ..fixture::check("eth1", false, 4) }, 1, 2);
+        assert_eq!(health.fails(), Some("loss"));
     }
 
     #[test]
     fn one_that_the_kernel_has_no_route_through_is_down_whatever_the_checks_say() {
         let mut health = Health::default();
         assert_eq!(health.handle_route(false, 0), None, "nothing is known of it yet");
-        assert_eq!(health.handle(&fixture::check("eth1", true, 1), ONE).turn, Some(Turn { from: None }));
+        assert_eq!(health.handle(&fixture::check("eth1", true, 1), 1, 1).turn, Some(Turn { from: None }));
         assert_eq!((health.up(), health.is_dead(), health.reason()), (Some(false), true, Some(Reason::NoRoute)));
         assert_eq!(health.handle_route(true, 2), Some(Turn { from: Some(false) }));
         assert_eq!((health.up(), health.since, health.reason()), (Some(true), 2, None));
@@ -337,22 +305,17 @@ mod tests {
     #[test]
     fn a_bad_line_is_not_dead_until_nothing_comes_through() {
         let mut health = Health::default();
-        health.handle(&fixture::check("eth1", true, 0), ONE);
-        health.handle(&Check { reason: Some(Reason::Loss), ..fixture::check("eth1", false, 1) }, ONE);
+        health.handle(&fixture::check("eth1", true, 0), 1, 1);
+        health.handle(&Check { reason: Some(Reason::Loss), ..fixture::check("eth1", false, 1) }, 1, 1);
         assert!(!health.is_dead());
-        health.handle(&fixture::check("eth1", false, 2), ONE);
+        health.handle(&fixture::check("eth1", false, 2), 1, 1);
         assert!(health.is_dead());
     }
 
     #[test]
     fn fall_and_rise_count_checks_in_a_row() {
         let mut health = Health::default();
-        let mut handle = |up| {
-            health
-                .handle(&fixture::check("eth1", up, 0), Thresholds { fall: 3, rise: 2, probes: 0 })
-                .turn
-                .map(|turn| turn.from)
-        };
+        let mut handle = |up| health.handle(&fixture::check("eth1", up, 0), 3, 2).turn.map(|turn| turn.from);
         assert_eq!(handle(true), Some(None), "the first check decides");
         assert_eq!([false, false, true, false, false].map(&mut handle), [None; 5], "never three in a row");
         assert_eq!(handle(false), Some(Some(true)));
@@ -365,7 +328,7 @@ mod tests {
         let mut health = Health::default();
         let mut handle = |address: Option<&str>| {
             let check = Check { address: address.map(|a| a.parse().unwrap()), ..fixture::check("ppp0", true, 0) };
-            health.handle(&check, ONE).address.map(|a| a.to_string())
+            health.handle(&check, 1, 1).address.map(|a| a.to_string())
         };
         assert_eq!(handle(Some("10.0.0.1")), None);
         assert_eq!(handle(None), None);

@@ -10,31 +10,39 @@ use super::{Decider, Memory};
 
 impl Memory {
     /// The same for another list of uplinks than that of `names`: what is known of one goes with its name. One that is new
-    /// has carried nothing so far, where it is known of any whether it has. What people want of one that is gone holds if it
-    /// comes back: a configuration that nobody confirms is undone.
+    /// has carried nothing so far, where it is known of any whether it has. What people want of one that is gone, or has lost a
+    /// family, holds if it comes back: a configuration that nobody confirms is undone.
     pub(crate) fn moved(mut self, names: &[String], config: &Config) -> Self {
         let uplinks = Uplink::all(config);
         let old = |uplink: &Uplink| names.iter().position(|name| name == uplink.name.as_str());
         let place =
             |old: usize| uplinks.iter().position(|one| names.get(old).is_some_and(|name| name == one.name.as_str()));
-        self.uplinks.retain(|number, _| config.families().iter().any(|family| family.number() == *number));
-        for (number, known) in &mut self.uplinks {
-            let routing = known.iter().any(|one| one.routing.is_some()).then_some(false);
-            let has = |uplink: &&Uplink| *number == Family::V4.number() || uplink.has(Family::V6);
-            let of = |uplink: &Uplink| {
-                let before = Some(uplink).filter(has).and_then(old).and_then(|old| known.get(old));
-                let away = || self.away.get(uplink.name.as_str())?.get(number).copied();
-                before.cloned().unwrap_or_else(|| Health::of_returned(routing, away().unwrap_or_default()))
-            };
-            let now = uplinks.iter().map(of).collect();
-            for (index, one) in
-                std::mem::replace(known, now).iter().enumerate().filter(|(old, _)| place(*old).is_none())
-            {
-                let lasting = names.get(index).zip(one.lasting());
-                lasting.map(|(name, lasting)| self.away.entry(name.clone()).or_default().insert(*number, lasting));
+        let has = |uplink: &Uplink, number: u8| number == Family::V4.number() || uplink.has(Family::V6);
+        let is_there = |name: &str, number: u8| uplinks.iter().any(|one| one.name.as_str() == name && has(one, number));
+        for (number, known) in &self.uplinks {
+            for (name, one) in names.iter().zip(known).filter(|(name, _)| !is_there(name, *number)) {
+                let lasting = one.lasting();
+                lasting.map(|lasting| self.away.entry(name.clone()).or_default().insert(*number, lasting));
             }
         }
-        self.away.retain(|name, _| uplinks.iter().all(|uplink| uplink.name.as_str() != name));
+        let mut before = std::mem::take(&mut self.uplinks);
+        for number in config.families().into_iter().map(Family::number) {
+            let known = before.remove(&number).unwrap_or_default();
+            if known.is_empty() && !self.away.values().any(|away| away.contains_key(&number)) {
+                continue;
+            }
+            let routing = known.iter().any(|one| one.routing.is_some()).then_some(false);
+            let of = |uplink: &Uplink| {
+                let before = Some(uplink).filter(|one| has(one, number)).and_then(old).and_then(|old| known.get(old));
+                let away = || self.away.get(uplink.name.as_str())?.get(&number).copied();
+                before.cloned().unwrap_or_else(|| Health::of_returned(routing, away().unwrap_or_default()))
+            };
+            self.uplinks.insert(number, uplinks.iter().map(of).collect());
+        }
+        for (name, away) in &mut self.away {
+            away.retain(|number, _| !is_there(name, *number));
+        }
+        self.away.retain(|_, away| !away.is_empty());
         for owed in self.owed.values_mut() {
             *owed = owed.iter().copied().filter_map(place).collect();
         }
@@ -135,8 +143,8 @@ impl Decider {
 mod tests {
     use super::Decider;
     use crate::decide::fixture::{check, config};
-    use ftr_core::Config;
     use ftr_core::record::{Active, Event, EventKind, Record, Stamp};
+    use ftr_core::{Config, Family};
     use jiff::tz::TimeZone;
     use std::path::Path;
 
@@ -185,7 +193,7 @@ mod tests {
     #[test]
     fn what_is_remembered_goes_with_the_name_too() {
         let mut before = decider();
-        before.drain(2, &[ftr_core::Family::V4], None, &at(5));
+        before.drain(2, &[Family::V4], None, &at(5));
         let names = ["eth1", "eth2", "eth3"].map(str::to_owned);
         let config = of(&["eth4", "eth3", "eth2"]);
         let memory = before.memory().clone().moved(&names, &config);
@@ -200,7 +208,7 @@ mod tests {
     #[test]
     fn what_people_want_of_one_holds_where_it_comes_back_also_after_a_restart() {
         let mut decider = decider();
-        decider.drain(2, &[ftr_core::Family::V4], None, &at(5));
+        decider.drain(2, &[Family::V4], None, &at(5));
         decider.reconfigure(&of(&["eth1", "eth2"]), &at(10));
         let written = serde_json::to_string(decider.memory()).unwrap();
         let three = of(&["eth3", "eth1", "eth2"]);
@@ -212,13 +220,36 @@ mod tests {
             for (uplink, up) in [("eth1", true), ("eth2", false), ("eth3", true)] {
                 decider.handle(&Record::Check(check(uplink, up, 30)));
             }
-            let active: Vec<String> =
-                decider.active_names(ftr_core::Family::V4).iter().map(ToString::to_string).collect();
+            let active: Vec<String> = decider.active_names(Family::V4).iter().map(ToString::to_string).collect();
             assert_eq!((active, decider.memory().away.len()), (vec!["eth1".to_owned()], 0));
         }
         let mut calm = self::decider();
         calm.reconfigure(&of(&["eth1", "eth2"]), &at(10));
         assert_eq!(calm.memory().away.len(), 0, "of one that has never gone down there is nothing to know");
+    }
+
+    #[test]
+    fn what_people_want_of_one_family_holds_where_it_comes_back() {
+        let with = |has: [bool; 3]| {
+            let ipv6 = |has: bool| if has { ", ip6: '2001:db8::2', gateway6: '2001:db8::1'" } else { "" };
+            config(has.map(ipv6), "")
+        };
+        for between in [[false, true, false], [false; 3]] {
+            let mut decider = Decider::new(&with([true, true, false]), None);
+            let both = [Family::V4, Family::V6];
+            for uplink in ["eth1", "eth2", "eth3"] {
+                decider.handle(&Record::Check(check(uplink, true, 0)));
+            }
+            decider.drain(0, &both, None, &at(5));
+            decider.reconfigure(&with(between), &at(10));
+            decider.reconfigure(&with([true, true, false]), &at(20));
+            for uplink in ["eth1", "eth2", "eth3"] {
+                decider.handle(&Record::Check(check(uplink, true, 30)));
+            }
+            let names = |family| decider.active_names(family).iter().map(ToString::to_string).collect::<Vec<_>>();
+            assert_eq!(both.map(names), [vec!["eth2", "eth3"], vec!["eth2"]], "{between:?}");
+            assert_eq!(decider.memory().away.len(), 0);
+        }
     }
 
     #[test]

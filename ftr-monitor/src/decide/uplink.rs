@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use ftr_core::config::{FailbackMode, Limits};
+use ftr_core::config::FailbackMode;
 use ftr_core::{Config, Family, InterfaceName, config};
-
-use super::health::Thresholds;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Uplink {
     pub(crate) name: InterfaceName,
     pub(crate) description: String,
     pub(crate) weight: u16,
-    pub(super) thresholds: Thresholds,
+    /// How many failed checks in a row turn it down, and how many good ones up.
+    pub(super) fall_rise: (u32, u32),
     pub(super) ipv6: Ipv6,
 }
 
@@ -57,15 +56,7 @@ impl Uplink {
             name: uplink.name.clone(),
             description: uplink.description.clone(),
             weight: uplink.weight,
-            thresholds: Thresholds {
-                fall: uplink.tests.fall,
-                rise: uplink.tests.rise,
-                // What ftr-probe takes for enough to know how good a line is.
-                probes: match uplink.tests.limits {
-                    Limits { loss: None, rtt: None, jitter: None } => 0,
-                    _ => u32::try_from(uplink.tests.window.div_ceil(2)).unwrap_or(u32::MAX),
-                },
-            },
+            fall_rise: (uplink.tests.fall, uplink.tests.rise),
             ipv6: match uplink.ipv6 {
                 None => Ipv6::None,
                 Some(_) if uplink.tests.targets.iter().any(|target| target.family() == Family::V6) => Ipv6::Tested,

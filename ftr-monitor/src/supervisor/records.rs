@@ -56,8 +56,7 @@ impl Supervisor {
 
     fn applied(&mut self, applied: Applied, now: Duration) {
         self.change();
-        let carrying = (!applied.no_way.is_empty()).then_some(&*applied.active);
-        if self.children.applied(applied.family, now) && self.decider.confirm(applied.family, carrying) {
+        if self.children.applied(applied.family, now) && self.decider.confirm_by(&applied) {
             self.pace.change_urgently();
         }
         if let Some(record) = self.intake.take(Record::Applied(applied), now) {

@@ -208,7 +208,7 @@ mod tests {
             interval: MINUTE,
             counted: false,
             metered,
-            down: None,
+            before: None,
             fall,
             rise: 1,
             limits: Limits::default(),

@@ -21,7 +21,7 @@ fn uplink() -> Uplink {
         interval: SECOND * 60,
         counted: false,
         metered: None,
-        down: None,
+        before: None,
         fall: 1,
         rise: 1,
         limits: Limits::default(),
