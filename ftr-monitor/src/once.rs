@@ -79,8 +79,8 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
     }
     let events = events.unwrap_or_default();
     let before = events.len();
-    let mut cycle = Cycle { decider, events, orders: String::new() };
-    let is_new_text = cycle.compare(common, &config, &text)?;
+    let mut cycle = Cycle { decider, events, told: before, orders: String::new() };
+    let is_new_text = cycle.compare(&config, &text);
     cycle.handle(common, Program::Probe, &checks)?;
     // The route program may find that an uplink has no egress, which leaves the others to carry its part.
     for _ in 0..2 {
@@ -100,11 +100,14 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
     }
     // Before the look, which takes its time: whoever is killed meanwhile has routed.
     cycle.keep(&config);
+    // Whoever reads this and asks for the state is told the new one.
+    cycle.tell(common)?;
     if let Some(error) = is_new_text.then(|| remember_text(&text)).and_then(Result::err) {
         say(tool::NAME, &format!("once: this configuration cannot be remembered: {error}"));
     }
-    cycle.look(common, &starter)?;
+    cycle.look(common, &starter);
     cycle.keep(&config);
+    cycle.tell(common)?;
     let Cycle { decider, mut events, .. } = cycle;
     let news = events.get(before..).unwrap_or_default().to_vec();
     events.retain(|_| config.email.send);
@@ -130,15 +133,18 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
 struct Cycle {
     decider: Decider,
     events: Vec<Event>,
+    /// How many of them people were told of.
+    told: usize,
     /// Records for the route program.
     orders: String,
 }
 
 impl Cycle {
-    /// Tells people of an event.
-    fn report(&mut self, common: &Common, event: Event) -> Result<(), Failure> {
-        tell(common, &Record::Event(event.clone()), &format::event(&event))?;
-        self.events.push(event);
+    /// Tells people of the events that they do not know yet.
+    fn tell(&mut self, common: &Common) -> Result<(), Failure> {
+        let news = self.events.get(self.told..).unwrap_or_default();
+        news.iter().try_for_each(|event| tell(common, &Record::Event(event.clone()), &format::event(event)))?;
+        self.told = self.events.len();
         Ok(())
     }
 
@@ -151,39 +157,41 @@ impl Cycle {
     }
 
     /// Compares the configuration with that of the latest cycle. Whether it has another text.
-    fn compare(&mut self, common: &Common, config: &Config, text: &str) -> Result<bool, Failure> {
+    fn compare(&mut self, config: &Config, text: &str) -> bool {
         // One that is not to be believed is written anew.
         let before = recall_text().ok().flatten();
         if before.as_deref() == Some(text) {
-            return Ok(false);
+            return false;
         }
         let lines = before.and_then(|before| Config::parse(&config.file, &before).ok());
         let lines = lines.map(|before| change::lines(&before, config)).unwrap_or_default();
         if !lines.is_empty() {
             let event = change::event(&lines, "its file", clock::now());
-            self.report_numbered(common, event)?;
+            self.number(event);
         }
-        Ok(true)
+        true
     }
 
     /// Looks for what works against several uplinks on this host, and tells of what has come or gone.
-    fn look(&mut self, common: &Common, starter: &Starter) -> Result<(), Failure> {
+    fn look(&mut self, common: &Common, starter: &Starter) {
         let found = match hazards::find(starter) {
             Ok(found) => found,
             Err(why) if common.verbose && !common.quiet => {
                 say(tool::NAME, &format!("once: hazards of this host are not known: {}", sanitize(&why)));
-                return Ok(());
+                return;
             }
-            Err(_) => return Ok(()),
+            Err(_) => return,
         };
         let (now, events) = hazards::news(&self.decider.memory().hazards, found, &clock::now());
         self.decider.find_hazards(now);
-        events.into_iter().try_for_each(|event| self.report_numbered(common, event))
+        for event in events {
+            self.number(event);
+        }
     }
 
-    fn report_numbered(&mut self, common: &Common, event: Event) -> Result<(), Failure> {
+    fn number(&mut self, event: Event) {
         let seq = self.decider.number();
-        self.report(common, Event { seq, ..event })
+        self.events.push(Event { seq, ..event });
     }
 
     /// Takes what a program has answered into account.
@@ -209,7 +217,7 @@ impl Cycle {
                         }
                         self.orders.push_str(&line(&record)?);
                     }
-                    Record::Event(event) => self.report(common, event)?,
+                    Record::Event(event) => self.events.push(event),
                     _ => {}
                 }
             }

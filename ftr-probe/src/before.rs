@@ -18,17 +18,20 @@ pub(crate) struct Before {
 pub(crate) enum State {
     /// Nothing came back.
     Dead,
-    /// Too little came back.
-    Lossy,
+    /// Too little came back. `single`: it is checked once, so that one check has to do.
+    Lossy { single: bool },
     /// Enough came back, but it was too bad by its limits.
     Bad(Reason),
 }
 
 impl Before {
-    /// What all of them say of an uplink; the last one counts.
-    pub(crate) fn of(all: &[Self], uplink: &InterfaceName, family: Family) -> Option<State> {
+    /// What all of them say of an uplink, which is checked once or again and again; the last one counts.
+    pub(crate) fn of(all: &[Self], uplink: &InterfaceName, family: Family, single: bool) -> Option<State> {
         let is_meant = |one: &&Self| one.uplink == *uplink && one.family.is_none_or(|stated| stated == family);
-        all.iter().rfind(is_meant).map(|one| one.state)
+        all.iter().rfind(is_meant).map(|one| match one.state {
+            State::Lossy { .. } => State::Lossy { single },
+            state => state,
+        })
     }
 }
 
@@ -47,7 +50,7 @@ impl FromStr for Before {
         };
         let state = match state {
             "dead" => State::Dead,
-            "lossy" => State::Lossy,
+            "lossy" => State::Lossy { single: false },
             "loss" => State::Bad(Reason::Loss),
             "latency" => State::Bad(Reason::Latency),
             other => return Err(format!("{other}: no state, allowed: dead, lossy, loss, latency")),
@@ -65,9 +68,9 @@ mod tests {
     #[test]
     fn what_is_known_is_of_a_family_or_of_both() {
         let all = ["eth1/4=dead", "eth2=lossy", "eth1/6=latency", "eth2/6=loss"].map(|one| one.parse().unwrap());
-        let of = |name: &str| [Family::V4, Family::V6].map(|it| Before::of(&all, &name.parse().unwrap(), it));
+        let of = |name: &str| [Family::V4, Family::V6].map(|it| Before::of(&all, &name.parse().unwrap(), it, true));
         assert_eq!(of("eth1"), [Some(State::Dead), Some(State::Bad(Reason::Latency))]);
-        assert_eq!(of("eth2"), [Some(State::Lossy), Some(State::Bad(Reason::Loss))]);
+        assert_eq!(of("eth2"), [Some(State::Lossy { single: true }), Some(State::Bad(Reason::Loss))]);
         assert_eq!(of("eth3"), [None, None]);
     }
 

@@ -13,7 +13,7 @@ use ftr_core::config::Target;
 use ftr_core::record::Ignored;
 
 use crate::before::State;
-use crate::evidence::{Evidence, Proof};
+use crate::evidence::{Evidence, Proof, Score};
 use crate::icmp::{Echo, Token};
 use crate::plan::Plan;
 use crate::probes::{Probe, ProbeState, Probes};
@@ -68,8 +68,8 @@ impl RunningCheck {
         let window = Window::new(plan.window, plan.limits);
         let (evidence, window) = match plan.before {
             None => (Evidence::default(), window),
-            Some(State::Dead) => (Evidence::of_down(false), window),
-            Some(State::Lossy) => (Evidence::of_down(true), window),
+            Some(State::Dead) => (Evidence::of_down(false, false), window),
+            Some(State::Lossy { single }) => (Evidence::of_down(true, single), window),
             Some(State::Bad(reason)) => (Evidence::default(), window.that_was(reason)),
         };
         Self { evidence, ..Self::new(plan.timing, &plan.targets, window) }
@@ -122,7 +122,7 @@ impl RunningCheck {
 
     /// No target was asked: the way is broken on this host.
     pub(crate) fn broken(&mut self, now: Duration) {
-        self.evidence.ended(false, (0, 0), now);
+        self.evidence.ended(false, Score::default(), now);
     }
 
     /// The target that is asked first.

@@ -142,7 +142,7 @@ fn plan(
         interval,
         counted: uplink.is_some_and(|uplink| uplink.quota.is_some()),
         metered: uplink.filter(|uplink| uplink.metered).map(|_| tests.max_interval.max(interval)),
-        before: Before::of(&command.before, name, family),
+        before: Before::of(&command.before, name, family, !command.watch),
         fall: tests.fall,
         rise: tests.rise,
         limits: tests.limits,

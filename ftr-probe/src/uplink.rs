@@ -382,6 +382,9 @@ impl Uplink {
         self.reason = reason;
         self.known = self.known.take().filter(|_| reason.is_none());
         let mut next = self.next.end(reason, now);
+        if self.check.is_slow_to_prove() {
+            next = next.min(now + LIMIT);
+        }
         self.gateway.end(self.phase, reason, next);
         self.restless = None;
         if std::mem::take(&mut self.outdated) {

@@ -55,11 +55,11 @@ pub(super) fn next(health: &[Health], active: &[usize], policy: Policy) -> Optio
 
 /// From when on (`mono`) those of the uplink are to be given up; none where they are not.
 fn owed_from(one: &Health, policy: Policy) -> Option<u64> {
-    let died = policy.on_down && one.is_dead() && !one.given_up.done;
+    let died = one.dead_since().filter(|_| policy.on_down && !one.given_up.done);
     let left = works(one) && one.given_up.left;
     // Without a delay at once: the record that decides may be older than the one that told of the death.
-    let delay = died.then(|| if policy.delay == 0 { 0 } else { one.since.saturating_add(policy.delay) });
-    delay.or(left.then_some(0)).map(|from| from.max(one.given_up.ends()))
+    let due = died.map(|died| if policy.delay == 0 { 0 } else { died.saturating_add(policy.delay) });
+    due.or(left.then_some(0)).map(|from| from.max(one.given_up.ends()))
 }
 
 fn is_rescued(health: &[Health], active: &[usize]) -> bool {

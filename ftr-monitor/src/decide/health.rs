@@ -23,6 +23,9 @@ pub(crate) struct Health {
     pub(crate) since: u64,
     /// How many checks in a row were against the verdict.
     contrary: u32,
+    /// Since when nothing gets through (`mono`, milliseconds); none where something does.
+    #[serde(default)]
+    dead_since: Option<u64>,
     /// How it last failed.
     #[serde(flatten)]
     failed: Failed,
@@ -144,6 +147,11 @@ impl Health {
         self.up() == Some(false) && (self.no_way || !self.failed.is_quality())
     }
 
+    /// Since when it is dead, where it is: it may have been merely bad before.
+    pub(crate) fn dead_since(&self) -> Option<u64> {
+        self.is_dead().then(|| self.dead_since.unwrap_or(self.since))
+    }
+
     /// Why it is down.
     pub(crate) fn reason(&self) -> Option<Reason> {
         if self.no_way && self.checked == Some(true) {
@@ -254,6 +262,7 @@ impl Health {
     }
 
     fn turn(&mut self, from: Option<bool>, mono: u64) -> Option<Turn> {
+        self.dead_since = self.is_dead().then(|| self.dead_since.unwrap_or(mono));
         if self.up() == from {
             return None;
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::target_state::ReplyTrust;
 use super::{Answer, RunningCheck};
+use crate::evidence::Score;
 use crate::figures::Figures;
 use crate::probes::{Probe, ProbeState};
 use crate::verdict::{Confirmation, Tally, Trust, Verdict};
@@ -17,12 +18,15 @@ struct Counts {
     lost: usize,
     /// How many questions were asked after the earliest that was answered.
     behind: usize,
+    /// From the first question to the latest.
+    span: Duration,
 }
 
 impl Counts {
     /// Whether the target may be one that answers one question a second, as many do.
-    const fn limits(self) -> bool {
-        self.answers == 1 && self.asked >= 3
+    fn limits(self) -> bool {
+        let most = usize::try_from(self.span.as_secs()).unwrap_or(usize::MAX).saturating_add(1);
+        (1..=most).contains(&self.answers) && self.asked >= 3 * self.answers
     }
 
     /// Whether it was the first question that it answered, or the second: such a target answers what reaches it first.
@@ -34,15 +38,6 @@ impl Counts {
     const fn is_triggered(self) -> bool {
         4 * self.answers >= 3 * self.asked
     }
-}
-
-/// What the questions of a check came to.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sum {
-    answers: usize,
-    lost: usize,
-    /// Targets seem to answer one question a second. What else they were asked is left out.
-    limited: bool,
 }
 
 impl RunningCheck {
@@ -76,9 +71,9 @@ impl RunningCheck {
         }
         let tally = self.schedule.tally((sent, back, pending), now);
         let trust = self.proof.map_or(Trust::Given, |proof| {
-            let Sum { answers, lost, .. } = self.sum(now);
+            let score = self.score(now);
             let over = tally.confirmation == Confirmation::Asked && pending == 0;
-            if proof.is_given(answers, lost + pending, over) { Trust::Earned } else { Trust::Wanted }
+            if proof.is_given(score.answers, score.lost + pending, over) { Trust::Earned } else { Trust::Wanted }
         });
         let doubted = self.count(|reply_trust| matches!(reply_trust, ReplyTrust::Doubted(_)));
         Tally { answered: tally.answered.saturating_sub(doubted), open: tally.open + doubted, trust, ..tally }
@@ -86,7 +81,7 @@ impl RunningCheck {
 
     /// What the questions came to, apart from those to targets that have not answered at all: a target may be dead by
     /// itself. Where targets seem to answer one question a second, a silent one may be one of them, whose answer was lost.
-    fn sum(&self, now: Duration) -> Sum {
+    fn score(&self, now: Duration) -> Score {
         let all = || (0..self.targets.len()).map(|target| self.counts(target, now)).filter(|counts| counts.asked > 0);
         let heard = || all().filter(|counts| counts.answers > 0);
         // On a line that loses packets others would answer twice, and not the first question more often than the rest.
@@ -95,14 +90,15 @@ impl RunningCheck {
         let others = heard().all(|counts| counts.limits() || counts.is_triggered());
         let limited = limiting > 0 && 2 * early >= limiting && others;
         let silent = if limited { all().filter(|counts| counts.answers == 0).count() } else { 0 };
-        heard().fold(Sum { answers: 0, lost: silent, limited }, |sum, counts| {
+        heard().fold(Score { answers: 0, lost: silent, limited }, |sum, counts| {
             let lost = if limited && counts.limits() { 0 } else { counts.lost };
-            Sum { answers: sum.answers + counts.answers, lost: sum.lost + lost, ..sum }
+            Score { answers: sum.answers + counts.answers, lost: sum.lost + lost, ..sum }
         })
     }
 
     fn counts(&self, target: usize, now: Duration) -> Counts {
         let mut counts = Counts::default();
+        let mut latest = None;
         // The latest one first.
         for probe in self.probes.of_check(self.check).filter(|probe| probe.target == target) {
             if probe.state == ProbeState::Answered {
@@ -110,6 +106,7 @@ impl RunningCheck {
                 counts.behind = counts.asked;
             }
             counts.asked += 1;
+            counts.span = latest.get_or_insert(probe.sent).saturating_sub(probe.sent);
             counts.lost += usize::from(self.is_lost(probe, now));
         }
         counts
@@ -120,8 +117,13 @@ impl RunningCheck {
         if self.proof.is_some() || tally.confirmation != Confirmation::Asked || self.is_captive() {
             return false;
         }
-        let Sum { answers, lost, limited } = self.sum(now);
-        limited && self.evidence.is_unsettled(answers, lost)
+        let score = self.score(now);
+        score.limited && self.evidence.is_unsettled(score)
+    }
+
+    /// Whether the line has begun to prove that it works, and its targets do not answer faster: another check is worth while.
+    pub(crate) const fn is_slow_to_prove(&self) -> bool {
+        self.evidence.is_slow()
     }
 
     /// Whether only the gateway's own answers are to blame.
@@ -169,8 +171,8 @@ impl RunningCheck {
     /// keep the window bad long after it.
     pub(crate) fn finish(&mut self, now: Duration, up: bool) -> &mut Window {
         let (check, over) = (self.check, self.is_over(now));
-        let Sum { answers, lost, .. } = if up { Sum::default() } else { self.sum(now) };
-        self.evidence.ended(up, (answers, lost), now);
+        let score = if up { Score::default() } else { self.score(now) };
+        self.evidence.ended(up, score, now);
         for probe in self.probes.all_mut().filter(|probe| probe.check == check) {
             if !up && probe.state == ProbeState::Open {
                 probe.telling = false;

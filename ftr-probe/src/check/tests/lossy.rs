@@ -6,6 +6,7 @@ use super::*;
 const CHECKS: u32 = 4000;
 /// Lines that are watched for ten minutes.
 const SEEDS: u64 = 5;
+const SECOND: Duration = Duration::from_secs(1);
 
 /// How many checks fail on a line that loses each packet with this chance, in either direction.
 fn failures(loss: f64, seed: u64) -> u32 {
@@ -73,4 +74,41 @@ fn targets_that_answer_one_question_a_second_do_not_spoil_a_line() {
     let mut check = learned(4, 6, MS * 20);
     let outcome = run(&mut check, START, 1, |_| Reply::Lost);
     assert!(outcome.verdict == Verdict::Down && outcome.took < MS * 200, "nothing at all came back: {outcome:?}");
+}
+
+/// Whether a line is believed again within twenty seconds of its second outage, over this round trip, where every target answers
+/// one question a second.
+fn returns_from_a_second_outage(rtt: Duration) -> bool {
+    let mut check = learned(2, 4, rtt);
+    let outages = [START + SECOND * 2..START + SECOND * 7, START + SECOND * 16..START + SECOND * 21];
+    let mut answered: BTreeMap<IpAddr, Duration> = BTreeMap::new();
+    let (mut now, mut is_up) = (START, true);
+    for seed in 0.. {
+        if now >= START + SECOND * 41 {
+            break;
+        }
+        let mut reply = |to, at: Duration| {
+            if outages.iter().any(|outage| outage.contains(&at))
+                || answered.get(&to).is_some_and(|last| at < *last + SECOND)
+            {
+                return Reply::Lost;
+            }
+            answered.insert(to, at);
+            Reply::Answer(rtt)
+        };
+        let mut network = Network { reply: &mut reply, gateway: Gateway::Honest };
+        let outcome = play(&mut check, &mut network, now, (seed, false));
+        is_up = if outcome.verdict == Verdict::Unsettled { is_up } else { outcome.verdict == Verdict::Up };
+        let end = now + outcome.took;
+        check.finish(end, outcome.verdict == Verdict::Up);
+        now = if check.is_slow_to_prove() { end + MS * 1100 } else { now + SECOND * 2 };
+    }
+    is_up
+}
+
+#[test]
+fn a_line_whose_targets_answer_one_question_a_second_comes_back_each_time() {
+    for rtt in [20, 60, 80, 150, 300] {
+        assert!(returns_from_a_second_outage(MS * rtt), "{rtt} ms");
+    }
 }
