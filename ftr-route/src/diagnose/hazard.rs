@@ -53,7 +53,7 @@ pub(crate) enum Kind {
     RulesNotLoaded,
     /// Packets of the LAN leave with an address that no provider lets through.
     NotTranslated,
-    /// Packets of the LAN leave with another address than the one that the uplink's route names.
+    /// Packets leave with another address than the one that the uplink's route names.
     OtherAddress,
     /// It is not known by which uplink a delegated prefix came.
     UnclaimedPrefix,
