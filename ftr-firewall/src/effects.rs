@@ -69,6 +69,8 @@ pub struct Translation {
     pub source: Option<Prefix>,
     /// What their source becomes, where that is one stated address.
     pub to: Option<IpAddr>,
+    /// The kernel chooses an address of the device that they leave by.
+    pub masquerades: bool,
 }
 
 /// What carries a mark.

@@ -61,7 +61,8 @@ pub fn read(text: &str, program: &str, family: Family, into: &mut Effects) {
             let source = only(&words, "-s").and_then(|source| source.parse::<Prefix>().ok());
             let output = only(&words, "-o").filter(|name| !name.ends_with('+')).map(str::to_owned);
             let to = option("--to-source").and_then(|to| to.parse().ok());
-            into.translations.push(Translation { family: Some(family), output, source, to });
+            let masquerades = target == "MASQUERADE";
+            into.translations.push(Translation { family: Some(family), output, source, to, masquerades });
         }
         if let Some((on, bits, value)) = marking(target, &option) {
             let (program, table, chain) = (program.to_owned(), table.to_owned(), chain.to_owned());
@@ -211,8 +212,9 @@ mod tests {
             "*nat\n-A POSTROUTING -o eth1 -j SNAT --to-source 192.0.2.2\n-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j \
              MASQUERADE\n-A OUT -j MASQUERADE\n-A PREROUTING -j NETMAP --to 192.0.2.0/24\nCOMMIT\n",
         );
-        let seen: Vec<_> = effects.translations.iter().map(|it| (it.output.as_deref(), it.source)).collect();
-        assert_eq!(seen, [(Some("eth1"), None), (None, "172.17.0.0/16".parse().ok()), (None, None)]);
+        let seen: Vec<_> =
+            effects.translations.iter().map(|it| (it.output.as_deref(), it.source, it.masquerades)).collect();
+        assert_eq!(seen, [(Some("eth1"), None, false), (None, "172.17.0.0/16".parse().ok(), true), (None, None, true)]);
         let to = |rule: &str| read(&format!("*nat\n-A POSTROUTING {rule}\n")).translations[0].to;
         assert_eq!(to("-j SNAT --to-source 192.0.2.2 --random"), "192.0.2.2".parse().ok());
         for several in ["-j SNAT --to-source 192.0.2.2-192.0.2.9", "-j NETMAP --to 192.0.2.0/24", "-j MASQUERADE"] {

@@ -37,14 +37,15 @@ pub fn read(text: &str, into: &mut Effects) -> Result<(), String> {
         if let Some(filter) = into.filters.iter_mut().find(stands_in) {
             filter.ends_in_drop = takes_all(statements);
         }
-        let translates = |statement: &Json| ["snat", "masquerade"].iter().any(|key| statement.get(key).is_some());
-        if statements.iter().any(translates) {
+        let does = |what: &str| statements.iter().any(|statement| statement.get(what).is_some());
+        let masquerades = does("masquerade");
+        if masquerades || does("snat") {
             let output =
                 ["oifname", "oif"].into_iter().find_map(|key| only(statements, "meta", key)).and_then(Json::as_str);
             let source = only(statements, "payload", "saddr").and_then(prefix);
             let to = statements.iter().find_map(|statement| statement.pointer("/snat/addr")?.as_str()?.parse().ok());
             let output = output.map(str::to_owned);
-            into.translations.push(Translation { family: meant, output, source, to });
+            into.translations.push(Translation { family: meant, output, source, to, masquerades });
         }
         for statement in statements {
             if statement.pointer("/flow/op").and_then(Json::as_str) == Some("add") {
@@ -278,14 +279,14 @@ mod tests {
         );
         let seen = |statements: &str| {
             let all = read(statements).translations;
-            all.into_iter().map(|it| (it.output, it.source)).collect::<Vec<_>>()
+            all.into_iter().map(|it| (it.output, it.source, it.masquerades)).collect::<Vec<_>>()
         };
-        let [eth1, network] = [Some("eth1".to_owned()), None];
+        let [eth1, any] = [Some("eth1".to_owned()), None];
         let source = "192.0.2.0/24".parse().ok();
-        assert_eq!(seen(&format!(r#"{leaves}, {{"masquerade": null}}"#)), [(eth1.clone(), None)]);
-        assert_eq!(seen(&format!(r#"{leaves}, {comes}, {{"snat": {{"addr": "1.0.0.2"}}}}"#)), [(eth1, source)]);
+        assert_eq!(seen(&format!(r#"{leaves}, {{"masquerade": null}}"#)), [(eth1.clone(), None, true)]);
+        assert_eq!(seen(&format!(r#"{leaves}, {comes}, {{"snat": {{"addr": "1.0.0.2"}}}}"#)), [(eth1, source, false)]);
         assert_eq!(seen(&leaves.replace("==", "!=").replace("}}}", "}}}, {\"masquerade\": null}")).len(), 0);
-        assert_eq!(seen(r#"{"masquerade": null}"#), [(network, None)]);
+        assert_eq!(seen(r#"{"masquerade": null}"#), [(any, None, true)]);
         let to = |addr: &str| read(&format!(r#"{{"snat": {{"family": "ip", "addr": {addr}}}}}"#)).translations[0].to;
         assert_eq!(to(r#""1.0.0.2""#), "1.0.0.2".parse().ok());
         assert_eq!(to(r#"{"range": ["1.0.0.2", "1.0.0.9"]}"#), None);

@@ -15,6 +15,7 @@ mod marks;
 mod network_manager;
 mod networkd;
 mod networks;
+mod other_address;
 mod owner;
 pub(crate) mod rules;
 mod second_filter;
@@ -116,6 +117,10 @@ fn evaluate(config: &Config, seen: &[Snapshot], facts: &HostFacts) -> Vec<Hazard
     let rules: Vec<_> = seen.iter().flat_map(|snapshot| &snapshot.rules).collect();
     hazards.extend(marks::evaluate(config, &numbering, &rules, &facts.firewall.effects.sets));
     hazards.extend(firewall::evaluate(config, &numbering, &families, facts.firewall, &facts.networks));
+    for snapshot in seen {
+        let (family, translations) = (snapshot.family, &facts.firewall.effects.translations);
+        hazards.extend(other_address::evaluate(config, family, &snapshot.states, translations, &facts.networks));
+    }
     hazards.extend(second_filter::evaluate(config, &families, &facts.firewall.effects.filters));
     hazards.extend(delegated.unwrap_or_default());
     hazards.extend(features::evaluate(&families, &facts.features));

@@ -78,7 +78,7 @@ impl Snapshot {
         let states = uplink_states(config, family, host);
         let sysctls = kernel::sysctl::read(sysctl::relevant(config, family, &states));
         let labels = kernel.labels(family)?;
-        let signs = Signs { links: &links, addresses: &addresses, main: &main, ours: &routes, kept };
+        let signs = Signs { links: &links, addresses: &addresses, main: &main, ours: &routes, rules: &rules, kept };
         let learned = if delegates { learned(config, &states, signs) } else { Learned::default() };
         let resolvers = leases::resolvers(config, family, &links, &addresses);
         let local = addresses.iter().map(|address| address.local).collect();

@@ -51,6 +51,13 @@ impl<'a> Device<'a> {
         address.map(|address| address.local)
     }
 
+    /// The IPv4 address that a rule with MASQUERADE gives the packets of others that leave by this gateway: that of a route
+    /// that names none, whatever the route names (`nf_nat_masquerade_ipv4`).
+    #[must_use]
+    pub fn masquerade(&self, gateway: Option<IpAddr>) -> Option<&'a Address> {
+        self.sources.first(gateway).filter(|_| self.terms.family == Family::V4)
+    }
+
     /// Whether a packet to this address goes no farther than the device's own network.
     #[must_use]
     pub fn is_near(&self, target: IpAddr) -> bool {

@@ -74,7 +74,7 @@ impl<'a> Sources<'a> {
 
     /// The kernel's choice of an IPv4 address for a route that names none: the first in the gateway's network, else the
     /// first of all; secondary ones only where there is nothing else (`inet_select_addr`).
-    fn first(&self, gateway: Option<IpAddr>) -> Option<&'a Address> {
+    pub(super) fn first(&self, gateway: Option<IpAddr>) -> Option<&'a Address> {
         let primary = || self.own.iter().copied().filter(|address| !address.is_secondary());
         let holds = |network: Prefix| gateway.is_some_and(|gateway| network.contains(gateway));
         let near = primary().find(|address| address.network().is_some_and(holds));

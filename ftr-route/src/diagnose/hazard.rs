@@ -53,6 +53,8 @@ pub(crate) enum Kind {
     RulesNotLoaded,
     /// Packets of the LAN leave with an address that no provider lets through.
     NotTranslated,
+    /// Packets leave with another address than the one that the uplink's route names.
+    OtherAddress,
     /// It is not known by which uplink a delegated prefix came.
     UnclaimedPrefix,
     /// Packets of some networks do not take the mark of their connection over.
@@ -84,6 +86,7 @@ impl Kind {
             | Self::Ipv6Disabled
             | Self::RulesNotLoaded
             | Self::NotTranslated
+            | Self::OtherAddress
             | Self::UnclaimedPrefix
             | Self::UnlistedNetwork => true,
             Self::ForeignRule

@@ -147,7 +147,7 @@ mod tests {
             family: Some(Family::V4),
             output: output.map(str::to_owned),
             source: source.and_then(|source| source.parse().ok()),
-            to: None,
+            ..Translation::default()
         };
         let rules: Vec<Translation> = rules.iter().map(rule).collect();
         let config = config(text);

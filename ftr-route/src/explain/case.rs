@@ -211,11 +211,15 @@ impl Case<'_> {
             Translation::None => own,
             _ if !self.is_translated(i, own) => own,
             Translation::To(address) => Some(address),
-            // The kernel chooses among those of the device.
-            Translation::Masquerade => match self.snapshot.states.get(i)?.addresses.as_slice() {
-                [only] => Some(*only),
-                _ => None,
-            },
+            // The kernel chooses among those of the device; how it does for IPv6 nobody follows here.
+            Translation::Masquerade => {
+                let state = self.snapshot.states.get(i)?;
+                match (&state.masquerade, state.addresses.as_slice()) {
+                    (Some(address), _) => Some(address.local),
+                    (None, [only]) => Some(*only),
+                    _ => None,
+                }
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use ftr_core::config::Config;
 use ftr_core::numbering::Numbering;
 use ftr_core::{Family, InterfaceName, Prefix};
-use ftr_netlink::{Address, Link, Route, RouteKind};
+use ftr_netlink::{Action, Address, Link, Route, RouteKind, Rule};
 
 use super::kept::Kept;
 use super::uplink_state::UplinkState;
@@ -64,6 +64,8 @@ pub(crate) struct Signs<'a> {
     pub(crate) main: &'a [Route],
     /// Our routes.
     pub(crate) ours: &'a [Route],
+    /// The rules.
+    pub(crate) rules: &'a [Rule],
     /// What was known before.
     pub(crate) kept: &'a [Kept],
 }
@@ -82,23 +84,37 @@ pub(crate) fn learned(config: &Config, states: &[UplinkState], signs: Signs<'_>)
     }
     let inside = inside(config, signs);
     let mut found: Vec<Prefix> = signs.main.iter().filter_map(refused).collect();
-    for (_, address) in &inside {
-        let network = address.network().filter(|prefix| DELEGATED.contains(&prefix.length()) && prefix.is_global());
-        let lasts = address.is_permanent() || address.is_deprecated();
-        found.extend(network.filter(|network| !lasts && !found.iter().any(|whole| holds(*whole, *network))));
+    for (_, address) in inside.iter().filter(|(_, address)| !address.is_deprecated()) {
+        found.extend(tells(address).filter(|network| !found.iter().any(|whole| holds(*whole, *network))));
     }
     let known = || config.delegated().map(|(_, prefix)| prefix).chain(config.downlinks.prefix6);
-    found.retain(|prefix| !known().any(|other| holds(other, *prefix) || holds(*prefix, other)));
+    let is_known = |prefix: Prefix| known().any(|other| holds(other, prefix) || holds(prefix, other));
+    found.retain(|prefix| !is_known(*prefix));
     found.sort_unstable();
     found.dedup();
+    let kept = remembered(config, signs);
+    let owner = |prefix| owner(config, states, signs, prefix).or_else(|| owned(config, &kept, prefix));
     let mut learned = Learned::default();
     for prefix in found {
-        match owner(config, states, signs, prefix) {
+        match owner(prefix) {
             Some(uplink) => learned.prefixes.push((uplink, prefix)),
             None => learned.unclaimed.push(prefix),
         }
     }
-    let kept = remembered(config, signs);
+    let is_new = |network: &Prefix| {
+        let mut found = learned.prefixes.iter().map(|(_, whole)| *whole).chain(learned.unclaimed.iter().copied());
+        !is_known(*network) && !found.any(|whole| holds(whole, *network))
+    };
+    let deprecated = inside.iter().filter(|(_, address)| address.is_deprecated()).filter_map(|(index, address)| {
+        let prefix = tells(address).filter(is_new)?;
+        let network = Network { uplink: owner(prefix)?, prefix, index: *index };
+        let goes_on = !was_former(config, signs, network) && !has_preferred(&learned, &inside, network);
+        goes_on.then_some((network.uplink, prefix))
+    });
+    let deprecated: Vec<(usize, Prefix)> = deprecated.collect();
+    learned.prefixes.extend(deprecated);
+    learned.prefixes.sort_unstable_by_key(|(_, prefix)| *prefix);
+    learned.prefixes.dedup();
     // systemd-networkd refuses a prefix that was replaced until it ends; but the device that had an address of it has one of
     // another.
     let is_used = |whole: Prefix| inside.iter().any(|(_, address)| whole.contains(address.local));
@@ -131,6 +147,42 @@ pub(crate) fn learned(config: &Config, states: &[UplinkState], signs: Signs<'_>)
         networks.dedup();
     }
     learned
+}
+
+/// The prefix that an address tells of whose network is all of it: it has a lifetime.
+fn tells(address: &Address) -> Option<Prefix> {
+    let network = address.network().filter(|prefix| DELEGATED.contains(&prefix.length()) && prefix.is_global());
+    network.filter(|_| !address.is_permanent())
+}
+
+/// Whether the device has an address of another prefix of the uplink that is not deprecated: that one has taken its place.
+/// Where it has none, an address is deprecated because the client cannot renew it, or because hosts shall use other uplinks
+/// (`ftr-route advertise`), and both is for as long as the uplink is down.
+fn has_preferred(learned: &Learned, inside: &[(u32, &Address)], network: Network) -> bool {
+    let mut own = inside.iter().filter(|(index, address)| *index == network.index && !address.is_deprecated());
+    own.any(|(_, address)| {
+        learned.prefixes.iter().any(|(i, whole)| *i == network.uplink && whole.contains(address.local))
+    })
+}
+
+/// Whether the prefix of a network had been replaced before. What replaced it may be deprecated in its turn.
+fn was_former(config: &Config, signs: Signs<'_>, network: Network) -> bool {
+    let numbering = Numbering::of(config);
+    let (priority, table) = (numbering.networks_priority(), numbering.table(network.uplink));
+    let is_its = |rule: &Rule| {
+        is_ours(rule.protocol)
+            && (rule.priority, rule.to, rule.action) == (priority, Some(network.prefix), Action::Lookup(table))
+    };
+    let is_kept = |kept: &Kept| (kept.uplink, kept.prefix) == (network.uplink, network.prefix) && kept.former.is_some();
+    signs.rules.iter().any(is_its) || signs.kept.iter().any(is_kept)
+}
+
+/// The uplink that a prefix was known to be of. What told so goes with the uplink: its address, its default route.
+fn owned(config: &Config, kept: &[Network], prefix: Prefix) -> Option<usize> {
+    let learns = |i: usize| config.uplinks.get(i).is_some_and(|uplink| uplink.prefixes6.auto && uplink.has(Family::V6));
+    let mut known = kept.iter().filter(|network| holds(prefix, network.prefix) && learns(network.uplink));
+    let first = known.next()?.uplink;
+    known.all(|network| network.uplink == first).then_some(first)
 }
 
 /// The addresses of the devices inside, with the numbers of these.
@@ -198,156 +250,4 @@ fn holds(whole: Prefix, part: Prefix) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{DHCP, Learned, Signs, learned, owner};
-    use crate::plan::kept::Kept;
-    use crate::plan::uplink_state::tests::{CONFIG, address, config, link};
-    use crate::plan::uplink_state::{HostView, uplink_states};
-    use ftr_core::Family;
-    use ftr_netlink::{Address, Nexthop, Route, RouteKind};
-    use nix::libc;
-    use std::time::Duration;
-
-    const OWN: [&str; 2] = ["2001:db8::2", "2001:db9::2"];
-
-    /// What is learned where these prefixes are refused, eth0 has these addresses, and the tables 1 and 2 these networks.
-    fn told(autos: [bool; 2], refused: &[&str], inside: &[(&str, u32)], tables: &[(u32, &str)]) -> Learned {
-        told_with(autos, refused, inside, tables, &[])
-    }
-
-    /// The same where eth2 had these networks before.
-    fn told_with(
-        autos: [bool; 2],
-        refused: &[&str],
-        inside: &[(&str, u32)],
-        tables: &[(u32, &str)],
-        kept_of: &[(&str, &str)],
-    ) -> Learned {
-        let six =
-            |auto: bool| if auto { ", type6: ra, prefix6: auto" } else { ", type6: ra, prefix6: '2001:dbf::/56'" };
-        let text = CONFIG
-            .replace("gateway: 1.0.0.1", &format!("gateway: 1.0.0.1{}", six(autos[0])))
-            .replace("gateway: 2.0.0.1", &format!("gateway: 2.0.0.1{}", six(autos[1])));
-        let config = config(&text);
-        let links = [link(2, "eth0"), link(3, "eth1"), link(4, "eth2"), link(9, "docker0")];
-        let mut addresses: Vec<Address> =
-            inside.iter().map(|(text, flags)| Address { flags: *flags, ..address(2, text, None, 64) }).collect();
-        addresses.extend([address(3, OWN[0], None, 64), address(4, OWN[1], None, 64)]);
-        addresses.push(address(9, "2001:db8:0:900::1", None, 64));
-        let route = |table, prefix: &str, kind, protocol, nexthops| Route {
-            destination: Some(prefix.parse().unwrap()),
-            protocol,
-            nexthops,
-            ..Route::default(Family::V6, table, kind)
-        };
-        let main: Vec<Route> = refused
-            .iter()
-            .map(|prefix| route(254, prefix, RouteKind::Unreachable, DHCP, vec![]))
-            .chain([route(254, "2001:db8:0:700::/56", RouteKind::Unreachable, 3, vec![])])
-            .collect();
-        let hop = || vec![Nexthop::new(None, 2)];
-        let ours: Vec<Route> =
-            tables.iter().map(|(table, prefix)| route(*table, prefix, RouteKind::Unicast, 117, hop())).collect();
-        let host = HostView { links: &links, addresses: &addresses, ..HostView::default() };
-        let states = uplink_states(&config, Family::V6, host);
-        let kept = |(prefix, device): &(&str, &str)| Kept {
-            uplink: 1,
-            prefix: prefix.parse().unwrap(),
-            device: (*device).to_owned(),
-            former: None,
-            told: Duration::ZERO,
-        };
-        let kept: Vec<Kept> = kept_of.iter().map(kept).collect();
-        learned(&config, &states, Signs { links: &links, addresses: &addresses, main: &main, ours: &ours, kept: &kept })
-    }
-
-    fn prefixes(learned: &Learned) -> Vec<String> {
-        let each = learned.prefixes.iter().map(|(uplink, prefix)| format!("{uplink} {prefix}"));
-        each.chain(learned.unclaimed.iter().map(|prefix| format!("? {prefix}"))).collect()
-    }
-
-    fn networks(learned: &Learned) -> [Vec<String>; 2] {
-        [&learned.networks, &learned.former]
-            .map(|all| all.iter().map(|one| format!("{} {}", one.uplink, one.prefix)).collect())
-    }
-
-    #[test]
-    fn all_are_of_the_only_uplink_that_learns_them() {
-        let one = told([false, true], &["2001:db8:0:100::/56"], &[("2001:db8:0:101::1", 0)], &[]);
-        assert_eq!(prefixes(&one), ["1 2001:db8:0:100::/56"]);
-        assert_eq!(networks(&one), [vec!["1 2001:db8:0:101::/64".to_owned()], vec![]]);
-        // A prefix that is one network whole has no route that refuses it; what is permanent or old tells of nothing.
-        let flags = [0, libc::IFA_F_PERMANENT, libc::IFA_F_DEPRECATED];
-        let addresses = [("2001:db8:0:1::1", flags[0]), ("2001:db8:0:2::1", flags[1]), ("2001:db8:0:3::1", flags[2])];
-        let one = told([false, true], &[], &addresses, &[]);
-        assert_eq!(prefixes(&one), ["1 2001:db8:0:1::/64"]);
-        // What is stated is known already, and a private network no provider has delegated.
-        assert_eq!(prefixes(&told([false, true], &["2001:dbf::/56", "fd00::/48"], &[], &[])), [""; 0]);
-        assert_eq!(told([false, false], &["2001:db8:0:100::/56"], &[], &[]), Learned::default());
-    }
-
-    #[test]
-    fn of_several_that_learn_the_address_tells_and_else_nobody() {
-        let refused = ["2001:db8:0:100::/56", "2001:db9:0:100::/56", "2001:dba:0:100::/56"];
-        let expected = ["0 2001:db8:0:100::/56", "1 2001:db9:0:100::/56", "? 2001:dba:0:100::/56"];
-        assert_eq!(prefixes(&told([true, true], &refused, &[], &[])), expected);
-    }
-
-    #[test]
-    fn a_network_is_former_when_its_prefix_is_gone_and_not_while_its_address_is_away() {
-        let (old, new) = ("2001:db8:0:100::/56", "2001:db8:0:200::/56");
-        let (network, after) = ("2001:db8:0:101::/64", "2001:db8:0:201::/64");
-        let kept = |text: &str| vec![format!("1 {text}")];
-        let learns = [false, true];
-        assert_eq!(networks(&told(learns, &[old], &[], &[(2, network)])), [kept(network), vec![]]);
-        let changed = told(learns, &[new], &[("2001:db8:0:201::1", 0)], &[(2, network)]);
-        assert_eq!(networks(&changed), [kept(after), kept(network)]);
-        // A client may go on refusing it: who has been given an address of another one is not coming back to this.
-        let stays = told(learns, &[old, new], &[("2001:db8:0:201::1", 0)], &[(2, network)]);
-        assert_eq!(prefixes(&stays), [format!("1 {new}")]);
-        assert_eq!(networks(&stays), [kept(after), kept(network)]);
-        let away = told(learns, &[old, new], &[], &[(2, network)]);
-        assert_eq!((prefixes(&away).len(), networks(&away)), (2, [kept(network), vec![]]));
-        let unused = told(learns, &[old, new], &[("2001:db8:0:201::1", 0)], &[]);
-        assert_eq!(prefixes(&unused).len(), 2, "no host can have an address of it");
-        // Delegated again it is like any other.
-        assert_eq!(networks(&told(learns, &[old], &[], &[(2, network), (2, after)])), [kept(network), kept(after)]);
-        // What an uplink's table holds whose prefixes are stated is none of these.
-        assert_eq!(networks(&told(learns, &[new], &[], &[(1, network)])), [vec![], vec![]] as [Vec<String>; 2]);
-    }
-    #[test]
-    fn what_was_replaced_while_the_router_was_off_is_former() {
-        let (new, address) = ("2001:db8:0:200::/56", [("2001:db8:0:201::1", 0)]);
-        let (network, after) = ("2001:db8:0:101::/64", "1 2001:db8:0:201::/64".to_owned());
-        let told = |kept: &[(&str, &str)]| networks(&told_with([false, true], &[new], &address, &[], kept));
-        assert_eq!(told(&[(network, "eth0")]), [vec![after.clone()], vec![format!("1 {network}")]]);
-        assert_eq!(told(&[(network, "eth7")]), [vec![after.clone()], vec![]], "not while its device is away");
-        assert_eq!(told(&[("2001:db8:0:201::/64", "eth0")]), [vec![after], vec![]], "the same came back");
-    }
-    #[test]
-    fn of_one_provider_a_default_route_for_its_senders_or_an_address_in_it_tells() {
-        let six = |i: u8| format!("gateway: {i}.0.0.1, type6: ra, prefix6: auto");
-        let text = CONFIG.replace("gateway: 1.0.0.1", &six(1)).replace("gateway: 2.0.0.1", &six(2));
-        let config = config(&text);
-        let links = [link(3, "eth1"), link(4, "eth2")];
-        let told = |in_it: &[u32], routes: &[(&str, u32)]| {
-            let mut addresses = vec![address(3, "2001:db8::2", None, 64), address(4, "2001:db8:ff::2", None, 64)];
-            addresses.extend(in_it.iter().map(|index| address(*index, "2001:db8:0:1ff::2", None, 64)));
-            let default = |(from, index): &(&str, u32)| Route {
-                from: Some(from.parse().unwrap()),
-                nexthops: vec![Nexthop::new(None, *index)],
-                ..Route::default(Family::V6, 254, RouteKind::Unicast)
-            };
-            let main: Vec<Route> = routes.iter().map(default).collect();
-            let host = HostView { links: &links, addresses: &addresses, ..HostView::default() };
-            let states = uplink_states(&config, Family::V6, host);
-            let signs = Signs { links: &links, addresses: &addresses, main: &main, ..Signs::default() };
-            owner(&config, &states, signs, "2001:db8:0:100::/56".parse().unwrap())
-        };
-        assert_eq!(told(&[], &[]), None, "both are of one provider");
-        assert_eq!((told(&[4], &[]), told(&[3, 4], &[])), (Some(1), None));
-        assert_eq!(told(&[], &[("2001:db8:0:100::/56", 3), ("2001:db8:0:200::/56", 4)]), Some(0));
-        assert_eq!(told(&[], &[("2001:db8:0:100::/64", 4), ("2001:db8:0:100::/56", 9)]), Some(1));
-        assert_eq!(told(&[3], &[("2001:db8:0:100::/56", 4)]), None, "they contradict each other");
-    }
-}
+mod tests;

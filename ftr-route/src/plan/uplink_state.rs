@@ -30,6 +30,8 @@ pub(crate) struct UplinkState {
     pub(crate) missing: Option<Reason>,
     /// Its address comes by itself.
     learned: bool,
+    /// The address that MASQUERADE gives the packets of others (IPv4 only).
+    pub(crate) masquerade: Option<Address>,
     /// What the kernel would say of the address that packets leave with.
     pub(crate) source: Source,
 }
@@ -102,6 +104,8 @@ fn uplink_state(config: &Config, uplink: &Uplink, table: u32, family: Family, ho
     let own = device.as_ref().map(Device::addresses).unwrap_or_default();
     let own = || own.iter().copied().filter(|_| configured);
     let egress = device.as_ref().map_err(|reason| *reason).and_then(|device| device.egress(table, host));
+    let masquerade = egress.as_ref().ok().zip(device.as_ref().ok());
+    let masquerade = masquerade.and_then(|(egress, device)| device.masquerade(egress.gateway)).cloned();
     let mut addresses: Vec<IpAddr> = own().map(|address| address.local).collect();
     // One of another device is the uplink's where that is said, and not merely the best that there is.
     let source = egress.as_ref().ok().and_then(|egress| egress.source);
@@ -122,6 +126,7 @@ fn uplink_state(config: &Config, uplink: &Uplink, table: u32, family: Family, ho
         missing: egress.as_ref().err().copied(),
         egress: egress.ok(),
         learned: terms.learns_address(),
+        masquerade,
         source: source.map_or(Source::Good, |source| Source::of(own().find(|address| address.local == source))),
     }
 }
