@@ -93,7 +93,7 @@ pub(crate) fn learned(config: &Config, states: &[UplinkState], signs: Signs<'_>)
     found.sort_unstable();
     found.dedup();
     let kept = remembered(config, signs);
-    let owner = |prefix| owner(config, states, signs, prefix).or_else(|| owned(config, &kept, prefix));
+    let owner = |prefix| owner(config, states, signs, &kept, prefix);
     let mut learned = Learned::default();
     for prefix in found {
         match owner(prefix) {
@@ -214,8 +214,8 @@ fn remembered(config: &Config, signs: Signs<'_>) -> Vec<Network> {
 }
 
 /// The uplink that a prefix came by: the only one whose prefixes are learned, or the only one of them for which what others
-/// have set up tells so, or else the only one with an address of the same provider.
-fn owner(config: &Config, states: &[UplinkState], signs: Signs<'_>, prefix: Prefix) -> Option<usize> {
+/// have set up tells so, or else the one that it was of before, or else the only one with an address of the same provider.
+fn owner(config: &Config, states: &[UplinkState], signs: Signs<'_>, kept: &[Network], prefix: Prefix) -> Option<usize> {
     let learns =
         |i: &usize| config.uplinks.get(*i).is_some_and(|uplink| uplink.prefixes6.auto && uplink.has(Family::V6));
     let all: Vec<usize> = (0..config.uplinks.len()).filter(learns).collect();
@@ -238,10 +238,13 @@ fn owner(config: &Config, states: &[UplinkState], signs: Signs<'_>, prefix: Pref
     // the senders of a prefix alone.
     let sure: Vec<usize> = all.iter().copied().filter(|i| has_address(*i, prefix) || sends(*i)).collect();
     let provider = Prefix::new(prefix.address(), ALLOCATION)?;
-    let near = || all.iter().copied().filter(|i| has_address(*i, provider)).collect();
-    match (if sure.is_empty() { near() } else { sure }).as_slice() {
-        [only] => Some(*only),
-        _ => None,
+    let near: Vec<usize> = all.iter().copied().filter(|i| has_address(*i, provider)).collect();
+    let known = owned(config, kept, prefix);
+    match (sure.as_slice(), near.as_slice()) {
+        ([only], _) => Some(*only),
+        // Another one with an address of the provider may merely be the one that has not lost it.
+        ([], [only]) => known.or(Some(*only)),
+        _ => known,
     }
 }
 

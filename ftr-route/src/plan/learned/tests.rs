@@ -158,14 +158,15 @@ fn what_was_replaced_while_the_router_was_off_is_former() {
     assert_eq!(told(&[(network, "eth7")]), [vec![after.clone()], vec![]], "not while its device is away");
     assert_eq!(told(&[("2001:db8:0:201::/64", "eth0")]), [vec![after], vec![]], "the same came back");
 }
+
 #[test]
 fn of_one_provider_a_default_route_for_its_senders_or_an_address_in_it_tells() {
     let six = |i: u8| format!("gateway: {i}.0.0.1, type6: ra, prefix6: auto");
     let text = CONFIG.replace("gateway: 1.0.0.1", &six(1)).replace("gateway: 2.0.0.1", &six(2));
     let config = config(&text);
     let links = [link(3, "eth1"), link(4, "eth2")];
-    let told = |in_it: &[u32], routes: &[(&str, u32)]| {
-        let mut addresses = vec![address(3, "2001:db8::2", None, 64), address(4, "2001:db8:ff::2", None, 64)];
+    let told_with = |own: &[(u32, &str)], in_it: &[u32], routes: &[(&str, u32)], kept: &[Network]| {
+        let mut addresses: Vec<Address> = own.iter().map(|(index, own)| address(*index, own, None, 64)).collect();
         addresses.extend(in_it.iter().map(|index| address(*index, "2001:db8:0:1ff::2", None, 64)));
         let default = |(from, index): &(&str, u32)| Route {
             from: Some(from.parse().unwrap()),
@@ -176,11 +177,25 @@ fn of_one_provider_a_default_route_for_its_senders_or_an_address_in_it_tells() {
         let host = HostView { links: &links, addresses: &addresses, ..HostView::default() };
         let states = uplink_states(&config, Family::V6, host);
         let signs = Signs { links: &links, addresses: &addresses, main: &main, ..Signs::default() };
-        owner(&config, &states, signs, "2001:db8:0:100::/56".parse().unwrap())
+        owner(&config, &states, signs, kept, "2001:db8:0:100::/56".parse().unwrap())
     };
+    let own = [(3, "2001:db8::2"), (4, "2001:db8:ff::2")];
+    let told = |in_it: &[u32], routes: &[(&str, u32)]| told_with(&own, in_it, routes, &[]);
     assert_eq!(told(&[], &[]), None, "both are of one provider");
     assert_eq!((told(&[4], &[]), told(&[3, 4], &[])), (Some(1), None));
     assert_eq!(told(&[], &[("2001:db8:0:100::/56", 3), ("2001:db8:0:200::/56", 4)]), Some(0));
     assert_eq!(told(&[], &[("2001:db8:0:100::/64", 4), ("2001:db8:0:100::/56", 9)]), Some(1));
     assert_eq!(told(&[3], &[("2001:db8:0:100::/56", 4)]), None, "they contradict each other");
+    let was = |uplink| [Network { uplink, prefix: "2001:db8:0:101::/64".parse().unwrap(), index: 2 }];
+    assert_eq!(
+        told_with(&own[1..], &[], &[], &[]),
+        Some(1),
+        "the other one is of another provider, as far as is known"
+    );
+    assert_eq!(
+        told_with(&own[1..], &[], &[], &was(0)),
+        Some(0),
+        "the other one has lost its address, and not the prefix"
+    );
+    assert_eq!(told_with(&own, &[4], &[], &was(0)), Some(1), "the address tells that it is of the other one now");
 }
