@@ -72,6 +72,10 @@ pub(crate) fn run(config: &Config, common: &Common, asked: &Advertise) -> Result
         let its = |one: &&Lifetime| Some(one.index) == index && one.local == network.address;
         network.valid = lifetimes.iter().find(its).and_then(|one| one.valid);
     }
+    // Daemons that repeat what the router's addresses say look at every one of them.
+    if asked.daemon != Daemon::Odhcpd {
+        once(&mut networks);
+    }
     let former = former(config, &devices, &snapshot);
     networks
         .retain(|network| !former.iter().any(|gone| (&gone.device, gone.prefix) == (&network.device, network.prefix)));
@@ -105,7 +109,17 @@ fn idle(config: &Config, active: &BTreeSet<usize>) -> BTreeSet<usize> {
     idle.collect()
 }
 
-/// The networks of these devices, by device; each once, however many addresses the router has there.
+/// Each network once, however many addresses the router has there.
+fn once(networks: &mut Vec<Network>) {
+    networks.dedup_by(|other, first| {
+        let is_same = (&other.device, other.prefix) == (&first.device, first.prefix);
+        // One that is preferred says that the network is.
+        first.is_marked &= other.is_marked || !is_same;
+        is_same
+    });
+}
+
+/// The networks of these devices, by device, for each address that the router has there.
 fn networks(
     config: &Config,
     devices: &[&str],
@@ -135,7 +149,6 @@ fn networks(
         });
         let mut of_device: Vec<Network> = of_device.collect();
         of_device.sort_unstable();
-        of_device.dedup_by_key(|network| network.prefix);
         networks.extend(of_device);
     }
     networks
@@ -228,7 +241,7 @@ fn odhcpd(network: &Network) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Network, idle, lines, networks, replaced, unknown};
+    use super::{Network, idle, lines, networks, once, replaced, unknown};
     use crate::cli::Daemon;
     use crate::plan::uplink_state::tests::{CONFIG, address, config, link};
     use ftr_netlink::Address;
@@ -254,7 +267,11 @@ mod tests {
             addresses[1].flags |= libc::IFA_F_DEPRECATED;
         }
         let dead = dead.iter().copied().collect();
-        lines(daemon, &networks(&config(&text), &["eth0", "eth9"], &links, &addresses, &dead))
+        let mut networks = networks(&config(&text), &["eth0", "eth9"], &links, &addresses, &dead);
+        if daemon != Daemon::Odhcpd {
+            once(&mut networks);
+        }
+        lines(daemon, &networks)
     }
 
     #[test]
@@ -296,6 +313,26 @@ interface eth9 {
     }
 
     #[test]
+    fn a_network_with_a_preferred_address_is_preferred() {
+        let network = |device: &str, is_marked| Network {
+            device: device.to_owned(),
+            prefix: "2001:db8:9:100::/64".parse().unwrap(),
+            address: "2001:db8:9:100::1".parse().unwrap(),
+            uplink: None,
+            deprecated: false,
+            is_marked,
+            valid: None,
+            without_route: false,
+        };
+        for (marks, expected) in [([true, false], false), ([false, true], false), ([true, true], true)] {
+            let mut all: Vec<Network> = marks.map(|mark| network("eth0", mark)).into();
+            all.push(network("eth9", false));
+            once(&mut all);
+            assert_eq!(all.iter().map(|one| one.is_marked).collect::<Vec<_>>(), [expected, false]);
+        }
+    }
+
+    #[test]
     fn a_device_that_is_not_there_is_a_mistake_and_not_one_without_networks() {
         let links = [link(2, "eth0"), link(9, "eth9")];
         let named = ["eth9", "br0", "eth0"].map(str::to_owned);
@@ -331,9 +368,10 @@ interface eth9 {
         let change = |address: &str, device: &str, lifetime: &str| {
             format!("ip -6 address change {address}/64 dev {device} valid_lft forever preferred_lft {lifetime}")
         };
-        let both = [change("2001:db8:2:100::1", "eth0", "0"), change("2001:db8:2:109::1", "eth9", "0")];
-        assert_eq!(told(Daemon::Odhcpd, &[1], false), both);
-        assert_eq!(told(Daemon::Odhcpd, &[1], true), both[1..]);
+        let all = [("2001:db8:2:100::1", "eth0"), ("2001:db8:2:100::7", "eth0"), ("2001:db8:2:109::1", "eth9")];
+        let all = all.map(|(address, device)| change(address, device, "0"));
+        assert_eq!(told(Daemon::Odhcpd, &[1], false), all);
+        assert_eq!(told(Daemon::Odhcpd, &[1], true), all[1..]);
         assert_eq!(told(Daemon::Odhcpd, &[], true), [change("2001:db8:2:100::1", "eth0", "forever")]);
         assert_eq!(told(Daemon::Odhcpd, &[], false), [""; 0]);
     }

@@ -91,7 +91,7 @@ fn to_ask(servers: &[Server]) -> Vec<IpAddr> {
 fn lines(daemon: Forwarder, servers: &[IpAddr]) -> Vec<String> {
     let mut lines: Vec<String> = match daemon {
         Forwarder::Unbound if !servers.is_empty() => vec!["forward-zone:".to_owned(), "  name: \".\"".to_owned()],
-        Forwarder::Resolved => vec!["[Resolve]".to_owned(), "Domains=~.".to_owned()],
+        Forwarder::Resolved if !servers.is_empty() => vec!["[Resolve]".to_owned(), "Domains=~.".to_owned()],
         _ => Vec::new(),
     };
     let line = |server: &IpAddr| match daemon {
@@ -129,8 +129,9 @@ mod tests {
     #[test]
     fn where_no_uplink_with_name_servers_works_all_are_asked() {
         assert_eq!(told(Forwarder::Dnsmasq, OWN, &[2]).lines().count(), 3);
-        assert_eq!(told(Forwarder::Dnsmasq, [&[], &[], &[]], &[0]), "");
-        assert_eq!(told(Forwarder::Unbound, [&[], &[], &[]], &[0]), "");
+        for daemon in [Forwarder::Dnsmasq, Forwarder::Unbound, Forwarder::Resolved] {
+            assert_eq!(told(daemon, [&[], &[], &[]], &[0]), "", "without name servers nothing leads to them");
+        }
     }
 
     #[test]
