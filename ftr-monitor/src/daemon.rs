@@ -59,7 +59,8 @@ const FAREWELL: Duration = Duration::from_millis(200);
 
 /// Runs until a signal ends it.
 pub(crate) fn run(common: &Common, options: RunOptions) -> Result<Exit, Failure> {
-    let Start { mut config, text, trial } = trial::start(&common.source.file()?, clock::since_boot())?;
+    let now = clock::since_boot();
+    let Start { mut config, text, trial, foreign } = trial::start(&common.source.file()?, now)?.unless_refused(now)?;
     let numbered = assigned::assign(&mut config);
     let config = Arc::new(config);
     let io = |what: &'static str| move |error: io::Error| Failure::new(Exit::Io, format!("{what}: {error}"));
@@ -76,6 +77,9 @@ pub(crate) fn run(common: &Common, options: RunOptions) -> Result<Exit, Failure>
         log.write(&Entry::error(failed));
     }
     begin_trial(trial.as_ref(), running.file(), &mut log);
+    if foreign.is_some_and(|trial| trial.due().is_some()) {
+        log.write(&Entry::warning("another user has put this configuration on trial, which has ended: it stays"));
+    }
     if let Err(error) = numbered {
         log.write(&Entry::warning(format!("tables and marks follow the file anew: {error}")));
     }

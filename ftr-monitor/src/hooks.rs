@@ -22,7 +22,8 @@ use ftr_tool::{Input, Signals, clock, ready};
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::Signal;
 
-use crate::{follow, tool, trial};
+use crate::trial::{self, REFUSED, Seen};
+use crate::{follow, tool};
 use process::Process;
 use queue::Queue;
 
@@ -59,7 +60,8 @@ impl AsFd for Events {
 
 /// Runs until the input has ended and so have all programs, or until it is told to end.
 pub(crate) fn run(common: &Common, options: HookOptions) -> Result<Exit, Failure> {
-    let config = configuration(common, options)?;
+    let mut seen = Seen::default();
+    let config = configuration(common, options, &mut seen)?;
     let failed = |error: io::Error| Failure::new(Exit::Io, format!("signals: {error}"));
     let signals = Signals::watch(&[Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT]).map_err(failed)?;
     if config.hooks.is_empty() && !common.quiet {
@@ -78,14 +80,21 @@ pub(crate) fn run(common: &Common, options: HookOptions) -> Result<Exit, Failure
     if options.follow && !common.quiet {
         tell("the monitor is followed");
     }
-    hooks.run(&signals, || configuration(common, options))
+    hooks.run(&signals, || configuration(common, options, &mut seen))
 }
 
 /// The configuration, with those hooks alone that are to be run.
-fn configuration(common: &Common, options: HookOptions) -> Result<Config, Failure> {
+fn configuration(common: &Common, options: HookOptions, seen: &mut Seen) -> Result<Config, Failure> {
     // Who follows the monitor goes by what that goes by, which is not the file where nobody has confirmed it.
     let mut config = if options.follow {
-        trial::start(&common.source.file()?, clock::since_boot())?.config
+        let now = clock::since_boot();
+        let start = trial::start(&common.source.file()?, now)?;
+        let nothing = Config { hooks: Vec::new(), ..start.config.clone() };
+        seen.followed(start, now).unwrap_or_else(|| {
+            let file = nothing.file.display();
+            tell(&format!("{file}: {REFUSED}: none are run until `ftr-monitor reload` takes it or another one"));
+            nothing
+        })
     } else {
         common.source.load()?
     };
@@ -105,7 +114,7 @@ struct Hooks {
 }
 
 impl Hooks {
-    fn run(mut self, signals: &Signals, anew: impl Fn() -> Result<Config, Failure>) -> Result<Exit, Failure> {
+    fn run(mut self, signals: &Signals, mut anew: impl FnMut() -> Result<Config, Failure>) -> Result<Exit, Failure> {
         loop {
             let now = clock::since_boot();
             self.start(now);

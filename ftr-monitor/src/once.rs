@@ -32,7 +32,8 @@ const LONGEST: usize = 16 << 20;
 /// Prepares, probes every uplink once, decides, routes, notifies. Says what changed, so nothing where nothing did.
 /// 0: all uplinks are up, 1: any is down.
 pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
-    let Start { mut config, text, trial } = trial::start(&common.source.file()?, clock::since_boot())?;
+    let now = clock::since_boot();
+    let Start { mut config, text, trial, .. } = trial::start(&common.source.file()?, now)?.unless_refused(now)?;
     if trial.is_some_and(|trial| trial.is_rejected()) && !common.quiet {
         let file = config.file.display();
         say(tool::NAME, &format!("once: {file}: nobody has confirmed it, so the configuration before is used"));

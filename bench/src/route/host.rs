@@ -158,7 +158,7 @@ fn cables(shape: Shape, providers: &str) -> String {
         let _ = writeln!(
             lines,
             "link add {device} index {ours} type veth peer name {device} index {theirs} netns {providers}\n\
-             addr add 10.{number}.0.2/24 dev {device}\naddr add 2001:db8:{number}::2/64 dev {device}\n\
+             addr add 10.{number}.0.2/24 dev {device}\naddr add 2001:db8:{number}::2/64 dev {device} nodad\n\
              link set {device} up"
         );
     }

@@ -70,7 +70,7 @@ pub const CHANGES: [Change; 9] = [
 
 fn renew(host: &Host) -> Result<()> {
     let lines = "addr del 10.1.0.9/24 dev eth1\naddr add 10.1.0.9/24 dev eth1\n\
-                 addr del 2001:db8:1::9/64 dev eth1\naddr add 2001:db8:1::9/64 dev eth1\n";
+                 addr del 2001:db8:1::9/64 dev eth1\naddr add 2001:db8:1::9/64 dev eth1 nodad\n";
     host.space.ip(lines).map(drop)
 }
 
@@ -120,7 +120,7 @@ pub fn measure(change: Change) -> Result<Outcome> {
 
 fn stop(change: Change, taken: usize) -> Result<Stop> {
     let host = Host::new(Shape::WHOLE)?;
-    host.space.ip("addr add 10.1.0.9/24 dev eth1\naddr add 2001:db8:1::9/64 dev eth1")?;
+    host.space.ip("addr add 10.1.0.9/24 dev eth1\naddr add 2001:db8:1::9/64 dev eth1 nodad")?;
     let whole = configuration(Shape::WHOLE).replace("ip: 10.1.0.2", "ip: 10.1.0.9");
     let whole = whole.replace("ip6: '2001:db8:1::2'", "ip6: '2001:db8:1::9'");
     if let Some(before) = change.before {

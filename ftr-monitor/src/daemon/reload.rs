@@ -43,12 +43,7 @@ impl Daemon {
             }
         };
         if taken.lines.is_empty() {
-            if let Err(error) = self.try_text(&taken.text) {
-                self.log.write(&Entry::error(format!("reload: what is on trial cannot be remembered: {error}")));
-            }
-            self.text = taken.text;
-            self.log.write(&Entry::info(format!("{}: the configuration is as it was", wish.who)));
-            return (Answer::new(Exit::Yes, ["nothing has changed"]), false);
+            return (self.stay(taken, wish, now), false);
         }
         let was_on_trial = self.pending().is_some();
         if let Err(error) = self.put_on_trial(&taken, wish, now) {
@@ -60,12 +55,32 @@ impl Daemon {
         if was_on_trial && self.trial.is_none() {
             lines.push("nothing is on trial any more: this is the configuration of before the trial".to_owned());
         }
-        if let Some(term) = wish.confirm {
-            let term = humantime::format_duration(term);
-            lines.push(format!("`ftr-monitor confirm` keeps it; without that the one before is back in {term}"));
-        }
+        lines.extend(wish.confirm.map(to_confirm));
         self.take(taken, &wish.who, now);
         (Answer::new(Exit::Yes, lines), true)
+    }
+
+    /// What was read changes nothing, but what is on trial may have a new term.
+    fn stay(&mut self, taken: Taken, wish: &Wish, now: Duration) -> Answer {
+        let is_on_trial = self.pending().is_some();
+        let term = wish.confirm.filter(|_| is_on_trial);
+        let tried = if term.is_some() { self.put_on_trial(&taken, wish, now) } else { self.try_text(&taken.text) };
+        if let Err(error) = tried {
+            let reason = format!("reload: what is on trial cannot be remembered: {error}");
+            self.log.write(&Entry::error(reason.clone()));
+            if term.is_some() {
+                return Answer::new(Exit::Io, [reason, "the term stays as it was".to_owned()]);
+            }
+        }
+        self.text = taken.text;
+        let anew = if term.is_some() { ", and is on trial anew" } else { "" };
+        self.log.write(&Entry::info(format!("{}: the configuration is as it was{anew}", wish.who)));
+        let no_effect = (wish.confirm.is_some() && !is_on_trial)
+            .then(|| "nothing is on trial, so there is nothing to confirm".to_owned());
+        Answer::new(
+            Exit::Yes,
+            ["nothing has changed".to_owned()].into_iter().chain(term.map(to_confirm)).chain(no_effect),
+        )
     }
 
     /// Nobody has confirmed in time: the configuration before comes back.
@@ -209,6 +224,12 @@ impl Daemon {
         self.supervisor.reconfigure(&taken.config, change, &clock::now(), now);
         self.incoming = Some(taken);
     }
+}
+
+/// What is to be done within the term.
+fn to_confirm(term: Duration) -> String {
+    let term = humantime::format_duration(term);
+    format!("`ftr-monitor confirm` keeps it; without that the one before is back in {term}")
 }
 
 /// Whether what was read is what would come back.
