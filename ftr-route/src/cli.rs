@@ -102,7 +102,7 @@ Exit code: 0 printed; 64 an uplink that is not there; 78 no uplink has name serv
 
 const DNS_EXAMPLES: &str = "\
 Examples:
-  ftr-route dns --for dnsmasq > /etc/ftr/servers       dnsmasq: servers-file=/etc/ftr/servers, and SIGHUP
+  ftr-route dns --for dnsmasq > /etc/dnsmasq.servers  dnsmasq: servers-file=/etc/dnsmasq.servers, and SIGHUP
   ftr-route dns --for unbound > /etc/unbound/unbound.conf.d/ftr.conf && unbound-control reload
   ftr-route dns --for resolved > /etc/systemd/resolved.conf.d/ftr.conf && systemctl reload-or-restart systemd-resolved
   ftr-route dns --for dnsmasq --failed eth2            as it would be

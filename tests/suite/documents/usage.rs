@@ -19,7 +19,7 @@ const MARKED: [(&str, &str); 26] = [
         "ftr-route dns --for resolved > /etc/systemd/resolved.conf.d/ftr.conf && systemctl reload-or-restart systemd-resolved",
         "untested: the usual configuration has no name servers; scenarios play it",
     ),
-    ("ftr-route dns --for dnsmasq > /etc/ftr/servers", "tested exit=78"),
+    ("ftr-route dns --for dnsmasq > /etc/dnsmasq.servers", "tested exit=78"),
     ("ftr-route dns --for dnsmasq --failed eth2", "tested exit=78"),
     ("ftr-route dns --for dnsmasq -j", "tested exit=78"),
     (
