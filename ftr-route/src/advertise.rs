@@ -295,26 +295,9 @@ interface eth9 {
         assert!(!told(Daemon::Radvd, &[], false).join("\n").contains("AdvPreferredLifetime 0"));
     }
 
-    #[test]
-    fn hosts_forget_a_prefix_of_nobody_whose_address_is_deprecated() {
-        let network = |is_marked| Network {
-            device: "eth0".to_owned(),
-            prefix: "2001:db8:9:100::/64".parse().unwrap(),
-            address: "2001:db8:9:100::1".parse().unwrap(),
-            uplink: None,
-            deprecated: false,
-            is_marked,
-            valid: None,
-            without_route: false,
-        };
-        let said = |is_marked| lines(Daemon::Radvd, &[network(is_marked)])[4].clone();
-        assert_eq!(said(false), "  prefix 2001:db8:9:100::/64 { };");
-        assert_eq!(said(true), "  prefix 2001:db8:9:100::/64 { AdvValidLifetime 7200; AdvPreferredLifetime 0; };");
-    }
-
-    #[test]
-    fn a_network_with_a_preferred_address_is_preferred() {
-        let network = |device: &str, is_marked| Network {
+    /// A network that no uplink carries, and whether its address is deprecated.
+    fn of_nobody(device: &str, is_marked: bool) -> Network {
+        Network {
             device: device.to_owned(),
             prefix: "2001:db8:9:100::/64".parse().unwrap(),
             address: "2001:db8:9:100::1".parse().unwrap(),
@@ -323,10 +306,21 @@ interface eth9 {
             is_marked,
             valid: None,
             without_route: false,
-        };
+        }
+    }
+
+    #[test]
+    fn hosts_forget_a_prefix_of_nobody_whose_address_is_deprecated() {
+        let said = |is_marked| lines(Daemon::Radvd, &[of_nobody("eth0", is_marked)])[4].clone();
+        assert_eq!(said(false), "  prefix 2001:db8:9:100::/64 { };");
+        assert_eq!(said(true), "  prefix 2001:db8:9:100::/64 { AdvValidLifetime 7200; AdvPreferredLifetime 0; };");
+    }
+
+    #[test]
+    fn a_network_with_a_preferred_address_is_preferred() {
         for (marks, expected) in [([true, false], false), ([false, true], false), ([true, true], true)] {
-            let mut all: Vec<Network> = marks.map(|mark| network("eth0", mark)).into();
-            all.push(network("eth9", false));
+            let mut all: Vec<Network> = marks.map(|mark| of_nobody("eth0", mark)).into();
+            all.push(of_nobody("eth9", false));
             once(&mut all);
             assert_eq!(all.iter().map(|one| one.is_marked).collect::<Vec<_>>(), [expected, false]);
         }
